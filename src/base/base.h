@@ -1,0 +1,203 @@
+// base: what every other folder stands on: errors, views of bytes, descriptors, files, time and printable text.
+//
+// Invariants
+//  - A function that can fail returns 0 or a negative `enum err_code`, and takes `struct err *err` last. `err` is never
+//    NULL and is written only on failure. Outputs are written only on success.
+//  - Nothing here logs, prints or exits, and nothing here holds a secret: secret bytes live in secmem's struct secret.
+//  - `errno` does not cross a function boundary; where it matters it is in `struct err`.
+#pragma once
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+// ---------------------------------------------------------------------------------------------------------- errors
+
+// Longest sentence an error can carry, in bytes with its NUL. Longer ones are cut.
+#define ERR_TEXT_BYTES 768
+
+// What went wrong, by what the caller can do about it. The table in err.c gives each its exit status and JSON-RPC code.
+enum err_code {
+	ERR_NO = -1,          // the answer is no (verify: differs)
+	ERR_USAGE = -2,       // the command line or an argument is wrong
+	ERR_NO_VAULT = -3,    // there is no vault yet
+	ERR_LOCKED = -4,      // needs a passphrase and there is no way to ask for one
+	ERR_DENIED = -5,      // refused: by the human, by a rule, by a rate limit
+	ERR_UNSAFE = -6,      // refused: a file's owner, mode or kind, or the environment, is not what it must be
+	ERR_PASSPHRASE = -7,  // wrong passphrase or code
+	ERR_DAMAGED = -8,     // stored data does not verify or does not parse
+	ERR_NOT_FOUND = -9,   // no such name, file or record
+	ERR_EXISTS = -10,     // there is one already
+	ERR_INPUT = -11,      // what was given as data cannot be used (a dotenv line, a value, a manifest)
+	ERR_LIMIT = -12,      // too large, too many, too long
+	ERR_SYSTEM = -13,     // a system call failed; sys_errno says how
+	ERR_MEMORY = -14,     // no memory, or no memory that can be locked
+	ERR_NO_EXEC = -15,    // the program was found and cannot be executed (126)
+	ERR_NO_PROGRAM = -16, // the program was not found (127)
+	ERR_INTERRUPTED = -17 // the human ended the prompt (Ctrl-C, end of input)
+};
+
+struct err {
+	int code;                  // an enum err_code
+	int sys_errno;             // errno of the failed system call, or 0
+	char text[ERR_TEXT_BYTES]; // one sentence: the thing, and the next step. Never a byte of a secret.
+};
+
+// Sets code and sentence; returns `code`, so that `return err_set(err, ERR_X, "...")` is the whole failure path.
+int err_set(struct err *err, enum err_code code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+// The same for a failed system call: keeps `sys_errno` and appends ": " and its description to the sentence.
+int err_set_errno(struct err *err, enum err_code code, int sys_errno, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+// Puts "context: " before the sentence and returns the error's code unchanged.
+int err_prefix(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+// Exit status of a command that ended with this code (product.md: 1 no, 2 usage, 3 no vault, 4 locked or denied,
+// 5 wrong passphrase, 6 damaged); 0 for 0.
+int err_exit_status(int code);
+// Exit status of run, inject and pipe: 126 and 127 where the program itself is at fault, else 125.
+int err_run_status(int code);
+// Stable word for a code ("not-found"), for --json.
+const char *err_name(int code);
+
+// ------------------------------------------------------------------------------------------------- ownership helpers
+
+#define _cleanup_(fn) __attribute__((cleanup(fn)))
+// Hands on an owned value once: yields it and leaves the empty value behind.
+#define TAKE_PTR(p) ({ __typeof__(p) take_ = (p); (p) = NULL; take_; })
+#define TAKE_FD(fd) ({ int take_ = (fd); (fd) = -1; take_; })
+#define ARRAY_COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+// For _cleanup_: frees what a `T *` variable holds.
+void free_ptr(void *ptr_to_ptr);
+#define _cleanup_free_ _cleanup_(free_ptr)
+
+// --------------------------------------------------------------------------------------------------- views of bytes
+
+// Borrowed bytes; not NUL-terminated, may hold NULs.
+struct span {
+	const uint8_t *data;
+	size_t len;
+};
+
+#define SPAN_LITERAL(s) ((struct span){(const uint8_t *)("" s), sizeof(s) - 1})
+struct span span_of(const void *data, size_t len);
+struct span span_text(const char *text); // without its NUL; NULL gives an empty span
+bool span_is_equal(struct span a, struct span b); // not constant time: never for secrets
+bool span_has_prefix(struct span s, struct span prefix);
+
+// Owned, growing, bounded, not secret. `data` always has a NUL behind `len` once anything was appended, so text can be
+// used as a C string.
+struct buf {
+	uint8_t *data;
+	size_t len;
+	size_t cap;
+	size_t max; // appending beyond this many bytes is ERR_LIMIT
+};
+
+#define BUF_INIT(max_bytes) ((struct buf){.max = (max_bytes)})
+#define _cleanup_buf_ _cleanup_(buf_done)
+void buf_done(struct buf *buf); // frees; the buf is empty and usable afterwards
+int buf_append(struct buf *buf, struct span bytes, struct err *err);
+int buf_append_text(struct buf *buf, const char *text, struct err *err);
+int buf_append_byte(struct buf *buf, uint8_t byte, struct err *err);
+int buf_printf(struct buf *buf, struct err *err, const char *format, ...) __attribute__((format(printf, 3, 4)));
+struct span buf_span(const struct buf *buf);
+const char *buf_text(const struct buf *buf); // "" when empty
+
+// ------------------------------------------------------------------------------------- bounded reader and writer
+// The one way in which binary records are parsed and made. Integers are little-endian; a "string" is a u32 length and
+// that many bytes. A reader never reads outside its span: after the first failure every call fails and yields zeros, so
+// a parser reads all fields and asks once, at the end, by reader_end.
+
+struct reader {
+	struct span rest;
+	bool failed;
+};
+
+struct reader reader_of(struct span bytes);
+uint8_t reader_u8(struct reader *r);
+uint32_t reader_u32(struct reader *r);
+uint64_t reader_u64(struct reader *r);
+struct span reader_string(struct reader *r, size_t max_bytes); // borrowed from the reader's span
+void reader_bytes(struct reader *r, void *out, size_t len);    // exactly len bytes, zeros on failure
+// true when nothing failed and nothing is left over.
+bool reader_end(const struct reader *r);
+
+int writer_u8(struct buf *buf, uint8_t value, struct err *err);
+int writer_u32(struct buf *buf, uint32_t value, struct err *err);
+int writer_u64(struct buf *buf, uint64_t value, struct err *err);
+int writer_string(struct buf *buf, struct span bytes, struct err *err); // ERR_LIMIT above 4 GiB - 1
+
+// ------------------------------------------------------------------------------------------------------ descriptors
+// Every descriptor is O_CLOEXEC; an empty one is -1.
+
+void fd_close(int *fd); // closes unless -1, sets -1; keeps errno
+#define _cleanup_fd_ _cleanup_(fd_close)
+// Writes all of it, through short writes and EINTR. Blocks. ERR_SYSTEM (EPIPE included).
+int fd_write_all(int fd, struct span bytes, const char *what, struct err *err);
+// Reads until end of file into `out` (its max is the limit: more is ERR_LIMIT). Blocks.
+int fd_read_all(int fd, struct buf *out, const char *what, struct err *err);
+
+// ------------------------------------------------------------------------------------------------- folders and files
+
+// Opens the folder `path` for use by *at calls, making it (and missing parents, 0700) when `make` is set. The folder
+// itself must belong to the effective user and have no group or world bits: else ERR_UNSAFE, naming the command that
+// mends it. ERR_NOT_FOUND when absent and not made. A symlink in the last component is ERR_UNSAFE.
+int dir_open_private(const char *path, bool make, int *out_fd, struct err *err);
+// Checks an open descriptor: a regular file of the effective user, one link, no group or world bits (mode & 0077).
+// ERR_UNSAFE with the mending command otherwise; `path` is for the sentence.
+int file_check_private(int fd, const char *path, struct err *err);
+// Opens `name` in the folder, O_NOFOLLOW and without blocking on a FIFO, then file_check_private. `flags` are open(2)
+// flags (O_CREAT makes it 0600). `dir_path` is for the sentence. ERR_NOT_FOUND when it does not exist.
+int file_open_private(int dir_fd, const char *dir_path, const char *name, int flags, int *out_fd, struct err *err);
+// Replaces `name` by new content: temporary file in the same folder, fsync, rename, fsync of the folder. On failure the
+// old file stands and the temporary one is gone.
+int file_replace(int dir_fd, const char *name, struct span content, mode_t mode, struct err *err);
+// Reads a regular file a human names (dotenv, value, passphrase), any owner: ERR_INPUT for a folder, device, socket;
+// FIFOs and /dev/stdin are read. `out->max` is the limit.
+int file_read_text(const char *path, struct buf *out, struct err *err);
+
+// Where everything lives. ENVSEAL_HOME puts all of it under one folder; else XDG_DATA_HOME, XDG_STATE_HOME,
+// XDG_RUNTIME_DIR (each must be absolute to count), else ~/.local/share and ~/.local/state of $HOME, else of getpwuid's
+// folder where HOME is unset or relative -- which static glibc cannot ask, so then it is an error.
+struct home {
+	char *data_dir;  // holds vault.db
+	char *state_dir; // holds audit.jsonl
+};
+int home_init(struct home *out, struct err *err); // reads the environment; makes nothing
+void home_done(struct home *home);
+#define _cleanup_home_ _cleanup_(home_done)
+// malloc'd "dir/name"; never NULL on success.
+int path_join(const char *dir, const char *name, char **out, struct err *err);
+
+// ------------------------------------------------------------------------------------------------------------- time
+
+// Seconds since the epoch (CLOCK_REALTIME).
+int64_t clock_now(void);
+// Milliseconds on CLOCK_MONOTONIC.
+int64_t clock_monotonic_ms(void);
+#define CLOCK_TEXT_BYTES 32
+// RFC 3339, UTC, whole seconds: 2026-01-31T12:00:00Z. Years 1970-9999; outside, "invalid".
+void clock_format(int64_t seconds, char out[CLOCK_TEXT_BYTES]);
+// RFC 3339 date (midnight UTC) or date-time with Z, or a span from now such as 90d, 12h, 4w, 30m. ERR_USAGE otherwise.
+int clock_parse(const char *text, int64_t now, int64_t *out_seconds, struct err *err);
+
+// ------------------------------------------------------------------------------------------------------------- text
+
+// Appends `text` so that it is inert on a terminal and in a log: printable ASCII as it is, backslash as \\, everything
+// else (controls, DEL, every non-ASCII byte) as \n, \t, \r or \xNN. Injective.
+int text_printable(struct span text, struct buf *out, struct err *err);
+// The same into a fixed buffer for error sentences: cut with "..." when it does not fit. Returns out.
+const char *text_brief(struct span text, char *out, size_t out_bytes);
+// Decimal, no sign, no spaces, within [min, max]; ERR_USAGE naming `what`.
+int text_parse_u64(const char *text, const char *what, uint64_t min, uint64_t max, uint64_t *out, struct err *err);
+// Names of secrets: [A-Za-z0-9][A-Za-z0-9._-]{0,127} segments joined by '/', 255 bytes at most in all.
+#define NAME_BYTES_MAX 255
+#define NAME_SEGMENT_BYTES_MAX 128
+bool name_is_valid(struct span name);
+// ERR_USAGE with the rule in the sentence.
+int name_check(const char *name, struct err *err);
+// Environment variable names: [A-Za-z_][A-Za-z0-9_]*, 1-255 bytes.
+bool variable_is_valid(struct span name);

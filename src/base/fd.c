@@ -1,0 +1,44 @@
+#include "base/base.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+void fd_close(int *fd)
+{
+	if (*fd < 0)
+		return;
+	int saved = errno;
+	// Not retried on EINTR: on Linux the descriptor is gone by then, and a second close could hit somebody else's.
+	close(*fd);
+	errno = saved;
+	*fd = -1;
+}
+
+int fd_write_all(int fd, struct span bytes, const char *what, struct err *err)
+{
+	while (bytes.len > 0) {
+		ssize_t n = write(fd, bytes.data, bytes.len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_set_errno(err, ERR_SYSTEM, errno, "cannot write %s", what);
+		bytes = span_of(bytes.data + n, bytes.len - (size_t)n);
+	}
+	return 0;
+}
+
+int fd_read_all(int fd, struct buf *out, const char *what, struct err *err)
+{
+	uint8_t block[16384];
+	for (;;) {
+		ssize_t n = read(fd, block, sizeof(block));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_set_errno(err, ERR_SYSTEM, errno, "cannot read %s", what);
+		if (n == 0)
+			return 0;
+		if (buf_append(out, span_of(block, (size_t)n), err) < 0)
+			return err_prefix(err, "%s", what);
+	}
+}

@@ -1,0 +1,58 @@
+#include "base/base.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void home_done(struct home *home)
+{
+	free(home->data_dir);
+	free(home->state_dir);
+	*home = (struct home){0};
+}
+
+// An absolute value of the variable, or NULL: the XDG specification says to ignore relative ones.
+static const char *variable_absolute(const char *name)
+{
+	const char *value = getenv(name);
+	return value && value[0] == '/' ? value : NULL;
+}
+
+static int home_dir(const char *variable, const char *fallback, char **out, struct err *err)
+{
+	const char *base = variable_absolute(variable);
+	if (base)
+		return path_join(base, "envseal", out, err);
+	const char *user = variable_absolute("HOME");
+	if (!user)
+		return err_set(err, ERR_USAGE, "HOME is not set to an absolute path; set it, or ENVSEAL_HOME");
+	return path_join(user, fallback, out, err);
+}
+
+static int home_dir_copy(const char *dir, char **out, struct err *err)
+{
+	*out = strdup(dir);
+	return *out ? 0 : err_set(err, ERR_MEMORY, "out of memory for a path");
+}
+
+int home_init(struct home *out, struct err *err)
+{
+	_cleanup_home_ struct home home = {0};
+	const char *all = getenv("ENVSEAL_HOME");
+	int r;
+	if (all && all[0] != '/')
+		return err_set(err, ERR_USAGE, "ENVSEAL_HOME must be an absolute path");
+	if (all) {
+		r = home_dir_copy(all, &home.data_dir, err);
+		if (r == 0)
+			r = home_dir_copy(all, &home.state_dir, err);
+	} else {
+		r = home_dir("XDG_DATA_HOME", ".local/share/envseal", &home.data_dir, err);
+		if (r == 0)
+			r = home_dir("XDG_STATE_HOME", ".local/state/envseal", &home.state_dir, err);
+	}
+	if (r < 0)
+		return r;
+	*out = home;
+	home = (struct home){0};
+	return 0;
+}

@@ -1,0 +1,119 @@
+#include "base/base.h"
+
+#include <stdio.h>
+#include <string.h>
+
+// Writes the inert form of one byte; returns its length (1 to 4), no NUL.
+static size_t text_escape_byte(uint8_t byte, char out[4])
+{
+	static const char hex[] = "0123456789abcdef";
+	static const struct {
+		uint8_t byte;
+		char letter;
+	} named[] = {{'\n', 'n'}, {'\t', 't'}, {'\r', 'r'}, {'\\', '\\'}};
+	out[0] = '\\';
+	for (size_t i = 0; i < ARRAY_COUNT(named); i++)
+		if (byte == named[i].byte) {
+			out[1] = named[i].letter;
+			return 2;
+		}
+	if (byte >= 0x20 && byte < 0x7f) {
+		out[0] = (char)byte;
+		return 1;
+	}
+	out[1] = 'x';
+	out[2] = hex[byte >> 4];
+	out[3] = hex[byte & 15];
+	return 4;
+}
+
+int text_printable(struct span text, struct buf *out, struct err *err)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		char escaped[4];
+		size_t len = text_escape_byte(text.data[i], escaped);
+		int r = buf_append(out, span_of(escaped, len), err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+const char *text_brief(struct span text, char *out, size_t out_bytes)
+{
+	size_t used = 0;
+	for (size_t i = 0; i < text.len; i++) {
+		char escaped[4];
+		size_t len = text_escape_byte(text.data[i], escaped);
+		// Room for this, and for "..." and the NUL in case more follows.
+		if (used + len + 4 > out_bytes) {
+			memcpy(out + used, "...", 4);
+			return out;
+		}
+		memcpy(out + used, escaped, len);
+		used += len;
+	}
+	out[used] = 0;
+	return out;
+}
+
+int text_parse_u64(const char *text, const char *what, uint64_t min, uint64_t max, uint64_t *out, struct err *err)
+{
+	uint64_t value = 0;
+	bool ok = text[0] != 0;
+	for (const char *at = text; ok && *at; at++) {
+		ok = *at >= '0' && *at <= '9' && !__builtin_mul_overflow(value, 10, &value) &&
+		     !__builtin_add_overflow(value, (uint64_t)(*at - '0'), &value);
+	}
+	if (!ok || value < min || value > max)
+		return err_set(err, ERR_USAGE, "%s must be a whole number from %llu to %llu", what, (unsigned long long)min,
+			       (unsigned long long)max);
+	*out = value;
+	return 0;
+}
+
+static bool byte_is_alnum(uint8_t c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+bool name_is_valid(struct span name)
+{
+	if (name.len == 0 || name.len > NAME_BYTES_MAX)
+		return false;
+	size_t in_segment = 0;
+	for (size_t i = 0; i < name.len; i++) {
+		uint8_t c = name.data[i];
+		if (c == '/') {
+			if (in_segment == 0)
+				return false;
+			in_segment = 0;
+			continue;
+		}
+		bool ok = byte_is_alnum(c) || (in_segment > 0 && (c == '.' || c == '_' || c == '-'));
+		if (!ok || ++in_segment > NAME_SEGMENT_BYTES_MAX)
+			return false;
+	}
+	return in_segment > 0;
+}
+
+int name_check(const char *name, struct err *err)
+{
+	char brief[64];
+	if (name_is_valid(span_text(name)))
+		return 0;
+	return err_set(err, ERR_USAGE,
+		       "'%s' cannot be the name of a secret: letters, digits, '.', '_' and '-', a letter or digit first, "
+		       "'/' between parts",
+		       text_brief(span_text(name), brief, sizeof(brief)));
+}
+
+bool variable_is_valid(struct span name)
+{
+	if (name.len == 0 || name.len > NAME_BYTES_MAX || (name.data[0] >= '0' && name.data[0] <= '9'))
+		return false;
+	for (size_t i = 0; i < name.len; i++)
+		if (!byte_is_alnum(name.data[i]) && name.data[i] != '_')
+			return false;
+	return true;
+}

@@ -1,0 +1,78 @@
+// exec: launch and supervise. Gets a plan and a list of secrets as data; knows neither vault nor policy.
+//
+// Invariants
+//  - stdout and stderr of the program pass through one redaction filter each; envseal writes nothing of its own there.
+//  - The program leads a session of its own, has only the descriptors of the plan, the signal mask and dispositions that
+//    envseal was started with, and dies with envseal (parent-death signal).
+//  - One poll loop, no threads. The program's status wins. A reader that goes away is passed on as SIGPIPE.
+#pragma once
+
+#include <signal.h>
+
+#include "program/program.h"
+#include "redact/redact.h"
+#include "sandbox/sandbox.h"
+
+// How long writers that outlive the program may keep its output open, and how long they have between TERM and KILL.
+#define EXEC_DRAIN_MS 2000
+#define EXEC_TERMINATE_MS 500
+
+// What envseal found when it was started, for handing on unchanged. To be taken first in main.
+struct exec_inherited {
+	bool std_closed[3];  // descriptors 0-2 that were closed: the program gets them closed too
+	sigset_t mask;
+	sigset_t ignored;    // signals that were ignored (nohup)
+};
+// Records the above and opens /dev/null in place of closed standard descriptors, so that no later open lands there.
+int exec_inherit(struct exec_inherited *out, struct err *err);
+
+enum exec_delivery { EXEC_TO_VARIABLE, EXEC_TO_FILE, EXEC_TO_STDIN };
+
+struct exec_secret {
+	const char *name;     // for the redaction label
+	const char *variable; // NULL for EXEC_TO_STDIN
+	enum exec_delivery delivery;
+	const struct secret *value;
+};
+
+struct exec_plan {
+	const struct program *program;
+	char *const *argv;        // argv[0] as the program should see it
+	char *const *environment; // without secrets
+	const struct exec_secret *secrets;
+	size_t secret_count;
+	const struct exec_inherited *inherited;
+	struct sandbox_plan sandbox;
+};
+
+struct exec_leak {
+	size_t secret_index;
+	enum redact_form form;
+	int stream; // 1 or 2
+	uint64_t first_offset;
+	uint64_t count;
+};
+
+#define EXEC_LEAKS_MAX 256 // rows (secret × form × stream) that an outcome keeps; further ones only count
+
+struct exec_outcome {
+	int status;              // exit status, or 128+n
+	int signal;              // n when a signal ended the program, else 0
+	struct exec_leak *leaks; // owned
+	size_t leak_count;
+	uint64_t leak_total;
+	uint64_t stdout_bytes;   // read from the program
+	uint64_t stderr_bytes;
+	bool writers_ended;      // processes that outlived the program were ended
+	bool tables_unlocked;    // redaction tables could not be kept out of swap
+	int64_t milliseconds;
+};
+void exec_outcome_done(struct exec_outcome *outcome);
+
+// Starts the program, supervises it to its end, redacts. Blocks. Failure to start is an error (126, 127 or 125 by
+// err_run_status); once it runs, its end is an outcome.
+int exec_supervise(const struct exec_plan *plan, struct exec_outcome *out, struct err *err);
+// Replaces this process by the program: no supervision, no redaction. Returns only on failure.
+int exec_replace(const struct exec_plan *plan, struct err *err);
+// Ends this process as the program ended: by the same signal, or with its status.
+_Noreturn void exec_end_like(const struct exec_outcome *outcome);

@@ -1,0 +1,28 @@
+// guard: read-only findings about the environment envseal runs in. Nothing here changes anything, and nothing here decides.
+#pragma once
+
+#include "base/base.h"
+
+enum finding_severity { FINDING_OK, FINDING_NOTE, FINDING_WARN, FINDING_BAD };
+const char *finding_severity_name(enum finding_severity severity); // "ok", "note", "warn", "bad"
+
+#define FINDING_TEXT_BYTES 256
+
+struct finding {
+	const char *id;       // stable, "core-pattern"
+	const char *category; // "process", "kernel", "memory", "terminal", "files"
+	enum finding_severity severity;
+	char text[FINDING_TEXT_BYTES];   // what is so here, and what it means
+	char remedy[FINDING_TEXT_BYTES]; // what to do, or "" when nothing is needed
+};
+
+// Where a check looks; tests point it at a prepared tree. Zeros: the real system.
+struct guard_source {
+	const char *proc; // "/proc"
+	const char *sys;  // "/sys"
+};
+
+// Each check in the table answers one finding; a check that cannot look says so as a note. Never fails for the state of
+// the machine. `each` returning non-zero stops and is returned.
+int guard_check(const struct guard_source *source, int (*each)(void *context, const struct finding *finding),
+		void *context);

@@ -1,0 +1,33 @@
+// policy: pure decisions. For now: which environment variables of the caller a program may see, what PATH it gets, and
+// into which variables a secret may go.
+//
+// The table in environment.c lists every variable, and every family by prefix, that loads or steers code. At the standard
+// level the caller's environment passes without them; a variable is kept against the table only when the human asked for
+// it by name, and that is recorded.
+#pragma once
+
+#include "manifest/manifest.h"
+#include "program/program.h"
+
+struct environment {
+	char **entries;   // "NAME=value", NULL-terminated; owned
+	size_t count;
+	char **dropped;   // names that were not handed on, sorted; owned
+	size_t dropped_count;
+	char *path;       // the PATH entry's value after cleaning
+	char **path_dropped; // PATH entries that were removed (empty, relative, missing, writable by others)
+	size_t path_dropped_count;
+};
+
+#define PATH_DEFAULT "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// True for variables that load or steer code in a loader, interpreter, shell or common tool.
+bool variable_is_steering(struct span name);
+// Standard level. `envp` is the caller's; `keep` names steering variables the human asked to keep. Entries that are not
+// NAME=value with a valid name, a second entry of one name, and ENVSEAL_* are dropped. TERM, LANG, LC_*, TZ, COLORTERM are
+// kept only in their plain shape. Looks at the file system only to judge PATH entries.
+int environment_build(char *const envp[], const char *const keep[], size_t keep_count, struct environment *out,
+		      struct err *err);
+void environment_done(struct environment *environment);
+// ERR_USAGE when a secret may not be put there: not a valid name, or a steering variable, or PATH, HOME, ENVSEAL_*.
+int variable_check_secret(const char *name, struct err *err);

@@ -1,0 +1,55 @@
+// program: which program really runs. Resolve on a PATH, open once, pin the content, digest it; scripts pin their
+// interpreter too.
+//
+// Invariants
+//  - What is digested is what is executed. A file that only root can change (it and every folder above it) is *system* and
+//    is executed by its real path; any other file is copied into a sealed memfd first, and the copy is digested and
+//    executed. `by_path` asks for the exception: the original is executed, and can be swapped until then.
+//  - Set-id, non-regular and unreadable files are refused.
+#pragma once
+
+#include "crypto/crypto.h"
+
+// `#!` nesting: a script's interpreter must be a binary.
+#define PROGRAM_SCRIPT_LINE_BYTES_MAX 255
+
+struct program {
+	char *asked;                  // as given on the command line
+	char *path;                   // real path: absolute, no symlinks
+	uint8_t digest[DIGEST_BYTES]; // BLAKE2b-256 of the content that will run
+	uint64_t size;
+	bool is_system;               // only root can change it or its path
+	bool is_by_path;              // asked-for exception: not pinned
+	int fd;                       // sealed copy (0555), or the original file
+	struct program *interpreter;  // of a `#!` script, else NULL
+	char *interpreter_argument;   // the rest of the `#!` line, or NULL
+};
+
+struct program_options {
+	const char *path_list; // PATH to search; only absolute entries count
+	bool by_path;
+};
+
+// ERR_NO_PROGRAM (127) when nothing of that name exists; ERR_NO_EXEC (126) when it cannot be executed (mode, kind, set-id,
+// no access, unknown format); a name with a slash is not searched. Blocks for reading the file.
+int program_resolve(const char *asked, const struct program_options *options, struct program **out, struct err *err);
+struct program *program_free(struct program *program);
+void program_free_ptr(struct program **program);
+#define _cleanup_program_ _cleanup_(program_free_ptr)
+
+// The argument vector that execve needs: argv itself for a binary; interpreter, its argument, script path or
+// /proc/self/fd/N, then argv[1..] for a script. malloc'd array of borrowed and owned strings, freed by program_argv_free.
+struct program_argv {
+	char **argv;       // NULL-terminated
+	char *script_path; // owned: "/proc/self/fd/N" when the script's sealed copy is used, which must stay open across exec
+	int script_fd;     // that descriptor (borrowed from the program), or -1
+};
+int program_argv_build(const struct program *program, char *const argv[], struct program_argv *out, struct err *err);
+void program_argv_done(struct program_argv *argv);
+
+// Replaces this process: execve by path for system files, execveat on the sealed copy otherwise. Async-signal-safe; returns
+// only on failure, with errno set.
+void program_exec(const struct program *program, const struct program_argv *argv, char *const envp[]);
+
+// BLAKE2b-256 over length-prefixed arguments, for the audit log and for rules.
+void argv_fingerprint(char *const argv[], uint8_t out[DIGEST_BYTES]);

@@ -1,0 +1,85 @@
+// redact: masks the values of secrets in a byte stream, whatever way the stream is cut.
+//
+// Promises (docs/architecture.md, "Redaction"): exact on every split (the output equals a whole-buffer oracle's); held
+// back is only the longest suffix that is still a proper prefix of a needle; memory does not grow with the stream; the
+// cost is linear in the stream. Redaction stops accidents, not intent.
+//
+// Seams: forms.c turns a value into needles (one table of forms), matcher.c finds needles (tables built once, shared by
+// all streams), filter.c decides what to hold, show and mask (one per stream). A faster matcher replaces matcher.c alone.
+#pragma once
+
+#include "secmem/secmem.h"
+
+// How a value can look in output. The table in forms.c gives each its name, minimum and generator.
+enum redact_form {
+	REDACT_FORM_RAW,
+	REDACT_FORM_BASE64,
+	REDACT_FORM_BASE64URL,
+	REDACT_FORM_HEX,
+	REDACT_FORM_HEX_UPPER,
+	REDACT_FORM_COUNT
+};
+// "raw", "base64", "base64url", "hex", "HEX".
+const char *redact_form_name(enum redact_form form);
+
+// Encoded forms are watched only when at least this many bytes of them are determined by the value alone.
+#define REDACT_ENCODED_BYTES_MIN 8
+// Values shorter than this are weak: watched in raw form only, and only between word boundaries.
+#define REDACT_VALUE_BYTES_MIN 8
+
+// True for values that are matched at word boundaries only: under REDACT_VALUE_BYTES_MIN, or fewer than 4 different
+// byte values. `ret_reason` (may be NULL) gets a constant sentence part for a warning.
+bool redact_value_is_weak(struct span value, const char **ret_reason);
+
+struct redact_value {
+	const char *name;  // borrowed until redactor_free; shown in masks
+	struct span value; // borrowed during redactor_new only
+};
+
+struct redactor; // the tables for one set of values: read-only once made
+
+// Builds the tables for all forms of all values, in secret memory. Equal needles of several secrets are kept once and
+// name all. No values is allowed (everything passes). ERR_LIMIT for more than 4 GiB of needles, ERR_MEMORY.
+int redactor_new(const struct redact_value *values, size_t count, struct redactor **out, struct err *err);
+struct redactor *redactor_free(struct redactor *redactor);
+void redactor_free_ptr(struct redactor **redactor);
+#define _cleanup_redactor_ _cleanup_(redactor_free_ptr)
+bool redactor_is_locked(const struct redactor *redactor); // all tables are kept out of swap
+size_t redactor_bytes(const struct redactor *redactor);   // memory of the tables
+
+// One masked stretch of one stream, told when its mask is written.
+struct redact_leak {
+	uint64_t offset;        // of the first masked byte in the input stream
+	uint64_t len;           // masked input bytes
+	size_t value_index;     // into the values given to redactor_new
+	enum redact_form form;  // the longest match of that value in the stretch
+	bool partial;           // the end of the stream cut the value short, or a part had been shown when the stream was quiet
+};
+
+struct redact_sink {
+	// Takes bytes that may be shown, in order. They are valid during the call only. Non-zero stops the feed and is
+	// returned by it.
+	int (*write)(void *context, struct span bytes, struct err *err);
+	// Called once per secret in a masked stretch, before the mask is written. May be NULL.
+	void (*leak)(void *context, const struct redact_leak *leak);
+	void *context;
+};
+
+struct filter; // the state of one stream
+
+int filter_new(const struct redactor *redactor, const struct redact_sink *sink, struct filter **out, struct err *err);
+struct filter *filter_free(struct filter *filter); // wipes what it holds
+void filter_free_ptr(struct filter **filter);
+#define _cleanup_filter_ _cleanup_(filter_free_ptr)
+// Scans `bytes` and gives the sink everything that may be shown. Clean stretches are handed on as spans of `bytes`
+// itself, without a copy.
+int filter_feed(struct filter *filter, struct span bytes, struct err *err);
+// The stream has been quiet: shows a held prefix of at most 3 bytes and at most a quarter of every needle it may become
+// (the exposure budget), and a finished mask. Anything longer stays held, however long the silence.
+int filter_quiet(struct filter *filter, struct err *err);
+// End of the stream: a held prefix of 6 bytes or more, or of half its needle or more, is masked; shorter ones are shown.
+int filter_end(struct filter *filter, struct err *err);
+// Bytes held back at present.
+size_t filter_held(const struct filter *filter);
+// True when filter_quiet would give something to the sink.
+bool filter_can_show(const struct filter *filter);

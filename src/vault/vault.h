@@ -1,0 +1,131 @@
+// vault: the secrets, their versions and metadata, the key slots, and the state MAC that makes deletion, replacement and
+// rollback of any of it show. Format: docs/format-vault.md.
+//
+// Invariants
+//  - Names and metadata are readable while locked and are then *unverified*. Values are readable only unlocked.
+//  - Every change of confirmed rows happens between vault_begin and vault_commit while unlocked, and renews hash tree,
+//    generation and state MAC in the same store transaction: after a crash the old or the new state is there.
+//  - What does not verify is ERR_DAMAGED and is never repaired in silence.
+//  - A value deposited while locked is *unconfirmed*: it is kept apart from the confirmed rows and vault_reveal never
+//    returns it.
+#pragma once
+
+#include "crypto/crypto.h"
+#include "seal/seal.h"
+
+#define VAULT_NOTE_BYTES_MAX 1024
+#define VAULT_TAG_BYTES_MAX 64
+#define VAULT_TAGS_MAX 32
+
+// Where the audit log stood when the state was last renewed; the vault keeps it under its MAC and knows nothing else of
+// the log. All zeros: no record yet.
+struct vault_anchor {
+	uint64_t count;
+	uint8_t hash[DIGEST_BYTES];
+	uint64_t file_offset; // a hint: where record `count` ends in the active log file
+};
+
+// Metadata of one secret. Times are seconds since the epoch, 0 where there is none.
+struct vault_entry {
+	char name[NAME_BYTES_MAX + 1];
+	uint8_t id[16];
+	uint32_t version;       // current confirmed version, from 1; 0 when only an unconfirmed value exists
+	uint32_t version_count; // confirmed versions kept
+	int64_t created;
+	int64_t changed;
+	int64_t expires;
+	uint64_t value_bytes; // exact size: for the size bucket, never printed as it is
+	bool is_weak;
+	bool is_pending;        // an unconfirmed value waits
+	int64_t pending_since;
+	char note[VAULT_NOTE_BYTES_MAX + 1];
+	char tags[VAULT_TAGS_MAX][VAULT_TAG_BYTES_MAX + 1];
+	size_t tag_count;
+};
+
+// What a caller may set beside the value. NULL or negative members leave what is there (new entries: none).
+struct vault_meta {
+	const char *note;      // "" clears
+	const char **tags;     // NULL leaves; replaces all otherwise
+	size_t tag_count;
+	int64_t expires;       // -1 leaves, 0 clears
+};
+#define VAULT_META_UNCHANGED ((struct vault_meta){.expires = -1})
+
+struct vault_version {
+	uint32_t version;
+	int64_t stored;
+	uint64_t value_bytes;
+	bool is_current;
+};
+
+struct vault;
+
+// --- life cycle. `dir` is the data folder (base: struct home). File checks: base's file_open_private for vault.db and
+// its -wal and -shm.
+
+bool vault_exists(const char *dir);
+// Makes the folder and the vault, with one passphrase slot, unlocked. ERR_EXISTS when there is one. On failure nothing
+// is left behind.
+int vault_create(const char *dir, const struct secret *passphrase, enum pwhash_preset preset, struct vault **out,
+		 struct err *err);
+// Opens it locked. ERR_NO_VAULT, ERR_UNSAFE, ERR_DAMAGED.
+int vault_open(const char *dir, struct vault **out, struct err *err);
+// Derives the root key from a slot (about 0.5 s), checks the stored public key against it and the state MAC.
+// ERR_PASSPHRASE when no slot opens; ERR_DAMAGED when one does and the rest does not verify.
+int vault_unlock(struct vault *vault, const struct secret *passphrase, struct err *err);
+bool vault_is_unlocked(const struct vault *vault);
+// Wipes the key that opens values and keeps the one that renews the state: for a supervisor that has opened what it
+// needs. vault_reveal is ERR_LOCKED from then on.
+void vault_narrow(struct vault *vault);
+struct vault *vault_close(struct vault *vault); // wipes keys, rolls back an open transaction; NULL allowed; returns NULL
+void vault_close_ptr(struct vault **vault);
+#define _cleanup_vault_ _cleanup_(vault_close_ptr)
+
+// --- transactions. One writer at a time, among processes too: begin waits up to 60 s for the other (ERR_SYSTEM then).
+
+// Takes the write lock and, when unlocked, verifies the state MAC again: another process may have written meanwhile.
+int vault_begin(struct vault *vault, struct err *err);
+// Renews the state with this audit anchor when unlocked (while locked the anchor stays: pass NULL) and makes everything
+// since vault_begin durable.
+int vault_commit(struct vault *vault, const struct vault_anchor *anchor, struct err *err);
+void vault_rollback(struct vault *vault); // harmless when no transaction is open
+// The anchor as last stored; verified when unlocked.
+int vault_anchor_get(struct vault *vault, struct vault_anchor *out, struct err *err);
+uint64_t vault_generation(const struct vault *vault);
+
+// --- reading (each verifies the rows it uses when unlocked, and takes O(log n))
+
+int vault_find(struct vault *vault, const char *name, struct vault_entry *out, struct err *err); // ERR_NOT_FOUND
+// Calls `each` in order of name; a non-zero return stops and is returned. `entry` is valid during the call only.
+int vault_list(struct vault *vault, int (*each)(void *context, const struct vault_entry *entry), void *context,
+	       struct err *err);
+int vault_history(struct vault *vault, const char *name,
+		  int (*each)(void *context, const struct vault_version *version), void *context, struct err *err);
+// Decrypts a confirmed version (0: the current one). ERR_NOT_FOUND, ERR_LOCKED, ERR_DAMAGED; ERR_DENIED when only an
+// unconfirmed value exists.
+int vault_reveal(struct vault *vault, const char *name, uint32_t version, struct secret **out, struct err *err);
+// Verifies every row, node and ciphertext tag. O(n). ERR_DAMAGED names the first thing that does not verify.
+int vault_check(struct vault *vault, uint64_t *ret_rows, struct err *err);
+
+// --- changing (inside a transaction, unlocked unless said otherwise)
+
+// Stores a new secret (ERR_EXISTS unless `replace`) or a new version of it. ERR_LIMIT: 1 byte to SECRET_VALUE_BYTES_MAX.
+int vault_put(struct vault *vault, const char *name, struct span value, const struct vault_meta *meta, bool is_weak,
+	      bool replace, struct err *err);
+// Works locked: leaves an unconfirmed value for the vault's stored public key. ERR_EXISTS when the name exists or already
+// has one waiting, unless `replace`.
+int vault_deposit(struct vault *vault, const char *name, struct span value, const struct vault_meta *meta, bool is_weak,
+		  bool replace, struct err *err);
+int vault_confirm(struct vault *vault, const char *name, struct err *err); // deposit becomes the current version
+int vault_discard(struct vault *vault, const char *name, struct err *err); // works locked
+int vault_set_meta(struct vault *vault, const char *name, const struct vault_meta *meta, struct err *err);
+int vault_rename(struct vault *vault, const char *from, const char *to, struct err *err); // versions move too
+int vault_copy(struct vault *vault, const char *from, const char *to, struct err *err);   // current version, metadata
+int vault_remove(struct vault *vault, const char *name, struct err *err); // with all versions and a waiting deposit
+// Makes `version` the current one, as a new version; history is never rewritten.
+int vault_rollback_to(struct vault *vault, const char *name, uint32_t version, struct err *err);
+
+// Small sealed settings under the state MAC (counters, later rules). `out` is empty when there is none.
+int vault_setting_get(struct vault *vault, const char *key, struct buf *out, struct err *err);
+int vault_setting_put(struct vault *vault, const char *key, struct span value, struct err *err);
