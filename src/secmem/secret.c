@@ -1,6 +1,7 @@
 #include "secmem/secmem.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
