@@ -1,0 +1,161 @@
+// cli: the front end. Parses, asks the engine for one use-case, prints. Holds no secret.
+//
+// One table of options and one of commands (command_table.c) are the only source of what exists: parsing, --help,
+// completion and the manual's synopses come from them, and tests/docs holds the manual against them.
+#pragma once
+
+#include "engine/engine.h"
+
+enum option_id {
+	OPTION_HELP,
+	OPTION_JSON,
+	OPTION_QUIET,
+	OPTION_PASSPHRASE_FD,
+	OPTION_PASSPHRASE_FILE,
+	OPTION_PWHASH,
+	OPTION_ALLOW_WEAK,
+	OPTION_STDIN,
+	OPTION_FILE,
+	OPTION_GENERATE,
+	OPTION_FORCE,
+	OPTION_RAW,
+	OPTION_LOCKED,
+	OPTION_TAG,
+	OPTION_NOTE,
+	OPTION_EXPIRES,
+	OPTION_YES,
+	OPTION_ADD,
+	OPTION_REMOVE,
+	OPTION_TO,
+	OPTION_DISCARD,
+	OPTION_DRY_RUN,
+	OPTION_REWRITE,
+	OPTION_AS_SECRET,
+	OPTION_AS_PLAIN,
+	OPTION_PREFIX,
+	OPTION_SECRET,
+	OPTION_PROFILE,
+	OPTION_KEEP_ENV,
+	OPTION_BY_PATH,
+	OPTION_EXPLAIN,
+	OPTION_OF_SECRET,
+	OPTION_KIND,
+	OPTION_PROGRAM,
+	OPTION_SINCE,
+	OPTION_UNTIL,
+	OPTION_CHAIN_ONLY,
+	OPTION_COUNT
+};
+
+// What completion offers for a value or an operand.
+enum completion { COMPLETE_NONE, COMPLETE_FILE, COMPLETE_SECRET, COMPLETE_COMMAND, COMPLETE_WORDS };
+
+struct option_row {
+	const char *long_name;  // without dashes
+	char short_name;        // 0: none
+	const char *value_name; // NULL: a flag
+	bool can_repeat;
+	const char *help;       // one line, no full stop
+	enum completion completion;
+	const char *words; // COMPLETE_WORDS: blank-separated
+};
+extern const struct option_row option_rows[OPTION_COUNT];
+
+#define COMMAND_OPTIONS_MAX 18
+
+struct arguments;
+struct context;
+
+struct command {
+	const char *name;     // one word, or two: "audit show"
+	const char *operands; // as in the synopsis: "NAME", "[NAME...]", ""
+	const char *summary;  // one line, no full stop
+	size_t operands_min;
+	size_t operands_max;
+	bool takes_program;   // "-- PROGRAM [ARGUMENT...]"
+	bool runs_program;    // exit status by err_run_status
+	enum completion operand_completion;
+	const char *operand_words;
+	enum option_id options[COMMAND_OPTIONS_MAX]; // ends with OPTION_COUNT where shorter
+	size_t option_count;
+	int (*run)(struct context *context, const struct arguments *arguments); // an exit status
+};
+extern const struct command command_rows[];
+extern const size_t command_count;
+
+struct option_given {
+	enum option_id id;
+	const char *value; // "" for a flag
+};
+
+#define ARGUMENTS_OPTIONS_MAX 512
+
+struct arguments {
+	const struct command *command;
+	struct option_given given[ARGUMENTS_OPTIONS_MAX]; // in the order of the command line
+	size_t given_count;
+	char **operands; // borrowed from argv
+	size_t operand_count;
+	char **program; // NULL-terminated, borrowed; NULL when there was no "--"
+	bool wants_help;
+};
+
+struct context {
+	struct engine *engine;
+	char *const *environment;
+};
+
+// Finds the command in argv[1..] (two-word names first) and reads its options. ERR_USAGE otherwise.
+int arguments_parse(int argc, char **argv, struct arguments *out, struct err *err);
+bool arguments_has(const struct arguments *arguments, enum option_id id);
+const char *arguments_value(const struct arguments *arguments, enum option_id id); // NULL: not given
+// The values of a repeatable option; returns their count, at most `max` are stored.
+size_t arguments_values(const struct arguments *arguments, enum option_id id, const char **out, size_t max);
+
+const struct command *command_find(const char *first, const char *second, size_t *ret_words);
+// The synopsis line: "envseal set NAME [--stdin] …". Appended to out.
+int command_synopsis(const struct command *command, struct buf *out, struct err *err);
+int command_print_help(const struct command *command); // to stdout; exit status
+int usage_print(void);
+
+// --- output helpers (output.c)
+
+// "envseal: COMMAND: sentence" on stderr; returns the exit status for err->code (for programs: err_run_status).
+int report(const struct arguments *arguments, const struct err *err);
+// A line on stderr in the same style.
+void notice(const char *format, ...) __attribute__((format(printf, 1, 2)));
+// Prints the object with "version": 1 added, on stdout, and releases it. Exit status 0, or 1 when stdout cannot be
+// written.
+int json_print(json_t *object);
+// Flushes stdout; exit status 0, or 1 with a sentence when something could not be written (a full disk, a closed pipe).
+int output_finish(void);
+// Where the passphrase comes from, by the options.
+int unlock_from_arguments(const struct arguments *arguments, struct engine_unlock *out, struct err *err);
+
+// --- one function a command
+
+int command_init(struct context *context, const struct arguments *arguments);
+int command_set(struct context *context, const struct arguments *arguments);
+int command_list(struct context *context, const struct arguments *arguments);
+int command_show(struct context *context, const struct arguments *arguments);
+int command_get(struct context *context, const struct arguments *arguments);
+int command_rename(struct context *context, const struct arguments *arguments);
+int command_copy(struct context *context, const struct arguments *arguments);
+int command_rm(struct context *context, const struct arguments *arguments);
+int command_tag(struct context *context, const struct arguments *arguments);
+int command_history(struct context *context, const struct arguments *arguments);
+int command_rollback(struct context *context, const struct arguments *arguments);
+int command_verify(struct context *context, const struct arguments *arguments);
+int command_confirm(struct context *context, const struct arguments *arguments);
+int command_import(struct context *context, const struct arguments *arguments);
+int command_run(struct context *context, const struct arguments *arguments);
+int command_inject(struct context *context, const struct arguments *arguments);
+int command_pipe(struct context *context, const struct arguments *arguments);
+int command_audit_show(struct context *context, const struct arguments *arguments);
+int command_audit_verify(struct context *context, const struct arguments *arguments);
+int command_audit_rotate(struct context *context, const struct arguments *arguments);
+int command_audit_accept(struct context *context, const struct arguments *arguments);
+int command_doctor(struct context *context, const struct arguments *arguments);
+int command_completion(struct context *context, const struct arguments *arguments);
+int command_help(struct context *context, const struct arguments *arguments);
+int command_version(struct context *context, const struct arguments *arguments);
