@@ -44,8 +44,8 @@ void digest_finish(struct digest_state *state, uint8_t out[DIGEST_BYTES]);
 // crypto_kdf_derive_from_key with an 8-byte context; the subkey's number is part of the format (docs/format-vault.md).
 void kdf_derive(const uint8_t root[KEY_BYTES], uint64_t number, const char context[8], uint8_t out[KEY_BYTES]);
 
-// Argon2id (crypto_pwhash). `memory_bytes` and `passes` as libsodium's memlimit and opslimit. ERR_MEMORY when the memory
-// cannot be had. Blocks for as long as the parameters say.
+// Argon2id (crypto_pwhash). `memory_bytes` and `passes` as libsodium's memlimit and opslimit; ERR_LIMIT outside what it
+// takes, ERR_MEMORY when the memory cannot be had. The caller caps parameters that come from a file. Blocks for as long as the parameters say.
 int pwhash_derive(struct span passphrase, const uint8_t salt[PWHASH_SALT_BYTES], uint64_t passes, uint64_t memory_bytes,
 		  uint8_t out[KEY_BYTES], struct err *err);
 
@@ -59,6 +59,9 @@ int aead_open(const uint8_t key[KEY_BYTES], const uint8_t nonce[AEAD_NONCE_BYTES
 // X25519 sealed boxes (crypto_box_seal): anyone with the public key can make one, only the secret key opens it.
 void box_keys_from_seed(const uint8_t seed[KEY_BYTES], uint8_t out_public[BOX_PUBLIC_BYTES],
 			uint8_t out_secret[BOX_SECRET_BYTES]);
-void box_seal(const uint8_t public_key[BOX_PUBLIC_BYTES], struct span plain, uint8_t *out); // plain.len + overhead
+// `out` holds plain.len + BOX_OVERHEAD_BYTES bytes. ERR_DAMAGED when the public key is a point of small order (which a
+// changed file could hold): nothing may be kept in such a box.
+int box_seal(const uint8_t public_key[BOX_PUBLIC_BYTES], struct span plain, uint8_t *out, struct err *err);
+// `out` holds sealed.len - BOX_OVERHEAD_BYTES bytes and is all zeros on failure: ERR_DAMAGED.
 int box_open(const uint8_t public_key[BOX_PUBLIC_BYTES], const uint8_t secret_key[BOX_SECRET_BYTES], struct span sealed,
 	     uint8_t *out, struct err *err);
