@@ -59,6 +59,7 @@ const char *err_name(int code)
 	return row ? row->name : "unknown";
 }
 
+__attribute__((format(printf, 4, 0)))
 static int err_vset(struct err *err, int code, int sys_errno, const char *format, va_list args)
 {
 	err->code = code;

@@ -1,0 +1,379 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../vectors/crypto_vectors.h"
+#include "crypto/crypto.h"
+
+static struct err err;
+
+// Decodes a vector; returns its length.
+static size_t hex_decode(const char *hex, uint8_t *out, size_t room)
+{
+	size_t len = strlen(hex) / 2;
+	assert_true(strlen(hex) % 2 == 0 && len <= room);
+	for (size_t i = 0; i < len; i++) {
+		unsigned byte;
+		assert_int_equal(sscanf(hex + 2 * i, "%2x", &byte), 1);
+		out[i] = (uint8_t)byte;
+	}
+	return len;
+}
+
+static void assert_hex(const uint8_t *bytes, size_t len, const char *hex)
+{
+	uint8_t expected[256];
+	assert_int_equal(hex_decode(hex, expected, sizeof(expected)), len);
+	assert_memory_equal(bytes, expected, len);
+}
+
+static void bytes_count_up(uint8_t *out, size_t len, uint8_t first)
+{
+	for (size_t i = 0; i < len; i++)
+		out[i] = (uint8_t)(first + i);
+}
+
+static void start_is_idempotent(void **state)
+{
+	(void)state;
+	assert_int_equal(cipher_start(&err), 0);
+	assert_int_equal(cipher_start(&err), 0);
+}
+
+static void digest_matches_vectors(void **state)
+{
+	(void)state;
+	uint8_t digest[DIGEST_BYTES];
+	for (size_t i = 0; i < ARRAY_COUNT(vectors_digest); i++) {
+		digest_bytes(span_text(vectors_digest[i].text), digest);
+		assert_hex(digest, sizeof(digest), vectors_digest[i].digest);
+	}
+	digest_bytes((struct span){NULL, 0}, digest);
+	assert_hex(digest, sizeof(digest), vectors_digest[0].digest);
+}
+
+static void digest_streams_as_it_hashes_at_once(void **state)
+{
+	(void)state;
+	// Steps that are shorter than, equal to and longer than BLAKE2b's block of 128 bytes.
+	static const size_t steps[] = {1, 64, 127, 128, 129, 1000};
+	static uint8_t text[1000];
+	memset(text, 'a', sizeof(text));
+	for (size_t s = 0; s < ARRAY_COUNT(steps); s++) {
+		struct digest_state stream;
+		digest_start(&stream);
+		for (size_t done = 0; done < 1000000;) {
+			size_t len = steps[s] < 1000000 - done ? steps[s] : 1000000 - done;
+			digest_update(&stream, span_of(text, len));
+			done += len;
+		}
+		uint8_t digest[DIGEST_BYTES];
+		digest_finish(&stream, digest);
+		assert_hex(digest, sizeof(digest), VECTOR_DIGEST_MILLION_A);
+	}
+}
+
+static void digest_of_a_file_leaves_the_offset(void **state)
+{
+	(void)state;
+	_cleanup_fd_ int fd = memfd_create("digest", MFD_CLOEXEC);
+	assert_true(fd >= 0);
+	static uint8_t text[1000];
+	memset(text, 'a', sizeof(text));
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(fd_write_all(fd, span_of(text, sizeof(text)), "file", &err), 0);
+	assert_int_equal(lseek(fd, 77, SEEK_SET), 77);
+	uint8_t digest[DIGEST_BYTES];
+	assert_int_equal(digest_file(fd, "file", digest, &err), 0);
+	assert_hex(digest, sizeof(digest), VECTOR_DIGEST_MILLION_A);
+	assert_int_equal(lseek(fd, 0, SEEK_CUR), 77);
+	assert_int_equal(ftruncate(fd, 0), 0);
+	assert_int_equal(digest_file(fd, "file", digest, &err), 0);
+	assert_hex(digest, sizeof(digest), vectors_digest[0].digest);
+}
+
+static void digest_of_what_cannot_be_read_fails(void **state)
+{
+	(void)state;
+	uint8_t digest[DIGEST_BYTES] = {9};
+	int ends[2];
+	assert_int_equal(pipe(ends), 0);
+	_cleanup_fd_ int from = ends[0];
+	_cleanup_fd_ int to = ends[1];
+	assert_int_equal(digest_file(from, "some/\033pipe", digest, &err), ERR_SYSTEM);
+	assert_non_null(strstr(err.text, "some/\\x1bpipe"));
+	assert_int_equal(digest_file(-1, "none", digest, &err), ERR_SYSTEM);
+	assert_int_equal(digest[0], 9);
+	(void)to;
+}
+
+static void digest_hex_goes_there_and_back(void **state)
+{
+	(void)state;
+	uint8_t digest[DIGEST_BYTES], again[DIGEST_BYTES] = {0};
+	char hex[DIGEST_HEX_BYTES];
+	digest_bytes(SPAN_LITERAL("abc"), digest);
+	digest_hex(digest, hex);
+	assert_string_equal(hex, vectors_digest[1].digest);
+	assert_int_equal(digest_parse_hex(span_text(hex), again, &err), 0);
+	assert_true(digest_is_equal(digest, again));
+}
+
+static void digest_parse_refuses_other_spellings(void **state)
+{
+	(void)state;
+	const char *good = vectors_digest[1].digest;
+	uint8_t out[DIGEST_BYTES] = {42};
+	char hex[80];
+	for (size_t len = 0; len < 64; len++)
+		assert_int_equal(digest_parse_hex(span_of(good, len), out, &err), ERR_DAMAGED);
+	snprintf(hex, sizeof(hex), "%s0", good);
+	assert_int_equal(digest_parse_hex(span_text(hex), out, &err), ERR_DAMAGED);
+	// Every byte that is no lower-case hex digit, at the first and at the last place.
+	for (int c = 0; c < 256; c++) {
+		if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))
+			continue;
+		for (size_t at = 0; at < 64; at += 63) {
+			memcpy(hex, good, 64);
+			hex[at] = (char)c;
+			assert_int_equal(digest_parse_hex(span_of(hex, 64), out, &err), ERR_DAMAGED);
+		}
+	}
+	assert_int_equal(out[0], 42);
+}
+
+static void digest_equality_sees_every_bit(void **state)
+{
+	(void)state;
+	uint8_t a[DIGEST_BYTES], b[DIGEST_BYTES];
+	bytes_count_up(a, sizeof(a), 0);
+	for (size_t bit = 0; bit < 8 * DIGEST_BYTES; bit++) {
+		memcpy(b, a, sizeof(b));
+		assert_true(digest_is_equal(a, b));
+		b[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		assert_false(digest_is_equal(a, b));
+	}
+}
+
+static void mac_and_kdf_match_vectors(void **state)
+{
+	(void)state;
+	uint8_t key[KEY_BYTES], out[KEY_BYTES];
+	bytes_count_up(key, sizeof(key), 0);
+	for (size_t i = 0; i < ARRAY_COUNT(vectors_mac); i++) {
+		mac_bytes(key, span_text(vectors_mac[i].text), out);
+		assert_hex(out, sizeof(out), vectors_mac[i].mac);
+	}
+	for (size_t i = 0; i < ARRAY_COUNT(vectors_kdf); i++) {
+		kdf_derive(key, vectors_kdf[i].number, "envseal1", out);
+		assert_hex(out, sizeof(out), vectors_kdf[i].subkey);
+	}
+	uint8_t other[KEY_BYTES];
+	kdf_derive(key, vectors_kdf[1].number, "envseal2", other);
+	kdf_derive(key, vectors_kdf[1].number, "envseal1", out);
+	assert_memory_not_equal(out, other, sizeof(out));
+}
+
+static void pwhash_matches_vectors(void **state)
+{
+	(void)state;
+	uint8_t out[KEY_BYTES];
+	for (size_t i = 0; i < ARRAY_COUNT(vectors_pwhash); i++) {
+		assert_int_equal(pwhash_derive(span_text(vectors_pwhash[i].text), (const uint8_t *)vectors_pwhash[i].salt,
+					       vectors_pwhash[i].passes, vectors_pwhash[i].memory_kib * 1024, out, &err),
+				 0);
+		assert_hex(out, sizeof(out), vectors_pwhash[i].key);
+	}
+}
+
+static void pwhash_takes_every_byte_of_the_passphrase(void **state)
+{
+	(void)state;
+	static const uint8_t salt[PWHASH_SALT_BYTES] = "0123456789abcde";
+	const struct span texts[] = {SPAN_LITERAL("a\0b"), SPAN_LITERAL("a\0c"), SPAN_LITERAL("a"), {NULL, 0}};
+	uint8_t keys[ARRAY_COUNT(texts)][KEY_BYTES];
+	for (size_t i = 0; i < ARRAY_COUNT(texts); i++) {
+		assert_int_equal(pwhash_derive(texts[i], salt, 1, 8192, keys[i], &err), 0);
+		for (size_t k = 0; k < i; k++)
+			assert_memory_not_equal(keys[i], keys[k], KEY_BYTES);
+	}
+}
+
+static void pwhash_refuses_what_it_cannot_do(void **state)
+{
+	(void)state;
+	static const uint8_t salt[PWHASH_SALT_BYTES] = {1};
+	uint8_t out[KEY_BYTES] = {7};
+	assert_int_equal(pwhash_derive(SPAN_LITERAL("x"), salt, 0, 8192, out, &err), ERR_LIMIT);
+	assert_int_equal(pwhash_derive(SPAN_LITERAL("x"), salt, 1, 8191, out, &err), ERR_LIMIT);
+	assert_int_equal(pwhash_derive(SPAN_LITERAL("x"), salt, 1, UINT64_MAX, out, &err), ERR_LIMIT);
+	assert_int_equal(pwhash_derive(SPAN_LITERAL("x"), salt, UINT64_MAX, 8192, out, &err), ERR_LIMIT);
+	assert_int_equal(out[0], 7);
+}
+
+#define AEAD_PLAIN SPAN_LITERAL(VECTOR_AEAD_PLAIN)
+
+static void aead_matches_the_draft(void **state)
+{
+	(void)state;
+	uint8_t key[KEY_BYTES], nonce[AEAD_NONCE_BYTES], associated[12], sealed[256], plain[256];
+	bytes_count_up(key, sizeof(key), 0x80);
+	bytes_count_up(nonce, sizeof(nonce), 0x40);
+	hex_decode(VECTOR_AEAD_ASSOCIATED, associated, sizeof(associated));
+	aead_seal(key, nonce, AEAD_PLAIN, span_of(associated, 12), sealed);
+	size_t len = AEAD_PLAIN.len + AEAD_TAG_BYTES;
+	assert_hex(sealed, len, vector_aead_sealed);
+	assert_int_equal(aead_open(key, nonce, span_of(sealed, len), span_of(associated, 12), plain, &err), 0);
+	assert_memory_equal(plain, VECTOR_AEAD_PLAIN, AEAD_PLAIN.len);
+}
+
+// Opening must fail and leave nothing but zeros.
+static void assert_aead_refuses(const uint8_t *key, const uint8_t *nonce, struct span sealed, struct span associated)
+{
+	static const uint8_t zeros[256];
+	uint8_t plain[256];
+	memset(plain, 0xaa, sizeof(plain));
+	assert_int_equal(aead_open(key, nonce, sealed, associated, plain, &err), ERR_DAMAGED);
+	if (sealed.len >= AEAD_TAG_BYTES)
+		assert_memory_equal(plain, zeros, sealed.len - AEAD_TAG_BYTES);
+}
+
+static void aead_sees_every_bit(void **state)
+{
+	(void)state;
+	struct {
+		uint8_t key[KEY_BYTES], nonce[AEAD_NONCE_BYTES], associated[12], sealed[40 + AEAD_TAG_BYTES];
+	} all;
+	uint8_t *flat = (uint8_t *)&all;
+	_Static_assert(sizeof(all) == KEY_BYTES + AEAD_NONCE_BYTES + 12 + 40 + AEAD_TAG_BYTES, "no padding");
+	bytes_count_up(flat, sizeof(all), 3);
+	aead_seal(all.key, all.nonce, span_of(VECTOR_AEAD_PLAIN, 40), span_of(all.associated, 12), all.sealed);
+	for (size_t bit = 0; bit < 8 * sizeof(all); bit++) {
+		flat[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		assert_aead_refuses(all.key, all.nonce, span_of(all.sealed, sizeof(all.sealed)), span_of(all.associated, 12));
+		flat[bit / 8] ^= (uint8_t)(1u << bit % 8);
+	}
+	for (size_t len = 0; len < sizeof(all.sealed); len++)
+		assert_aead_refuses(all.key, all.nonce, span_of(all.sealed, len), span_of(all.associated, 12));
+	assert_aead_refuses(all.key, all.nonce, span_of(all.sealed, sizeof(all.sealed)), span_of(all.associated, 11));
+}
+
+static void aead_seals_nothing_too(void **state)
+{
+	(void)state;
+	uint8_t key[KEY_BYTES] = {1}, nonce[AEAD_NONCE_BYTES] = {2}, sealed[AEAD_TAG_BYTES], plain[1] = {5};
+	aead_seal(key, nonce, (struct span){NULL, 0}, (struct span){NULL, 0}, sealed);
+	assert_int_equal(aead_open(key, nonce, span_of(sealed, sizeof(sealed)), (struct span){NULL, 0}, plain, &err), 0);
+	assert_int_equal(plain[0], 5);
+	sealed[0] ^= 1;
+	assert_int_equal(aead_open(key, nonce, span_of(sealed, sizeof(sealed)), (struct span){NULL, 0}, plain, &err),
+			 ERR_DAMAGED);
+}
+
+static void box_keys_match_the_vector(void **state)
+{
+	(void)state;
+	uint8_t seed[KEY_BYTES], public_key[BOX_PUBLIC_BYTES], secret_key[BOX_SECRET_BYTES];
+	bytes_count_up(seed, sizeof(seed), 0);
+	box_keys_from_seed(seed, public_key, secret_key);
+	assert_hex(public_key, sizeof(public_key), VECTOR_SEED_PUBLIC);
+	assert_hex(secret_key, sizeof(secret_key), VECTOR_SEED_SECRET);
+}
+
+static void box_opens_the_reference(void **state)
+{
+	(void)state;
+	uint8_t public_key[BOX_PUBLIC_BYTES], secret_key[BOX_SECRET_BYTES], sealed[256], plain[256];
+	hex_decode(vector_box_public, public_key, sizeof(public_key));
+	hex_decode(vector_box_secret, secret_key, sizeof(secret_key));
+	size_t len = hex_decode(vector_box_sealed, sealed, sizeof(sealed));
+	assert_int_equal(box_open(public_key, secret_key, span_of(sealed, len), plain, &err), 0);
+	assert_hex(plain, len - BOX_OVERHEAD_BYTES, vector_box_plain);
+}
+
+static void box_round_trip_and_every_bit(void **state)
+{
+	(void)state;
+	static const uint8_t zeros[KEY_BYTES];
+	uint8_t seed[KEY_BYTES], pk[BOX_PUBLIC_BYTES], sk[BOX_SECRET_BYTES];
+	uint8_t sealed[KEY_BYTES + BOX_OVERHEAD_BYTES], again[sizeof(sealed)], plain[KEY_BYTES];
+	rng_fill(seed, sizeof(seed));
+	box_keys_from_seed(seed, pk, sk);
+	assert_int_equal(box_seal(pk, span_of(seed, sizeof(seed)), sealed, &err), 0);
+	assert_int_equal(box_seal(pk, span_of(seed, sizeof(seed)), again, &err), 0);
+	assert_memory_not_equal(sealed, again, sizeof(sealed));
+	assert_int_equal(box_open(pk, sk, span_of(sealed, sizeof(sealed)), plain, &err), 0);
+	assert_memory_equal(plain, seed, sizeof(seed));
+	for (size_t bit = 0; bit < 8 * sizeof(sealed); bit++) {
+		memcpy(again, sealed, sizeof(sealed));
+		again[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		memset(plain, 0xaa, sizeof(plain));
+		assert_int_equal(box_open(pk, sk, span_of(again, sizeof(again)), plain, &err), ERR_DAMAGED);
+		assert_memory_equal(plain, zeros, sizeof(plain));
+	}
+	for (size_t len = 0; len < sizeof(sealed); len++)
+		assert_int_equal(box_open(pk, sk, span_of(sealed, len), plain, &err), ERR_DAMAGED);
+}
+
+static void box_refuses_keys_of_small_order(void **state)
+{
+	(void)state;
+	uint8_t sealed[KEY_BYTES + BOX_OVERHEAD_BYTES], plain[KEY_BYTES] = {0}, pk[BOX_PUBLIC_BYTES] = {0};
+	assert_int_equal(box_seal(pk, span_of(plain, sizeof(plain)), sealed, &err), ERR_DAMAGED);
+	pk[0] = 1;
+	assert_int_equal(box_seal(pk, span_of(plain, sizeof(plain)), sealed, &err), ERR_DAMAGED);
+}
+
+static void rng_fills_all_of_it(void **state)
+{
+	(void)state;
+	// In 64 draws every byte must have been something else than 0 at least once, and what is behind stays.
+	uint8_t seen[33] = {0}, draw[33];
+	for (int i = 0; i < 64; i++) {
+		draw[32] = 0xaa;
+		rng_fill(draw, 32);
+		assert_int_equal(draw[32], 0xaa);
+		for (size_t k = 0; k < 32; k++)
+			seen[k] |= draw[k];
+	}
+	for (size_t k = 0; k < 32; k++)
+		assert_int_not_equal(seen[k], 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(start_is_idempotent),
+		cmocka_unit_test(digest_matches_vectors),
+		cmocka_unit_test(digest_streams_as_it_hashes_at_once),
+		cmocka_unit_test(digest_of_a_file_leaves_the_offset),
+		cmocka_unit_test(digest_of_what_cannot_be_read_fails),
+		cmocka_unit_test(digest_hex_goes_there_and_back),
+		cmocka_unit_test(digest_parse_refuses_other_spellings),
+		cmocka_unit_test(digest_equality_sees_every_bit),
+		cmocka_unit_test(mac_and_kdf_match_vectors),
+		cmocka_unit_test(pwhash_matches_vectors),
+		cmocka_unit_test(pwhash_takes_every_byte_of_the_passphrase),
+		cmocka_unit_test(pwhash_refuses_what_it_cannot_do),
+		cmocka_unit_test(aead_matches_the_draft),
+		cmocka_unit_test(aead_sees_every_bit),
+		cmocka_unit_test(aead_seals_nothing_too),
+		cmocka_unit_test(box_keys_match_the_vector),
+		cmocka_unit_test(box_opens_the_reference),
+		cmocka_unit_test(box_round_trip_and_every_bit),
+		cmocka_unit_test(box_refuses_keys_of_small_order),
+		cmocka_unit_test(rng_fills_all_of_it),
+	};
+	if (cipher_start(&err) < 0)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
