@@ -19,7 +19,7 @@
 struct audit_head {
 	uint64_t count;             // records ever written; 0: none
 	uint8_t hash[DIGEST_BYTES]; // of the last one; zeros when none
-	uint64_t file_offset;       // where it ends in the active file
+	uint64_t file_offset;       // where it ends in the file that holds it; rotation moves no record within its file
 };
 
 struct audit;
@@ -49,6 +49,7 @@ struct audit_report {
 	uint64_t records;
 	uint64_t files;
 	uint64_t unanchored; // records behind the anchor, written while the vault was locked or cut off by a crash
+	uint64_t torn_bytes; // behind the last whole record, half written by a crash; the next append keeps them aside
 };
 // Reads every file of the log from the first record. ERR_DAMAGED names file, record and reason: bad JSON, wrong number,
 // wrong previous hash, wrong own hash, missing records, tail cut before the anchor. `anchor` may be NULL: chain only.
@@ -58,10 +59,12 @@ struct audit_filter {
 	const char *secret;  // records that name this secret; NULL: any
 	const char *program; // path of the program, or its last component; NULL: any
 	const char *kind;    // "run" matches "run.intent" and "run.outcome"; NULL: any
-	int64_t since;       // seconds; 0: from the beginning
-	int64_t until;       // seconds; 0: to the end
+	int64_t since;       // seconds, inclusive; 0: from the beginning
+	int64_t until;       // seconds, inclusive; 0: to the end
 };
-// Calls `each` for every matching record, oldest first. Records that do not parse are ERR_DAMAGED.
+// Calls `each` for every matching record (borrowed), oldest first. Records that do not parse are ERR_DAMAGED. No lock is
+// held meanwhile. A negative return of `each` ends the query and is returned; `err` is then as `each` left it. `filter`
+// may be NULL: every record.
 int audit_query(struct audit *audit, const struct audit_filter *filter, int (*each)(void *context, json_t *record),
 		void *context, struct err *err);
 // Closes the active file under its final name and starts a new one that carries the chain on.

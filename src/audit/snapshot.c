@@ -1,0 +1,88 @@
+#include "audit/audit_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+
+int snapshot_take(struct audit *audit, struct snapshot *out, struct err *err)
+{
+	_cleanup_log_lock_ int lock = -1;
+	_cleanup_snapshot_ struct snapshot snapshot = SNAPSHOT_INIT;
+	_cleanup_tail_ struct tail tail = {0};
+	uint64_t size;
+	int r = log_lock(audit, LOCK_SH, &lock, err);
+	if (r == 0)
+		r = log_refresh(audit, err);
+	if (r == 0)
+		r = rotated_list(audit, &snapshot.rotated, err);
+	if (r == 0)
+		r = log_active_size(audit, &size, err);
+	if (r == 0)
+		r = tail_read(audit->active_fd, AUDIT_ACTIVE_NAME, size, &tail, err);
+	if (r < 0)
+		return r;
+	snapshot.active_end = tail.line_end;
+	snapshot.torn_bytes = tail.torn.len;
+	// A descriptor of its own: another process, or `each` itself, may rotate meanwhile.
+	if (audit->active_fd >= 0)
+		snapshot.active_fd = fcntl(audit->active_fd, F_DUPFD_CLOEXEC, 0);
+	if (audit->active_fd >= 0 && snapshot.active_fd < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot keep the audit log open");
+	*out = snapshot;
+	snapshot = SNAPSHOT_INIT;
+	return 0;
+}
+
+void snapshot_done(struct snapshot *snapshot)
+{
+	rotated_done(&snapshot->rotated);
+	fd_close(&snapshot->active_fd);
+}
+
+static int walk_lines(struct lines *lines, struct place *place, walk_each each, void *context, struct err *err)
+{
+	for (;;) {
+		struct span line;
+		int r = lines_next(lines, &line, err);
+		if (r < 0 || !line.data)
+			return r;
+		place->end_offset = lines_offset(lines);
+		r = each(context, place, line, err);
+		if (r < 0)
+			return r;
+		place->line += place->line > 0;
+	}
+}
+
+static int walk_file(int fd, struct place place, uint64_t start, uint64_t end, walk_each each, void *context,
+		     struct err *err)
+{
+	if (start > end || (place.file_first > 0 && end == 0))
+		return err_set(err, ERR_DAMAGED, "file %s ends before the record that it should hold", place.file);
+	_cleanup_lines_ struct lines lines = {0};
+	int r = lines_init(&lines, fd, place.file, start, end, err);
+	return r < 0 ? r : walk_lines(&lines, &place, each, context, err);
+}
+
+int snapshot_walk(const struct audit *audit, const struct snapshot *snapshot, size_t index, uint64_t offset, walk_each each,
+		  void *context, struct err *err)
+{
+	for (size_t i = index; i <= snapshot->rotated.count; i++, offset = 0) {
+		char name[AUDIT_NAME_BYTES] = AUDIT_ACTIVE_NAME;
+		struct place place = {.file = name, .line = offset == 0};
+		if (i == snapshot->rotated.count)
+			return snapshot->active_fd < 0 ? 0
+						       : walk_file(snapshot->active_fd, place, offset, snapshot->active_end, each,
+								   context, err);
+		place.file_first = snapshot->rotated.first[i];
+		rotated_name(place.file_first, name);
+		_cleanup_fd_ int fd = -1;
+		uint64_t size;
+		int r = rotated_open(audit, place.file_first, &fd, &size, err);
+		if (r == 0)
+			r = walk_file(fd, place, offset, size, each, context, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}

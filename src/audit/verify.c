@@ -1,0 +1,201 @@
+#include "audit/audit_internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct verifier {
+	const struct audit_head *anchor; // NULL or count 0: nothing to compare with
+	uint64_t count;                  // the last record that verified
+	uint8_t hash[DIGEST_BYTES];
+	uint64_t files;
+	bool has_anchor_passed;
+	bool is_begun; // false: the next record is taken as the first link, whatever its number and previous hash
+};
+
+static int record_refuse(const struct place *place, uint64_t number, const char *reason, struct err *err)
+{
+	if (place->line > 0)
+		return err_set(err, ERR_DAMAGED, "record %" PRIu64 " (%s line %" PRIu64 "): %s", number, place->file, place->line,
+			       reason);
+	return err_set(err, ERR_DAMAGED, "record %" PRIu64 " (%s): %s", number, place->file, reason);
+}
+
+// A file must begin where the one before it ended.
+static int file_check_first(const struct place *place, uint64_t expected, struct err *err)
+{
+	char missing[AUDIT_NAME_BYTES];
+	rotated_name(expected, missing);
+	if (place->file_first == 0 || place->file_first == expected)
+		return 0;
+	if (place->file_first > expected)
+		return err_set(err, ERR_DAMAGED, "file %s is missing: %s begins with record %" PRIu64, missing, place->file,
+			       place->file_first);
+	return err_set(err, ERR_DAMAGED, "file %s begins again with record %" PRIu64 ", where record %" PRIu64 " was expected",
+		       place->file, place->file_first, expected);
+}
+
+static int number_refuse(const struct place *place, uint64_t number, uint64_t expected, struct err *err)
+{
+	char text[160];
+	char missing[AUDIT_NAME_BYTES];
+	rotated_name(expected, missing);
+	if (place->line == 1 && place->file_first == 0 && number > expected)
+		return err_set(err, ERR_DAMAGED,
+			       "file %s is missing, or the head of %s was cut: it begins with record %" PRIu64
+			       ", where record %" PRIu64 " was expected",
+			       missing, place->file, number, expected);
+	snprintf(text, sizeof(text), "number %" PRIu64 " where %" PRIu64 " was expected", number, expected);
+	return record_refuse(place, expected, text, err);
+}
+
+static int anchor_check_record(struct verifier *verifier, const struct record *record, struct err *err)
+{
+	const struct audit_head *anchor = verifier->anchor;
+	if (!anchor || anchor->count == 0 || record->number != anchor->count)
+		return 0;
+	if (!digest_is_equal(record->hash, anchor->hash))
+		return err_set(err, ERR_DAMAGED,
+			       "record %" PRIu64 " is not the one the vault anchored: the log was rewritten", anchor->count);
+	verifier->has_anchor_passed = true;
+	return 0;
+}
+
+static int verify_line(void *context, const struct place *place, struct span line, struct err *err)
+{
+	struct verifier *verifier = context;
+	uint64_t expected = verifier->count + 1;
+	int r = 0;
+	if (place->line == 1) {
+		r = verifier->is_begun ? file_check_first(place, expected, err) : 0;
+		verifier->files++;
+	}
+	if (r < 0)
+		return r;
+	struct record record;
+	const char *reason = record_check(line, &record);
+	if (!verifier->is_begun && !reason)
+		expected = record.number;
+	if (reason)
+		return record_refuse(place, expected, reason, err);
+	if (record.number != expected)
+		return number_refuse(place, record.number, expected, err);
+	if (verifier->is_begun && !digest_is_equal(record.previous, verifier->hash)) {
+		char text[96];
+		snprintf(text, sizeof(text), "previous hash does not match record %" PRIu64, verifier->count);
+		return record_refuse(place, expected, verifier->count > 0 ? text : "the first record must have no previous hash",
+				     err);
+	}
+	r = anchor_check_record(verifier, &record, err);
+	if (r < 0)
+		return r;
+	verifier->is_begun = true;
+	verifier->count = record.number;
+	memcpy(verifier->hash, record.hash, DIGEST_BYTES);
+	return 0;
+}
+
+static int refuse_cut(uint64_t count, uint64_t anchored, struct err *err)
+{
+	return err_set(err, ERR_DAMAGED,
+		       "the log ends at record %" PRIu64 ", but the vault's anchor is at record %" PRIu64 ": the tail was cut",
+		       count, anchored);
+}
+
+int audit_verify(struct audit *audit, const struct audit_head *anchor, struct audit_report *out, struct err *err)
+{
+	_cleanup_snapshot_ struct snapshot snapshot = SNAPSHOT_INIT;
+	int r = snapshot_take(audit, &snapshot, err);
+	if (r < 0)
+		return r;
+	struct verifier verifier = {.anchor = anchor, .is_begun = true};
+	r = snapshot_walk(audit, &snapshot, 0, 0, verify_line, &verifier, err);
+	if (r < 0)
+		return r;
+	uint64_t anchored = anchor ? anchor->count : 0;
+	if (anchored > verifier.count)
+		return refuse_cut(verifier.count, anchored, err);
+	*out = (struct audit_report){
+		.records = verifier.count,
+		.files = verifier.files,
+		.unanchored = anchor ? verifier.count - anchored : 0,
+		.torn_bytes = snapshot.torn_bytes,
+	};
+	return 0;
+}
+
+// The number of the first record of the active file; 0 when it has none.
+static uint64_t active_first(const struct snapshot *snapshot)
+{
+	uint8_t begin[32];
+	ssize_t n = snapshot->active_end > 0 ? pread(snapshot->active_fd, begin, sizeof(begin), 0) : 0;
+	return n > 0 ? record_number(span_of(begin, (size_t)n)) : 0;
+}
+
+// The file that should hold record `number` (rotated.count: the active one).
+static size_t file_find(const struct snapshot *snapshot, uint64_t number)
+{
+	size_t index = snapshot->rotated.count;
+	uint64_t first = active_first(snapshot);
+	if (first > 0 && number >= first)
+		return index;
+	while (index > 0 && snapshot->rotated.first[index - 1] > number)
+		index--;
+	return index > 0 ? index - 1 : 0;
+}
+
+// Whether the anchored record ends at the offset that was kept with it.
+static bool hint_is_right(const struct audit *audit, const struct snapshot *snapshot, size_t index,
+			  const struct audit_head *anchor)
+{
+	struct err ignored;
+	_cleanup_fd_ int opened = -1;
+	int fd = snapshot->active_fd;
+	uint64_t size = snapshot->active_end;
+	if (index < snapshot->rotated.count) {
+		if (rotated_open(audit, snapshot->rotated.first[index], &opened, &size, &ignored) < 0)
+			return false;
+		fd = opened;
+	}
+	_cleanup_tail_ struct tail tail = {0};
+	struct record record;
+	return fd >= 0 && anchor->file_offset > 0 && anchor->file_offset <= size &&
+	       tail_read(fd, "", anchor->file_offset, &tail, &ignored) == 0 && tail.torn.len == 0 &&
+	       !record_check(tail.line, &record) && record.number == anchor->count &&
+	       digest_is_equal(record.hash, anchor->hash);
+}
+
+int audit_check_anchor(struct audit *audit, const struct audit_head *anchor, uint64_t *ret_unanchored, struct err *err)
+{
+	struct audit_head head;
+	int r = audit_head_get(audit, &head, err);
+	if (r < 0)
+		return r;
+	if (head.count < anchor->count)
+		return refuse_cut(head.count, anchor->count, err);
+	_cleanup_snapshot_ struct snapshot snapshot = SNAPSHOT_INIT;
+	r = snapshot_take(audit, &snapshot, err);
+	if (r < 0)
+		return r;
+	struct verifier verifier = {.anchor = anchor, .is_begun = anchor->count == 0};
+	size_t index = anchor->count > 0 ? file_find(&snapshot, anchor->count) : 0;
+	uint64_t offset = 0;
+	if (anchor->count > 0 && hint_is_right(audit, &snapshot, index, anchor)) {
+		offset = anchor->file_offset;
+		verifier.is_begun = true;
+		verifier.has_anchor_passed = true;
+		verifier.count = anchor->count;
+		memcpy(verifier.hash, anchor->hash, DIGEST_BYTES);
+	}
+	r = snapshot_walk(audit, &snapshot, index, offset, verify_line, &verifier, err);
+	if (r < 0)
+		return r;
+	if (verifier.count < anchor->count)
+		return refuse_cut(verifier.count, anchor->count, err);
+	if (anchor->count > 0 && !verifier.has_anchor_passed)
+		return err_set(err, ERR_DAMAGED, "record %" PRIu64 ", which the vault anchored, is not in the log", anchor->count);
+	*ret_unanchored = verifier.count - anchor->count;
+	return 0;
+}
