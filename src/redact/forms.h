@@ -1,0 +1,23 @@
+// forms: the needles of one value, private to redact/ and its tests.
+#pragma once
+
+#include "redact/redact.h"
+
+// One byte string to look for.
+struct needle {
+	struct span bytes; // never empty
+	uint32_t value;    // index of the secret it belongs to
+	enum redact_form form;
+	bool weak; // matches only where neither neighbour is a word byte; the ends of the stream are no word bytes
+};
+
+// Takes one needle; its bytes are valid during the call only. Non-zero stops and is returned.
+typedef int (*needle_take)(void *context, const struct needle *needle, struct err *err);
+
+// Calls `take` for every needle of `value`, in the order of enum redact_form: the value as it is and, where it ends in a
+// newline, without it. Needles of encoded forms are only the characters that the value alone determines. `needle.value`
+// is `index`. An empty value has no needle. ERR_MEMORY.
+int form_each_needle(struct span value, uint32_t index, needle_take take, void *context, struct err *err);
+
+// [A-Za-z0-9_]
+bool needle_is_word(uint8_t byte);

@@ -1,0 +1,40 @@
+// What redaction must give, computed on the whole stream by the plainest means, and a recorder of what the filter gives.
+// It shares nothing with the engine but the table of forms.
+#pragma once
+
+#include "redact/forms.h"
+
+struct oracle_needles {
+	struct needle *list; // owned, their bytes too
+	size_t count;
+	const char *const *names; // borrowed; by value
+	size_t value_count;
+};
+
+void oracle_needles_done(struct oracle_needles *needles);
+void oracle_needles_add(struct oracle_needles *needles, struct needle needle); // copies its bytes
+void oracle_needles_add_value(struct oracle_needles *needles, struct span value, uint32_t index); // in all its forms
+
+// Text with the masks in it, and the leaks.
+struct oracle_result {
+	struct buf text;
+	struct redact_leak *leaks;
+	size_t leak_count;
+	uint64_t position; // end of what was shown or masked, in the stream
+	uint8_t *shown;    // for each byte of the stream: not masked
+	size_t length;     // of `shown`
+	bool mask_next;    // a leak was told, so the next bytes are its mask
+};
+
+void oracle_result_init(struct oracle_result *result, size_t stream_bytes);
+void oracle_result_done(struct oracle_result *result);
+void oracle_run(const struct oracle_needles *needles, struct span stream, struct oracle_result *out);
+// Bytes that may be held back once `stream` has been read and more may come.
+size_t oracle_held(const struct oracle_needles *needles, struct span stream);
+// For every match: at most 3 bytes of it, and a quarter, are in `shown`; and every byte outside of matches is.
+bool oracle_budget_is_kept(const struct oracle_needles *needles, struct span stream, const struct oracle_result *got);
+
+// A sink that records into a result.
+struct redact_sink oracle_recorder(struct oracle_result *result);
+// NULL when both are the same, else what differs.
+const char *oracle_compare(const struct oracle_result *want, const struct oracle_result *got);
