@@ -43,8 +43,9 @@ static int argument_format(const char *argument, struct buf *out, struct err *er
 	if (is_plain_word(argument))
 		return buf_append_text(out, argument, err);
 	int r = buf_append_byte(out, '\'', err);
-	if (r == 0)
-		r = text_printable(span_text(argument), out, err);
+	// A quote inside is escaped too, or one argument could be made to look like two.
+	for (const char *at = argument; r == 0 && *at; at++)
+		r = *at == '\'' ? buf_append_text(out, "\\'", err) : text_printable(span_of(at, 1), out, err);
 	return r == 0 ? buf_append_byte(out, '\'', err) : r;
 }
 

@@ -4,6 +4,8 @@
 // completion and the manual's synopses come from them, and tests/docs holds the manual against them.
 #pragma once
 
+#include <stdio.h>
+
 #include "engine/engine.h"
 
 enum option_id {
@@ -74,6 +76,7 @@ struct command {
 	size_t operands_max;
 	bool takes_program;   // "-- PROGRAM [ARGUMENT...]"
 	bool runs_program;    // exit status by err_run_status
+	bool needs_no_engine; // works without HOME
 	enum completion operand_completion;
 	const char *operand_words;
 	enum option_id options[COMMAND_OPTIONS_MAX]; // ends with OPTION_COUNT where shorter
@@ -89,34 +92,39 @@ struct option_given {
 };
 
 #define ARGUMENTS_OPTIONS_MAX 512
+#define ARGUMENTS_OPERANDS_MAX 4096
 
 struct arguments {
 	const struct command *command;
 	struct option_given given[ARGUMENTS_OPTIONS_MAX]; // in the order of the command line
 	size_t given_count;
-	char **operands; // borrowed from argv
+	const char *operands[ARGUMENTS_OPERANDS_MAX]; // borrowed from argv
 	size_t operand_count;
-	char **program; // NULL-terminated, borrowed; NULL when there was no "--"
+	char *const *program; // NULL-terminated, borrowed; NULL when there was no "--"
 	bool wants_help;
 };
 
 struct context {
-	struct engine *engine;
+	struct engine *engine; // NULL for commands that need none
 	char *const *environment;
+	const struct exec_inherited *inherited;
 };
 
-// Finds the command in argv[1..] (two-word names first) and reads its options. ERR_USAGE otherwise.
-int arguments_parse(int argc, char **argv, struct arguments *out, struct err *err);
+// Reads the words behind the command's name (NULL-terminated) by its options. ERR_USAGE otherwise; `out->command` is set in
+// every case.
+int arguments_parse(const struct command *command, char *const *words, struct arguments *out, struct err *err);
 bool arguments_has(const struct arguments *arguments, enum option_id id);
 const char *arguments_value(const struct arguments *arguments, enum option_id id); // NULL: not given
 // The values of a repeatable option; returns their count, at most `max` are stored.
 size_t arguments_values(const struct arguments *arguments, enum option_id id, const char **out, size_t max);
 
-const struct command *command_find(const char *first, const char *second, size_t *ret_words);
+// The command whose name begins the words (two-word names first); *ret_words is how many words its name has. NULL: none.
+const struct command *command_find(char *const *words, size_t *ret_words);
 // The synopsis line: "envseal set NAME [--stdin] …". Appended to out.
 int command_synopsis(const struct command *command, struct buf *out, struct err *err);
 int command_print_help(const struct command *command); // to stdout; exit status
-int usage_print(void);
+// The overview of all commands.
+void overview_print(FILE *to);
 
 // --- output helpers (output.c)
 
@@ -131,6 +139,8 @@ int json_print(json_t *object);
 int output_finish(void);
 // Where the passphrase comes from, by the options.
 int unlock_from_arguments(const struct arguments *arguments, struct engine_unlock *out, struct err *err);
+// --expires as seconds, 0 for "never"; left alone when it was not given. ERR_USAGE for a time that has passed.
+int expires_from_arguments(const struct arguments *arguments, int64_t *out, struct err *err);
 
 // --- one function a command
 

@@ -159,13 +159,14 @@ static int secret_fill(int fd, struct secret *into, size_t from, const char *wha
 
 int secret_read_fd(int fd, size_t max_bytes, const char *what, struct secret **out, struct err *err)
 {
-	// Most values are small, so a page comes first; a larger value is copied once into the full size. One byte more
-	// than max_bytes is read, to tell "exactly the limit" from "more".
-	size_t sizes[] = {4096, max_bytes + 1};
+	// Grown by copying into ever larger secrets: locked memory is scarce, so the limit is not taken up front. One byte
+	// more than max_bytes is read, to tell "exactly the limit" from "more".
 	_cleanup_secret_ struct secret *value = NULL;
 	size_t used = 0;
-	for (size_t i = 0; i < ARRAY_COUNT(sizes); i++) {
-		size_t size = sizes[i] < max_bytes + 1 ? sizes[i] : max_bytes + 1;
+	size_t size = 4096;
+	do {
+		size = value ? size * 4 : size;
+		size = size < max_bytes + 1 ? size : max_bytes + 1;
 		_cleanup_secret_ struct secret *larger = NULL;
 		int r = secret_new(size, SECRET_LOCK_REQUIRED, &larger, err);
 		if (r < 0)
@@ -177,9 +178,7 @@ int secret_read_fd(int fd, size_t max_bytes, const char *what, struct secret **o
 		r = secret_fill(fd, value, used, what, &used, err);
 		if (r < 0)
 			return r;
-		if (used < size)
-			break;
-	}
+	} while (used == size && used <= max_bytes);
 	if (used > max_bytes)
 		return err_set(err, ERR_LIMIT, "%s holds more than %zu bytes", what, max_bytes);
 	secret_shorten(value, used);

@@ -1,0 +1,134 @@
+#include "cli/command.h"
+
+#include <errno.h>
+
+static const char *json_text(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+	return text ? text : "-";
+}
+
+static void explain_list(const char *label, const json_t *array)
+{
+	if (json_array_size(array) == 0)
+		return;
+	printf("%-12s", label);
+	for (size_t i = 0; i < json_array_size(array); i++)
+		printf("%s%s", i > 0 ? " " : "", json_string_value(json_array_get(array, i)));
+	fputc('\n', stdout);
+}
+
+static void explain_program(const json_t *program)
+{
+	printf("%-12s%s\n", "program", json_text(program, "path"));
+	printf("%-12s%s\n", "binding", json_text(program, "binding"));
+	printf("%-12s%s\n", "digest", json_text(program, "digest"));
+	const json_t *interpreter = json_object_get(program, "interpreter");
+	if (interpreter)
+		printf("%-12s%s  %s\n", "run by", json_text(interpreter, "path"), json_text(interpreter, "digest"));
+}
+
+static int explain_print(json_t *object)
+{
+	const json_t *secrets = json_object_get(object, "secrets");
+	printf("%-12s%s\n", "action", json_text(object, "action"));
+	explain_program(json_object_get(object, "program"));
+	explain_list("command", json_object_get(object, "argv"));
+	printf("%-12s%s\n", "directory", json_text(object, "directory"));
+	if (json_object_get(object, "manifest"))
+		printf("%-12s%s\n", "manifest", json_text(object, "manifest"));
+	for (size_t i = 0; i < json_array_size(secrets); i++) {
+		const json_t *secret = json_array_get(secrets, i);
+		printf("%-12s%s -> %s %s\n", "secret", json_text(secret, "name"), json_text(secret, "delivery"),
+		       json_object_get(secret, "variable") ? json_text(secret, "variable") : "");
+	}
+	printf("%-12s%s\n", "tier", json_text(object, "tier"));
+	printf("%-12s%s\n", "PATH", json_text(object, "path"));
+	explain_list("PATH without", json_object_get(object, "path_dropped"));
+	explain_list("kept", json_object_get(object, "kept"));
+	explain_list("dropped", json_object_get(object, "dropped"));
+	json_decref(object);
+	return output_finish();
+}
+
+static int explain(const struct arguments *arguments, const struct plan *plan)
+{
+	struct err err;
+	json_t *object = engine_explain(plan, &err);
+	if (!object) {
+		err_set(&err, ERR_MEMORY, "out of memory");
+		return report(arguments, &err);
+	}
+	return arguments_has(arguments, OPTION_JSON) ? json_print(object) : explain_print(object);
+}
+
+static void outcome_tell(const struct plan *plan, const struct exec_outcome *outcome)
+{
+	const char *action = engine_action_name(plan->action);
+	_cleanup_buf_ struct buf leaks = BUF_INIT(1u << 20);
+	if (outcome_leaks_text(plan, outcome, &leaks))
+		notice("%s: %s", action, buf_text(&leaks));
+	if (outcome->writers_ended)
+		notice("%s: processes that outlived the program and still held its output were ended", action);
+	if (outcome->tables_unlocked)
+		notice("%s: the tables for redaction did not fit into locked memory (ulimit -l) and could reach the swap", action);
+}
+
+static int supervise(struct context *context, const struct arguments *arguments, const struct plan *plan,
+		     const struct engine_unlock *unlock)
+{
+	struct exec_outcome outcome = {0};
+	struct err err;
+	if (engine_run(context->engine, plan, unlock, &outcome, &err) < 0)
+		return report(arguments, &err);
+	if (!arguments_has(arguments, OPTION_QUIET))
+		outcome_tell(plan, &outcome);
+	engine_end_like(&outcome);
+}
+
+// run, inject and pipe differ in the request alone.
+static int program_run(struct context *context, const struct arguments *arguments, enum engine_action action)
+{
+	const char *secrets[ENGINE_SECRETS_MAX], *keep[ARGUMENTS_OPTIONS_MAX];
+	_cleanup_plan_ struct plan plan = {0};
+	struct engine_unlock unlock;
+	struct err err;
+	struct engine_run request = {
+		.action = action,
+		.secrets = action == ENGINE_PIPE ? arguments->operands : secrets,
+		.secret_count = action == ENGINE_PIPE
+					? arguments->operand_count
+					: arguments_values(arguments, OPTION_SECRET, secrets, ARRAY_COUNT(secrets)),
+		.profile = arguments_value(arguments, OPTION_PROFILE),
+		.keep = keep,
+		.keep_count = arguments_values(arguments, OPTION_KEEP_ENV, keep, ARRAY_COUNT(keep)),
+		.by_path = arguments_has(arguments, OPTION_BY_PATH),
+		.argv = arguments->program,
+		.environment = context->environment,
+		.inherited = context->inherited,
+	};
+	bool only_explain = arguments_has(arguments, OPTION_EXPLAIN);
+	int r = unlock_from_arguments(arguments, &unlock, &err);
+	if (r == 0 && arguments_has(arguments, OPTION_JSON) && !only_explain)
+		r = err_set(&err, ERR_USAGE, "--json goes with --explain: a program's output is its own");
+	if (r == 0)
+		r = plan_build(context->engine, &request, &plan, &err);
+	if (r < 0)
+		return report(arguments, &err);
+	return only_explain ? explain(arguments, &plan) : supervise(context, arguments, &plan, &unlock);
+}
+
+int command_run(struct context *context, const struct arguments *arguments)
+{
+	return program_run(context, arguments, ENGINE_RUN);
+}
+
+int command_inject(struct context *context, const struct arguments *arguments)
+{
+	return program_run(context, arguments, ENGINE_INJECT);
+}
+
+int command_pipe(struct context *context, const struct arguments *arguments)
+{
+	return program_run(context, arguments, ENGINE_PIPE);
+}

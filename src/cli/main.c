@@ -1,0 +1,68 @@
+#include "cli/command.h"
+
+#include <string.h>
+#include <unistd.h>
+
+static void notice_sentence(const char *sentence)
+{
+	notice("%s", sentence);
+}
+
+static int fail(const char *command, const struct err *err, bool runs_program)
+{
+	fprintf(stderr, "envseal: %s%s%s\n", command, command[0] ? ": " : "", err->text);
+	return runs_program ? err_run_status(err->code) : err_exit_status(err->code);
+}
+
+static int command_execute(const struct command *command, char *const *words, struct context *context)
+{
+	struct arguments arguments = {.command = command};
+	struct err err;
+	int r = arguments_parse(command, words, &arguments, &err);
+	if (r < 0)
+		return report(&arguments, &err);
+	if (arguments.wants_help)
+		return command_print_help(command);
+	_cleanup_engine_ struct engine *engine = NULL;
+	if (!command->needs_no_engine)
+		r = engine_new(notice_sentence, &engine, &err);
+	if (r < 0)
+		return report(&arguments, &err);
+	context->engine = engine;
+	return command->run(context, &arguments);
+}
+
+static int unknown_command(const char *word)
+{
+	struct err err;
+	char brief[64];
+	err_set(&err, ERR_USAGE, "there is no command '%s'; `envseal help` lists them",
+		text_brief(span_text(word), brief, sizeof(brief)));
+	return fail("", &err, false);
+}
+
+int main(int argc, char **argv)
+{
+	struct err err;
+	struct exec_inherited inherited;
+	size_t words = 0;
+	bool has_command = argc > 1;
+	const struct command *command = has_command ? command_find(argv + 1, &words) : NULL;
+	bool runs_program = command && command->runs_program;
+	if (engine_start(&inherited, &err) < 0)
+		return fail("", &err, runs_program);
+	if (!has_command) {
+		overview_print(stderr);
+		return err_exit_status(ERR_USAGE);
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+		overview_print(stdout);
+		return output_finish();
+	}
+	struct context context = {.environment = environ, .inherited = &inherited};
+	if (strcmp(argv[1], "--version") == 0) {
+		char *const version[] = {(char[]){"version"}, NULL};
+		command = command_find(version, &words);
+	}
+	return command ? command_execute(command, argv + 1 + words, &context) : unknown_command(argv[1]);
+}

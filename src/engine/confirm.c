@@ -1,0 +1,133 @@
+#include "engine/engine_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+// The waiting entries a request is about.
+struct waiting {
+	struct vault_entry *entries;
+	size_t count;
+	bool out_of_memory;
+};
+
+static void waiting_done(struct waiting *waiting)
+{
+	free(waiting->entries);
+}
+
+static int waiting_add(void *context, const struct vault_entry *entry)
+{
+	struct waiting *waiting = context;
+	if (!entry->is_pending)
+		return 0;
+	struct vault_entry *entries = reallocarray(waiting->entries, waiting->count + 1, sizeof(*entries));
+	if (!entries) {
+		waiting->out_of_memory = true;
+		return ERR_MEMORY;
+	}
+	entries[waiting->count++] = *entry;
+	waiting->entries = entries;
+	return 0;
+}
+
+static int waiting_find(struct session *session, const struct engine_confirm *request, struct waiting *waiting,
+			struct err *err)
+{
+	if (request->count == 0) {
+		int r = vault_list(session->vault, waiting_add, waiting, err);
+		if (waiting->out_of_memory)
+			return err_set(err, ERR_MEMORY, "out of memory");
+		if (r == 0 && waiting->count == 0)
+			return err_set(err, ERR_NOT_FOUND, "no value waits to be confirmed");
+		return r;
+	}
+	for (size_t i = 0; i < request->count; i++) {
+		struct vault_entry entry;
+		int r = name_check(request->names[i], err);
+		if (r == 0)
+			r = vault_find(session->vault, request->names[i], &entry, err);
+		if (r < 0)
+			return r;
+		if (!entry.is_pending)
+			return err_set(err, ERR_NOT_FOUND, "no value of %s waits to be confirmed", request->names[i]);
+		if (waiting_add(waiting, &entry) < 0)
+			return err_set(err, ERR_MEMORY, "out of memory");
+	}
+	return 0;
+}
+
+// Shows what is about to be decided, and asks where the request named nothing.
+static int waiting_ask(const struct engine_confirm *request, const struct waiting *waiting, struct err *err)
+{
+	_cleanup_terminal_ struct terminal *terminal = NULL;
+	if (terminal_open("an answer", &terminal, err) < 0)
+		return err_set(err, ERR_USAGE, "there is no terminal to ask on; name the secrets, or say --yes");
+	_cleanup_buf_ struct buf text = BUF_INIT(1u << 20);
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < waiting->count; i++) {
+		const struct vault_entry *entry = &waiting->entries[i];
+		char since[CLOCK_TEXT_BYTES];
+		clock_format(entry->pending_since, since);
+		r = buf_printf(&text, err, "  %s  stored while locked at %s%s\n", entry->name, since,
+			       entry->version > 0 ? ", would replace a confirmed value" : "");
+	}
+	if (r == 0)
+		r = terminal_print(terminal, buf_span(&text), err);
+	bool yes = false;
+	if (r == 0)
+		r = terminal_ask_yes(terminal,
+				     request->discard ? "Throw these values away? [y/N] " : "Take these values? [y/N] ", &yes,
+				     err);
+	if (r < 0)
+		return r;
+	return yes ? 0 : err_set(err, ERR_DENIED, "not confirmed; nothing was changed");
+}
+
+static int waiting_apply(struct session *session, const struct engine_confirm *request, const struct waiting *waiting,
+			 struct err *err)
+{
+	json_t *names = json_array();
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < waiting->count; i++) {
+		const char *name = waiting->entries[i].name;
+		r = request->discard ? vault_discard(session->vault, name, err) : vault_confirm(session->vault, name, err);
+		json_array_append_new(names, json_string(name));
+	}
+	if (r < 0) {
+		json_decref(names);
+		return r;
+	}
+	return session_commit(session, request->discard ? "secret.discard" : "secret.confirm",
+			      json_pack("{s:o}", "secrets", names), err);
+}
+
+int engine_confirm(struct engine *engine, const struct engine_confirm *request,
+		   void (*each)(void *context, const struct vault_entry *entry), void *context, struct err *err)
+{
+	_cleanup_session_ struct session session = {0};
+	_cleanup_(waiting_done) struct waiting waiting = {0};
+	_cleanup_secret_ struct secret *passphrase = NULL;
+	int r = session_open(engine, &session, err);
+	if (r == 0)
+		r = waiting_find(&session, request, &waiting, err);
+	if (r == 0 && request->count == 0 && !request->yes)
+		r = waiting_ask(request, &waiting, err);
+	if (r == 0)
+		r = passphrase_get(&request->unlock, "Passphrase: ", &passphrase, err);
+	if (r == 0)
+		r = session_unlock(&session, passphrase, err);
+	if (r == 0)
+		r = session_begin(&session, err);
+	if (r == 0)
+		r = waiting_apply(&session, request, &waiting, err);
+	for (size_t i = 0; r == 0 && i < waiting.count; i++) {
+		struct vault_entry entry;
+		if (request->discard)
+			entry = waiting.entries[i];
+		else
+			r = vault_find(session.vault, waiting.entries[i].name, &entry, err);
+		if (r == 0)
+			each(context, &entry);
+	}
+	return r;
+}

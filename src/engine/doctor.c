@@ -1,0 +1,124 @@
+#include "engine/engine_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef int finding_fn(void *context, const struct finding *finding);
+
+// Where findings go, and the first non-zero answer.
+struct doctor {
+	struct engine *engine;
+	finding_fn *each;
+	void *context;
+};
+
+__attribute__((format(printf, 6, 7))) static int doctor_tell(struct doctor *doctor, const char *id,
+							      enum finding_severity severity, const char *category,
+							      const char *remedy, const char *format, ...)
+{
+	struct finding finding = {.id = id, .category = category, .severity = severity};
+	va_list args;
+	va_start(args, format);
+	vsnprintf(finding.text, sizeof(finding.text), format, args);
+	va_end(args);
+	snprintf(finding.remedy, sizeof(finding.remedy), "%s", remedy);
+	return doctor->each(doctor->context, &finding);
+}
+
+struct tally {
+	size_t secrets;
+	size_t expired;
+	size_t weak;
+	size_t pending;
+};
+
+static int tally_each(void *context, const struct vault_entry *entry)
+{
+	struct tally *tally = context;
+	tally->secrets++;
+	tally->expired += entry_is_expired(entry);
+	tally->weak += entry->is_weak;
+	tally->pending += entry->is_pending;
+	return 0;
+}
+
+static int doctor_entries(struct doctor *doctor, struct vault *vault)
+{
+	struct tally tally = {0};
+	struct err err;
+	if (vault_list(vault, tally_each, &tally, &err) < 0)
+		return doctor_tell(doctor, "vault-list", FINDING_BAD, "files", "restore the vault from a copy", "%s", err.text);
+	int r = 0;
+	if (tally.expired > 0)
+		r = doctor_tell(doctor, "secrets-expired", FINDING_WARN, "secrets",
+				"see `envseal list`; store new values with `envseal set NAME --force`",
+				"%zu of %zu secrets have expired", tally.expired, tally.secrets);
+	if (r == 0 && tally.weak > 0)
+		r = doctor_tell(doctor, "secrets-weak", FINDING_WARN, "secrets", "rotate them to longer values",
+				"%zu of %zu secrets are so short or uniform that they are masked only as whole words", tally.weak,
+				tally.secrets);
+	if (r == 0 && tally.pending > 0)
+		r = doctor_tell(doctor, "secrets-waiting", FINDING_WARN, "secrets", "look at them and run `envseal confirm`",
+				"%zu values were stored while locked and wait to be confirmed", tally.pending);
+	return r;
+}
+
+static int doctor_vault(struct doctor *doctor)
+{
+	_cleanup_vault_ struct vault *vault = NULL;
+	struct err err;
+	int r = vault_open(doctor->engine->home.data_dir, &vault, &err);
+	if (r == ERR_NO_VAULT)
+		return doctor_tell(doctor, "vault", FINDING_NOTE, "files", "make one with `envseal init`", "there is no vault yet");
+	if (r < 0)
+		return doctor_tell(doctor, "vault", FINDING_BAD, "files", "do what the sentence says, then run this again", "%s",
+				   err.text);
+	r = doctor_tell(doctor, "vault", FINDING_OK, "files", "", "the vault's files belong to you and are closed to others");
+	return r == 0 ? doctor_entries(doctor, vault) : r;
+}
+
+static int doctor_log(struct doctor *doctor)
+{
+	struct engine_audit_report report;
+	struct err err;
+	int r = engine_audit_verify(doctor->engine, NULL, &report, &err);
+	if (r == ERR_NOT_FOUND)
+		return 0;
+	if (r < 0)
+		return doctor_tell(doctor, "audit-chain", FINDING_BAD, "files",
+				   "find out who changed it; `envseal audit accept` goes on from it", "%s", err.text);
+	return doctor_tell(doctor, "audit-chain", FINDING_OK, "files", "", "the audit log's chain of %llu records holds",
+			   (unsigned long long)report.log.records);
+}
+
+static int doctor_unlocked(struct doctor *doctor, const struct engine_unlock *unlock)
+{
+	_cleanup_session_ struct session session = {0};
+	struct err err;
+	uint64_t rows = 0;
+	int r = session_open_unlocked(doctor->engine, unlock, &session, &err);
+	if (r == 0)
+		r = session_begin(&session, &err);
+	if (r == 0)
+		r = vault_check(session.vault, &rows, &err);
+	if (r < 0)
+		return doctor_tell(doctor, "vault-verify", FINDING_BAD, "files", "restore the vault from a copy that verifies", "%s",
+				   err.text);
+	return doctor_tell(doctor, "vault-verify", FINDING_OK, "files", "",
+			   "all %llu rows of the vault and the log's anchor verify", (unsigned long long)rows);
+}
+
+int engine_doctor(struct engine *engine, const struct engine_unlock *unlock, finding_fn *each, void *context,
+		  struct err *err)
+{
+	struct doctor doctor = {.engine = engine, .each = each, .context = context};
+	struct guard_source source = {0};
+	int r = guard_check(&source, each, context);
+	if (r == 0)
+		r = doctor_vault(&doctor);
+	if (r == 0)
+		r = doctor_log(&doctor);
+	if (r == 0 && unlock)
+		r = doctor_unlocked(&doctor, unlock);
+	return r == 0 ? 0 : err_set(err, ERR_SYSTEM, "the findings could not be printed");
+}

@@ -1,0 +1,238 @@
+// engine: the use-cases, and the only place that joins vault, policy, approval, audit and exec. A front end fills a plain
+// struct, calls one function and prints what comes back; no value ever comes back.
+//
+// Invariants
+//  - Every change is one vault transaction that holds its audit record's head: intent on disk, then the change.
+//  - A secret is released only after the audit intent is on disk and anchored in the vault.
+//  - What the log and the vault say of each other is checked at every unlock; a mismatch is ERR_DAMAGED.
+#pragma once
+
+#include "audit/audit.h"
+#include "exec/exec.h"
+#include "guard/guard.h"
+#include "manifest/manifest.h"
+#include "policy/policy.h"
+#include "vault/vault.h"
+
+// Where the passphrase comes from: the controlling terminal unless one of these is set.
+struct engine_unlock {
+	int passphrase_fd;           // -1: not given
+	const char *passphrase_file; // NULL: not given
+};
+#define ENGINE_UNLOCK_TERMINAL ((struct engine_unlock){.passphrase_fd = -1})
+
+// Sentences for the human while a use-case runs (stderr); text is printable.
+typedef void engine_notice_fn(const char *sentence);
+
+// First of all in main, before anything is read: notes what was inherited, hardens the process, refuses a tracer.
+int engine_start(struct exec_inherited *out, struct err *err);
+// Ends this process as the program ended: by the same signal, or with its status.
+_Noreturn void engine_end_like(const struct exec_outcome *outcome);
+
+struct engine;
+
+int engine_new(engine_notice_fn *notice, struct engine **out, struct err *err);
+struct engine *engine_free(struct engine *engine);
+void engine_free_ptr(struct engine **engine);
+#define _cleanup_engine_ _cleanup_(engine_free_ptr)
+
+// --- vault
+
+struct engine_init {
+	struct engine_unlock unlock;
+	const char *pwhash; // name of a preset; NULL: measured on this machine
+	bool allow_weak;
+};
+int engine_init(struct engine *engine, const struct engine_init *request, struct passphrase_score *out_score,
+		struct err *err);
+
+enum engine_source { ENGINE_FROM_TERMINAL, ENGINE_FROM_STDIN, ENGINE_FROM_FILE, ENGINE_FROM_GENERATOR };
+
+#define ENGINE_GENERATE_MIN 8
+#define ENGINE_GENERATE_MAX 4096
+
+struct engine_set {
+	struct engine_unlock unlock;
+	const char *name;
+	enum engine_source source;
+	const char *file;
+	size_t generate_count;
+	struct vault_meta meta;
+	bool replace;
+	bool keep_newline;
+	bool locked;
+	bool allow_weak;
+};
+int engine_set(struct engine *engine, const struct engine_set *request, struct vault_entry *out_entry, struct err *err);
+
+int engine_list(struct engine *engine, int (*each)(void *context, const struct vault_entry *entry), void *context,
+		struct err *err);
+int engine_show(struct engine *engine, const char *name, struct vault_entry *out, struct err *err);
+int engine_history(struct engine *engine, const char *name,
+		   int (*each)(void *context, const struct vault_version *version), void *context, struct err *err);
+int engine_rename(struct engine *engine, const struct engine_unlock *unlock, const char *from, const char *to,
+		  struct err *err);
+int engine_copy(struct engine *engine, const struct engine_unlock *unlock, const char *from, const char *to,
+		struct err *err);
+// All or none. `yes` skips the question; without a terminal it is required (ERR_USAGE).
+int engine_remove(struct engine *engine, const struct engine_unlock *unlock, const char *const names[], size_t count,
+		  bool yes, struct err *err);
+
+struct engine_tag {
+	struct engine_unlock unlock;
+	const char *name;
+	const char **add;
+	size_t add_count;
+	const char **remove;
+	size_t remove_count;
+	const char *note; // NULL: unchanged
+	int64_t expires;  // -1: unchanged, 0: never
+};
+int engine_tag(struct engine *engine, const struct engine_tag *request, struct vault_entry *out_entry, struct err *err);
+// `version` 0: the one before the current. `out_version` is the number of the new current one.
+int engine_rollback(struct engine *engine, const struct engine_unlock *unlock, const char *name, uint32_t version,
+		    uint32_t *out_version, struct err *err);
+// Compares standard input with the value in constant time; `out` is the answer. ERR_DENIED after ENGINE_VERIFY_TRIES wrong
+// answers within ENGINE_VERIFY_SECONDS.
+#define ENGINE_VERIFY_TRIES 5
+#define ENGINE_VERIFY_SECONDS 60
+int engine_verify(struct engine *engine, const struct engine_unlock *unlock, const char *name, bool keep_newline, bool *out,
+		  struct err *err);
+// Confirms or discards waiting values; no names: all of them, after a question unless `yes`. Calls `each` for every one
+// that was.
+struct engine_confirm {
+	struct engine_unlock unlock;
+	const char *const *names;
+	size_t count;
+	bool discard;
+	bool yes;
+};
+int engine_confirm(struct engine *engine, const struct engine_confirm *request,
+		   void (*each)(void *context, const struct vault_entry *entry), void *context, struct err *err);
+
+// --- import
+
+enum import_choice { IMPORT_SECRET, IMPORT_PLAIN, IMPORT_UNCHANGED, IMPORT_LEFT_OUT };
+
+struct import_line {
+	unsigned line;
+	const char *variable;
+	const char *secret; // name in the vault, for IMPORT_SECRET and IMPORT_UNCHANGED
+	enum import_choice choice;
+	bool is_weak;
+};
+
+struct engine_import {
+	struct engine_unlock unlock;
+	const char *file;
+	const char *prefix;
+	const char *const *as_secret;
+	size_t as_secret_count;
+	const char *const *as_plain;
+	size_t as_plain_count;
+	bool dry_run;
+	bool rewrite;
+	bool replace;
+	bool allow_weak;
+	// Told in the order of the file, before anything is changed.
+	void (*line)(void *context, const struct import_line *line);
+	void (*problem)(void *context, const struct dotenv_problem *problem);
+	void *context;
+};
+
+struct import_result {
+	size_t stored;
+	size_t unchanged;
+	size_t plain;
+	size_t left_out;
+	bool manifest_written;
+	bool file_removed;
+};
+int engine_import(struct engine *engine, const struct engine_import *request, struct import_result *out, struct err *err);
+
+// --- running programs
+
+enum engine_action { ENGINE_RUN, ENGINE_INJECT, ENGINE_PIPE };
+const char *engine_action_name(enum engine_action action);
+
+#define ENGINE_SECRETS_MAX 256
+
+struct engine_run {
+	enum engine_action action;
+	struct engine_unlock unlock;
+	const char *const *secrets; // NAME[=VAR[:file]] each; none: the manifest decides. ENGINE_PIPE: exactly one NAME
+	size_t secret_count;
+	const char *profile;
+	const char *const *keep;
+	size_t keep_count;
+	bool by_path;
+	char *const *argv;
+	char *const *environment; // the caller's
+	const struct exec_inherited *inherited;
+};
+
+// One secret of a plan: what it is called, where it goes.
+struct plan_secret {
+	char *name;
+	char *variable; // NULL: standard input
+	enum exec_delivery delivery;
+};
+
+// Everything decided before anything is opened: pure data.
+struct plan {
+	enum engine_action action;
+	struct program *program;
+	char *const *argv; // borrowed from the request
+	struct plan_secret *secrets;
+	size_t secret_count;
+	struct environment environment; // with the manifest's plain settings
+	char *manifest_path;            // NULL when the command line named the secrets
+	char *directory;
+	struct sandbox_plan sandbox;
+	const char *const *keep; // borrowed
+	size_t keep_count;
+	const struct exec_inherited *inherited;
+};
+
+int plan_build(struct engine *engine, const struct engine_run *request, struct plan *out, struct err *err);
+void plan_done(struct plan *plan);
+#define _cleanup_plan_ _cleanup_(plan_done)
+
+// Approves, audits, opens, starts, supervises. For ENGINE_INJECT it returns only on failure. Leaks and what else there is to
+// say are in the outcome; names of leaked secrets by plan->secrets[leak.secret_index].
+int engine_run(struct engine *engine, const struct plan *plan, const struct engine_unlock *unlock,
+	       struct exec_outcome *out, struct err *err);
+
+// --- log
+
+int engine_audit_query(struct engine *engine, const struct audit_filter *filter,
+		       int (*each)(void *context, json_t *record), void *context, struct err *err);
+
+struct engine_audit_report {
+	struct audit_report log;
+	bool anchor_checked;
+	uint64_t anchor_count;
+};
+// `unlock` NULL: the chain alone.
+int engine_audit_verify(struct engine *engine, const struct engine_unlock *unlock, struct engine_audit_report *out,
+			struct err *err);
+int engine_audit_rotate(struct engine *engine, struct err *err);
+// Takes the log as it stands, even when it was cut or lost, as the new beginning, and records what was expected. A log
+// whose chain is broken is moved aside first. ERR_USAGE without `yes` and without a terminal.
+int engine_audit_accept(struct engine *engine, const struct engine_unlock *unlock, bool yes, struct err *err);
+
+// --- doctor
+
+// guard's findings, then those about the vault and the log; with `unlock` not NULL everything in them is verified.
+int engine_doctor(struct engine *engine, const struct engine_unlock *unlock,
+		  int (*each)(void *context, const struct finding *finding), void *context, struct err *err);
+
+// "masked 3 times: NAME (base64, stdout), …" for a notice. False when nothing was masked.
+bool outcome_leaks_text(const struct plan *plan, const struct exec_outcome *outcome, struct buf *out);
+// The plan as a JSON object for --explain; NULL when out of memory. The caller owns it.
+json_t *engine_explain(const struct plan *plan, struct err *err);
+
+// True when a secret has expired by now.
+bool entry_is_expired(const struct vault_entry *entry);
+// "1-7", "8-15", … : how large a value is, without telling its size.
+const char *entry_size_bucket(const struct vault_entry *entry);

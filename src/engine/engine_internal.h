@@ -1,0 +1,58 @@
+// engine's own pieces: the opened vault with its log (struct session), passphrases, values. Not for front ends.
+#pragma once
+
+#include "approve/approve.h"
+#include "engine/engine.h"
+
+struct engine {
+	struct home home;
+	engine_notice_fn *notice;
+};
+
+// Makes a sentence and hands it to the front end's notice function.
+void engine_notice(struct engine *engine, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+// --- passphrase.c
+
+// Reads the passphrase from where `unlock` says, the terminal by default. ERR_LOCKED when there is no terminal.
+int passphrase_get(const struct engine_unlock *unlock, const char *prompt, struct secret **out, struct err *err);
+// The same for a new one: asked twice on the terminal.
+int passphrase_choose(const struct engine_unlock *unlock, struct secret **out, struct err *err);
+bool unlock_is_terminal(const struct engine_unlock *unlock);
+
+// --- session.c
+
+struct session {
+	struct engine *engine;
+	struct vault *vault;
+	struct audit *audit;
+};
+void session_done(struct session *session);
+#define _cleanup_session_ _cleanup_(session_done)
+
+// Opens vault and log, locked.
+int session_open(struct engine *engine, struct session *out, struct err *err);
+// Unlocks with this passphrase; a wrong one is recorded in the log.
+int session_unlock(struct session *session, const struct secret *passphrase, struct err *err);
+// session_open, passphrase_get, session_unlock.
+int session_open_unlocked(struct engine *engine, const struct engine_unlock *unlock, struct session *out,
+			  struct err *err);
+// Begins a transaction; when unlocked, checks that log and vault agree.
+int session_begin(struct session *session, struct err *err);
+// Appends the record and makes everything since session_begin durable together with it. Takes over `fields` in every case;
+// NULL fields are out of memory.
+int session_commit(struct session *session, const char *kind, json_t *fields, struct err *err);
+void session_rollback(struct session *session);
+struct vault_anchor anchor_from_head(const struct audit_head *head);
+struct audit_head head_from_anchor(const struct vault_anchor *anchor);
+
+// --- value.c
+
+// Reads a value from where a set request says; trims a newline and checks weakness, telling both by notices.
+int value_read(struct engine *engine, const struct engine_set *request, struct secret **out, bool *out_weak,
+	       struct err *err);
+// Cuts one trailing "\n" or "\r\n"; true when there was one.
+bool value_trim_newline(struct secret *value);
+// ERR_INPUT for an empty or, unless allowed, a weak value; *out_weak says which kind it is.
+int value_check(struct engine *engine, const char *name, struct span value, bool allow_weak, bool *out_weak,
+		struct err *err);

@@ -1,0 +1,212 @@
+#include "engine/engine_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+const char *engine_action_name(enum engine_action action)
+{
+	static const char *const names[] = {[ENGINE_RUN] = "run", [ENGINE_INJECT] = "inject", [ENGINE_PIPE] = "pipe"};
+	return names[action];
+}
+
+void plan_done(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->secret_count; i++) {
+		free(plan->secrets[i].name);
+		free(plan->secrets[i].variable);
+	}
+	free(plan->secrets);
+	program_free_ptr(&plan->program);
+	environment_done(&plan->environment);
+	free(plan->manifest_path);
+	free(plan->directory);
+	*plan = (struct plan){0};
+}
+
+static int plan_text_copy(struct span text, char **out, struct err *err)
+{
+	*out = strndup((const char *)text.data, text.len);
+	return *out ? 0 : err_set(err, ERR_MEMORY, "out of memory");
+}
+
+// The variable a secret goes to when none is named: its own name where that is one, else in capitals with '_' for the rest.
+static void variable_from_name(char *name)
+{
+	if (variable_is_valid(span_text(name)))
+		return;
+	for (char *at = name; *at; at++) {
+		if (*at >= 'a' && *at <= 'z')
+			*at = (char)(*at - 'a' + 'A');
+		else if (!((*at >= 'A' && *at <= 'Z') || (*at >= '0' && *at <= '9')))
+			*at = '_';
+	}
+}
+
+static int plan_add(struct plan *plan, struct span name, struct span variable, enum exec_delivery delivery, struct err *err)
+{
+	if (plan->secret_count == ENGINE_SECRETS_MAX)
+		return err_set(err, ERR_LIMIT, "more than %d secrets for one program", ENGINE_SECRETS_MAX);
+	struct plan_secret *secret = &plan->secrets[plan->secret_count];
+	int r = plan_text_copy(name, &secret->name, err);
+	if (r < 0)
+		return r;
+	plan->secret_count++;
+	secret->delivery = delivery;
+	r = name_check(secret->name, err);
+	if (r < 0 || delivery == EXEC_TO_STDIN)
+		return r;
+	r = plan_text_copy(variable.len > 0 ? variable : name, &secret->variable, err);
+	if (r < 0)
+		return r;
+	if (variable.len == 0)
+		variable_from_name(secret->variable);
+	for (size_t i = 0; i + 1 < plan->secret_count; i++)
+		if (strcmp(plan->secrets[i].variable, secret->variable) == 0)
+			return err_set(err, ERR_USAGE, "two secrets are to go into the variable %s", secret->variable);
+	return variable_check_secret(secret->variable, err);
+}
+
+// NAME[=VAR[:file]]
+static int plan_add_spec(struct plan *plan, const char *spec, struct err *err)
+{
+	struct span rest = span_text(spec);
+	enum exec_delivery delivery = EXEC_TO_VARIABLE;
+	const char *equals = strchr(spec, '=');
+	struct span name = equals ? span_of(spec, (size_t)(equals - spec)) : rest;
+	struct span variable = equals ? span_text(equals + 1) : span_of("", 0);
+	static const char suffix[] = ":file";
+	size_t suffix_len = sizeof(suffix) - 1;
+	if (variable.len >= suffix_len && memcmp(variable.data + variable.len - suffix_len, suffix, suffix_len) == 0) {
+		delivery = EXEC_TO_FILE;
+		variable.len -= suffix_len;
+	}
+	if (equals && variable.len == 0)
+		return err_set(err, ERR_USAGE, "-s wants NAME, NAME=VAR or NAME=VAR:file");
+	return plan_add(plan, name, variable, delivery, err);
+}
+
+// Sets a plain variable, over one of the caller's.
+static int environment_put(struct environment *environment, const char *variable, const char *text, struct err *err)
+{
+	size_t len = strlen(variable);
+	char *entry = NULL;
+	_cleanup_buf_ struct buf joined = BUF_INIT(MANIFEST_BYTES_MAX);
+	int r = buf_printf(&joined, err, "%s=%s", variable, text);
+	if (r == 0)
+		r = plan_text_copy(buf_span(&joined), &entry, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < environment->count; i++)
+		if (strncmp(environment->entries[i], entry, len + 1) == 0) {
+			free(environment->entries[i]);
+			environment->entries[i] = entry;
+			return 0;
+		}
+	char **entries = reallocarray(environment->entries, environment->count + 2, sizeof(*entries));
+	if (!entries) {
+		free(entry);
+		return err_set(err, ERR_MEMORY, "out of memory");
+	}
+	entries[environment->count++] = entry;
+	entries[environment->count] = NULL;
+	environment->entries = entries;
+	return 0;
+}
+
+static int plan_add_manifest_entry(struct plan *plan, const struct manifest *manifest, const struct manifest_entry *entry,
+				   struct err *err)
+{
+	int r = entry->secret ? plan_add(plan, span_text(entry->secret), span_text(entry->variable), EXEC_TO_VARIABLE, err)
+			      : variable_check_secret(entry->variable, err);
+	if (r == 0 && !entry->secret)
+		r = environment_put(&plan->environment, entry->variable, entry->text, err);
+	char brief[200];
+	return r < 0 ? err_prefix(err, "%s line %u", text_brief(span_text(manifest->path), brief, sizeof(brief)), entry->line)
+		     : 0;
+}
+
+static int plan_from_manifest(struct plan *plan, const char *profile, struct err *err)
+{
+	_cleanup_manifest_ struct manifest manifest = {0};
+	int r = manifest_find(plan->directory, getenv("HOME"), &manifest, err);
+	if (r == ERR_NOT_FOUND)
+		return err_set(err, ERR_USAGE, "no secret was named and there is no %s here or above; name them with -s NAME, or make "
+					       "the manifest with `envseal import .env`", MANIFEST_FILE_NAME);
+	if (r < 0)
+		return r;
+	if (profile && !manifest_has_profile(&manifest, profile)) {
+		char brief[64];
+		return err_set(err, ERR_USAGE, "the manifest has no section [%s]",
+			       text_brief(span_text(profile), brief, sizeof(brief)));
+	}
+	for (size_t i = 0; r == 0 && i < manifest.count; i++) {
+		const struct manifest_entry *entry = &manifest.entries[i];
+		// Each variable once, by the line that counts for the profile.
+		if (manifest_lookup(&manifest, profile, entry->variable) == entry)
+			r = plan_add_manifest_entry(plan, &manifest, entry, err);
+	}
+	if (r == 0)
+		plan->manifest_path = TAKE_PTR(manifest.path);
+	return r;
+}
+
+static int plan_secrets(struct plan *plan, const struct engine_run *request, struct err *err)
+{
+	if (request->action == ENGINE_PIPE)
+		return plan_add(plan, span_text(request->secrets[0]), span_of("", 0), EXEC_TO_STDIN, err);
+	if (request->secret_count == 0)
+		return plan_from_manifest(plan, request->profile, err);
+	if (request->profile)
+		return err_set(err, ERR_USAGE, "--profile chooses a section of the manifest, and -s does without it; give one of them");
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < request->secret_count; i++)
+		r = plan_add_spec(plan, request->secrets[i], err);
+	return r;
+}
+
+// Every secret exists and has a confirmed value: known before anybody is asked.
+static int plan_check_names(const struct plan *plan, struct engine *engine, struct err *err)
+{
+	_cleanup_vault_ struct vault *vault = NULL;
+	int r = vault_open(engine->home.data_dir, &vault, err);
+	for (size_t i = 0; r == 0 && i < plan->secret_count; i++) {
+		const char *name = plan->secrets[i].name;
+		struct vault_entry entry;
+		r = vault_find(vault, name, &entry, err);
+		if (r == ERR_NOT_FOUND)
+			return err_set(err, ERR_NOT_FOUND, "there is no secret %s; store it with `envseal set %s`, or look with `envseal "
+							   "list`", name, name);
+		if (r == 0 && entry.version == 0)
+			return err_set(err, ERR_DENIED, "the value of %s was stored while locked and is not confirmed; look at it with "
+							"`envseal show %s`, then `envseal confirm %s`", name, name, name);
+	}
+	return r;
+}
+
+int plan_build(struct engine *engine, const struct engine_run *request, struct plan *out, struct err *err)
+{
+	_cleanup_plan_ struct plan plan = {.action = request->action, .argv = request->argv, .keep = request->keep,
+					   .keep_count = request->keep_count, .inherited = request->inherited,
+					   .sandbox = sandbox_plan_standard()};
+	plan.secrets = calloc(ENGINE_SECRETS_MAX, sizeof(*plan.secrets));
+	plan.directory = getcwd(NULL, 0);
+	if (!plan.secrets)
+		return err_set(err, ERR_MEMORY, "out of memory");
+	if (!plan.directory)
+		return err_set_errno(err, ERR_SYSTEM, errno, "the working directory cannot be named; go to one that exists");
+	int r = environment_build(request->environment, request->keep, request->keep_count, &plan.environment, err);
+	if (r == 0)
+		r = plan_secrets(&plan, request, err);
+	if (r == 0)
+		r = plan_check_names(&plan, engine, err);
+	struct program_options options = {.path_list = plan.environment.path, .by_path = request->by_path};
+	if (r == 0)
+		r = program_resolve(request->argv[0], &options, &plan.program, err);
+	if (r < 0)
+		return r;
+	*out = plan;
+	plan = (struct plan){0};
+	return 0;
+}

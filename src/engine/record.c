@@ -1,0 +1,184 @@
+#include "engine/record.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+// Appends printable text of an argument to the buffer: the sink of the filter below.
+static int argument_sink(void *context, struct span bytes, struct err *err)
+{
+	return text_printable(bytes, context, err);
+}
+
+// The argument with the run's own secrets masked, in printable form. Longer ones are cut: the fingerprint is exact.
+static json_t *argument_json(const struct redactor *redactor, const char *argument)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT(RECORD_ARGUMENT_BYTES_MAX);
+	_cleanup_filter_ struct filter *filter = NULL;
+	struct redact_sink sink = {.write = argument_sink, .context = &text};
+	struct err err;
+	int r = filter_new(redactor, &sink, &filter, &err);
+	if (r == 0)
+		r = filter_feed(filter, span_text(argument), &err);
+	if (r == 0)
+		r = filter_end(filter, &err);
+	if (r == ERR_LIMIT)
+		return json_sprintf("%s...", buf_text(&text));
+	return r == 0 ? json_string(buf_text(&text)) : NULL;
+}
+
+static json_t *argv_json(const struct redactor *redactor, char *const argv[])
+{
+	json_t *array = json_array();
+	size_t bytes = 0;
+	for (size_t i = 0; array && argv[i]; i++) {
+		json_t *argument = argument_json(redactor, argv[i]);
+		bytes += argument ? json_string_length(argument) + 3 : 0;
+		if (argument && bytes > RECORD_ARGV_BYTES_MAX) {
+			json_decref(argument);
+			json_array_append_new(array, json_string("..."));
+			break;
+		}
+		if (json_array_append_new(array, argument) < 0) {
+			json_decref(array);
+			return NULL;
+		}
+	}
+	return array;
+}
+
+static json_t *printable_json(const char *text)
+{
+	_cleanup_buf_ struct buf out = BUF_INIT(4 * RECORD_ARGUMENT_BYTES_MAX);
+	struct err err;
+	if (text_printable(span_text(text), &out, &err) < 0)
+		return json_string("(too long)");
+	return json_string(buf_text(&out));
+}
+
+json_t *program_json(const struct program *program)
+{
+	char hex[DIGEST_HEX_BYTES];
+	digest_hex(program->digest, hex);
+	json_t *object = json_pack("{s:o, s:s, s:I, s:s}", "path", printable_json(program->path), "digest", hex, "size",
+				   (json_int_t)program->size, "binding", program_binding(program));
+	if (object && program->interpreter)
+		json_object_set_new(object, "interpreter", program_json(program->interpreter));
+	return object;
+}
+
+const char *program_binding(const struct program *program)
+{
+	if (program->is_system)
+		return "system";
+	return program->is_by_path ? "by-path" : "copy";
+}
+
+const char *delivery_name(enum exec_delivery delivery)
+{
+	static const char *const names[] = {
+		[EXEC_TO_VARIABLE] = "variable", [EXEC_TO_FILE] = "file", [EXEC_TO_STDIN] = "stdin"};
+	return names[delivery];
+}
+
+static json_t *plan_secrets_json(const struct plan *plan)
+{
+	json_t *array = json_array();
+	for (size_t i = 0; i < plan->secret_count; i++) {
+		const struct plan_secret *secret = &plan->secrets[i];
+		json_t *row = json_pack("{s:s, s:s, s:s*}", "name", secret->name, "delivery", delivery_name(secret->delivery),
+					"variable", secret->variable);
+		if (json_array_append_new(array, row) < 0) {
+			json_decref(array);
+			return NULL;
+		}
+	}
+	return array;
+}
+
+json_t *strings_json(const char *const *strings, size_t count)
+{
+	json_t *array = json_array();
+	for (size_t i = 0; i < count; i++)
+		if (json_array_append_new(array, printable_json(strings[i])) < 0) {
+			json_decref(array);
+			return NULL;
+		}
+	return array;
+}
+
+json_t *plan_json(const struct plan *plan, const struct redactor *redactor)
+{
+	uint8_t fingerprint[DIGEST_BYTES];
+	char hex[DIGEST_HEX_BYTES];
+	argv_fingerprint(plan->argv, fingerprint);
+	digest_hex(fingerprint, hex);
+	return json_pack("{s:o, s:o, s:o, s:s, s:o, s:s, s:o, s:o, s:o*}", "secrets", plan_secrets_json(plan), "program",
+			 program_json(plan->program), "argv", argv_json(redactor, plan->argv), "argv_digest", hex, "directory",
+			 printable_json(plan->directory), "tier", plan->sandbox.tier, "kept",
+			 strings_json(plan->keep, plan->keep_count), "dropped",
+			 strings_json((const char *const *)plan->environment.dropped, plan->environment.dropped_count),
+			 "manifest", plan->manifest_path ? printable_json(plan->manifest_path) : NULL);
+}
+
+static json_t *leaks_json(const struct plan *plan, const struct exec_outcome *outcome)
+{
+	json_t *array = json_array();
+	for (size_t i = 0; i < outcome->leak_count; i++) {
+		const struct exec_leak *leak = &outcome->leaks[i];
+		json_t *row = json_pack("{s:s, s:s, s:s, s:I, s:I}", "secret", plan->secrets[leak->secret_index].name, "form",
+					redact_form_name(leak->form), "stream", leak->stream == 1 ? "stdout" : "stderr", "offset",
+					(json_int_t)leak->first_offset, "count", (json_int_t)leak->count);
+		if (json_array_append_new(array, row) < 0) {
+			json_decref(array);
+			return NULL;
+		}
+	}
+	return array;
+}
+
+json_t *outcome_json(const struct plan *plan, const struct exec_outcome *outcome)
+{
+	return json_pack("{s:o, s:o, s:i, s:i, s:I, s:I, s:I, s:o, s:I, s:b, s:b}", "secrets", plan_secrets_json(plan), "program",
+			 program_json(plan->program), "status", outcome->status, "signal", outcome->signal, "milliseconds",
+			 (json_int_t)outcome->milliseconds, "stdout_bytes", (json_int_t)outcome->stdout_bytes, "stderr_bytes",
+			 (json_int_t)outcome->stderr_bytes, "leaks", leaks_json(plan, outcome), "leak_total",
+			 (json_int_t)outcome->leak_total, "writers_ended", outcome->writers_ended ? 1 : 0, "tables_unlocked",
+			 outcome->tables_unlocked ? 1 : 0);
+}
+
+json_t *failure_json(const struct plan *plan, const struct err *failure)
+{
+	return json_pack("{s:o, s:o, s:i, s:s}", "secrets", plan_secrets_json(plan), "program", program_json(plan->program),
+			 "status", err_run_status(failure->code), "error", err_name(failure->code));
+}
+
+json_t *engine_explain(const struct plan *plan, struct err *err)
+{
+	// Nothing is opened for an explanation, so there is no value that an argument could be masked for.
+	_cleanup_redactor_ struct redactor *redactor = NULL;
+	json_t *object = redactor_new(NULL, 0, &redactor, err) < 0 ? NULL : plan_json(plan, redactor);
+	if (!object)
+		return NULL;
+	json_object_set_new(object, "action", json_string(engine_action_name(plan->action)));
+	json_object_set_new(object, "path", printable_json(plan->environment.path));
+	json_object_set_new(object, "path_dropped",
+			    strings_json((const char *const *)plan->environment.path_dropped,
+					 plan->environment.path_dropped_count));
+	return object;
+}
+
+bool outcome_leaks_text(const struct plan *plan, const struct exec_outcome *outcome, struct buf *out)
+{
+	struct err err;
+	if (outcome->leak_total == 0)
+		return false;
+	buf_printf(out, &err, "masked %llu time%s:", (unsigned long long)outcome->leak_total,
+		   outcome->leak_total == 1 ? "" : "s");
+	for (size_t i = 0; i < outcome->leak_count; i++) {
+		const struct exec_leak *leak = &outcome->leaks[i];
+		buf_printf(out, &err, "%s %s (%s on %s, %llu)", i > 0 ? "," : "", plan->secrets[leak->secret_index].name,
+			   redact_form_name(leak->form), leak->stream == 1 ? "stdout" : "stderr",
+			   (unsigned long long)leak->count);
+	}
+	return true;
+}

@@ -1,0 +1,19 @@
+// engine/record: plans and outcomes as audit records. Names, digests and printable text; values of the run's own secrets
+// are masked where an argument holds one.
+#pragma once
+
+#include "engine/engine_internal.h"
+
+// Longest printable argument and all of them together that a record keeps, in bytes. The argument digest covers the whole.
+#define RECORD_ARGUMENT_BYTES_MAX 8192
+#define RECORD_ARGV_BYTES_MAX 32768
+
+// NULL when memory runs out; the caller owns the object.
+json_t *plan_json(const struct plan *plan, const struct redactor *redactor);
+json_t *outcome_json(const struct plan *plan, const struct exec_outcome *outcome);
+json_t *failure_json(const struct plan *plan, const struct err *failure);
+json_t *program_json(const struct program *program);
+json_t *strings_json(const char *const *strings, size_t count);
+// "system", "copy", "by-path"
+const char *program_binding(const struct program *program);
+const char *delivery_name(enum exec_delivery delivery);

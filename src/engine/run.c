@@ -1,0 +1,237 @@
+#include "engine/record.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ASKER_NAME_BYTES 64
+
+// The values of a plan, opened.
+struct opened {
+	struct secret *values[ENGINE_SECRETS_MAX];
+	size_t count;
+};
+
+static void opened_done(struct opened *opened)
+{
+	for (size_t i = 0; i < opened->count; i++)
+		secret_free_ptr(&opened->values[i]);
+	opened->count = 0;
+}
+
+static void asker_name(int pid, char out[ASKER_NAME_BYTES])
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	snprintf(out, ASKER_NAME_BYTES, "?");
+	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t len = fd < 0 ? -1 : read(fd, out, ASKER_NAME_BYTES - 1);
+	if (len > 0)
+		out[out[len - 1] == '\n' ? len - 1 : len] = 0;
+}
+
+static const char *binding_sentence(const struct program *program)
+{
+	if (program->is_system)
+		return "a system file, only root can change it";
+	return program->is_by_path ? "run by path as asked: it can be swapped until it starts" : "a sealed copy of this file";
+}
+
+// "NAME as $VAR", one string each; freed by the caller.
+static int approval_secrets(const struct plan *plan, char *out[ENGINE_SECRETS_MAX], struct err *err)
+{
+	for (size_t i = 0; i < plan->secret_count; i++) {
+		const struct plan_secret *secret = &plan->secrets[i];
+		const char *variable = secret->variable ? secret->variable : "";
+		size_t bytes = strlen(secret->name) + strlen(variable) + 32;
+		out[i] = malloc(bytes);
+		if (!out[i])
+			return err_set(err, ERR_MEMORY, "out of memory");
+		if (secret->delivery == EXEC_TO_VARIABLE)
+			snprintf(out[i], bytes, "%s as $%s", secret->name, variable);
+		else if (secret->delivery == EXEC_TO_FILE)
+			snprintf(out[i], bytes, "%s as a file in $%s", secret->name, variable);
+		else
+			snprintf(out[i], bytes, "%s on standard input", secret->name);
+	}
+	return 0;
+}
+
+static void strings_free(char **strings)
+{
+	for (size_t i = 0; i < ENGINE_SECRETS_MAX; i++)
+		free(strings[i]);
+}
+
+static int approval_text(const struct plan *plan, struct buf *out, struct err *err)
+{
+	char asker[ASKER_NAME_BYTES], digest[DIGEST_HEX_BYTES];
+	char *secrets[ENGINE_SECRETS_MAX] = {0};
+	const struct program *program = plan->program;
+	asker_name(getppid(), asker);
+	digest_hex(program->digest, digest);
+	int r = approval_secrets(plan, secrets, err);
+	struct approval approval = {
+		.action = engine_action_name(plan->action),
+		.asker_pid = getppid(),
+		.asker_name = asker,
+		.secrets = (const char *const *)secrets,
+		.secret_count = plan->secret_count,
+		.program_path = program->path,
+		.program_kind = binding_sentence(program),
+		.program_digest = digest,
+		.interpreter_path = program->interpreter ? program->interpreter->path : NULL,
+		.argv = plan->argv,
+		.directory = plan->directory,
+		.dropped = (const char *const *)plan->environment.dropped,
+		.dropped_count = plan->environment.dropped_count,
+		.kept = plan->keep,
+		.kept_count = plan->keep_count,
+	};
+	if (r == 0)
+		r = approval_format(&approval, out, err);
+	strings_free(secrets);
+	return r;
+}
+
+// On the terminal the request is shown, and typing the passphrase approves it. Whoever gives the passphrase by an option has
+// approved already.
+static int plan_approve(const struct plan *plan, const struct engine_unlock *unlock, struct secret **out_passphrase,
+			struct err *err)
+{
+	if (!unlock_is_terminal(unlock))
+		return passphrase_get(unlock, "", out_passphrase, err);
+	_cleanup_terminal_ struct terminal *terminal = NULL;
+	_cleanup_buf_ struct buf text = BUF_INIT(1u << 20);
+	int r = terminal_open("the passphrase that approves this", &terminal, err);
+	if (r == 0)
+		r = approval_text(plan, &text, err);
+	if (r == 0)
+		r = terminal_print(terminal, buf_span(&text), err);
+	return r < 0 ? r : passphrase_get(unlock, "Passphrase to approve: ", out_passphrase, err);
+}
+
+static int plan_open_values(struct engine *engine, const struct plan *plan, struct session *session, struct opened *out,
+			    struct err *err)
+{
+	for (size_t i = 0; i < plan->secret_count; i++) {
+		const char *name = plan->secrets[i].name;
+		struct vault_entry entry;
+		int r = vault_find(session->vault, name, &entry, err);
+		if (r == 0)
+			r = vault_reveal(session->vault, name, 0, &out->values[i], err);
+		if (r < 0)
+			return r;
+		out->count = i + 1;
+		char when[CLOCK_TEXT_BYTES];
+		clock_format(entry.expires, when);
+		if (entry_is_expired(&entry))
+			engine_notice(engine, "%s expired at %s; store a new value with `envseal set %s --force`", name, when, name);
+		if (entry.is_pending)
+			engine_notice(engine, "a newer value of %s waits to be confirmed and is not used (`envseal confirm %s`)", name,
+				      name);
+	}
+	return 0;
+}
+
+static int plan_redactor(const struct plan *plan, const struct opened *opened, struct redactor **out, struct err *err)
+{
+	struct redact_value values[ENGINE_SECRETS_MAX];
+	for (size_t i = 0; i < plan->secret_count; i++)
+		values[i] = (struct redact_value){.name = plan->secrets[i].name, .value = secret_span(opened->values[i])};
+	return redactor_new(values, plan->secret_count, out, err);
+}
+
+// The record is on disk and anchored before anything leaves this process.
+static int plan_record_intent(const struct plan *plan, struct session *session, const struct redactor *redactor,
+			      struct err *err)
+{
+	char kind[32], asker[ASKER_NAME_BYTES];
+	snprintf(kind, sizeof(kind), "%s.intent", engine_action_name(plan->action));
+	asker_name(getppid(), asker);
+	_cleanup_buf_ struct buf printable = BUF_INIT(4 * ASKER_NAME_BYTES);
+	int r = text_printable(span_text(asker), &printable, err);
+	json_t *fields = r == 0 ? plan_json(plan, redactor) : NULL;
+	if (fields)
+		json_object_set_new(fields, "asker", json_pack("{s:i, s:s}", "pid", getppid(), "name", buf_text(&printable)));
+	return r < 0 ? r : session_commit(session, kind, fields, err);
+}
+
+static void plan_record_outcome(struct engine *engine, const struct plan *plan, struct session *session, json_t *fields)
+{
+	char kind[32];
+	struct err err;
+	snprintf(kind, sizeof(kind), "%s.outcome", engine_action_name(plan->action));
+	int r = session_begin(session, &err);
+	if (r == 0)
+		r = session_commit(session, kind, fields, &err);
+	else
+		json_decref(fields);
+	if (r < 0)
+		engine_notice(engine, "the end of the program could not be recorded in the audit log: %s", err.text);
+}
+
+static int plan_execute(struct engine *engine, const struct plan *plan, const struct opened *opened,
+			struct session *session, struct exec_outcome *out, struct err *err)
+{
+	struct exec_secret secrets[ENGINE_SECRETS_MAX];
+	for (size_t i = 0; i < plan->secret_count; i++)
+		secrets[i] = (struct exec_secret){.name = plan->secrets[i].name, .variable = plan->secrets[i].variable,
+						  .delivery = plan->secrets[i].delivery, .value = opened->values[i]};
+	struct exec_plan exec = {.program = plan->program, .argv = plan->argv, .environment = plan->environment.entries,
+				 .secrets = secrets, .secret_count = plan->secret_count, .inherited = plan->inherited,
+				 .sandbox = plan->sandbox};
+	int r = plan->action == ENGINE_INJECT ? exec_replace(&exec, err) : exec_supervise(&exec, out, err);
+	plan_record_outcome(engine, plan, session, r < 0 ? failure_json(plan, err) : outcome_json(plan, out));
+	return r;
+}
+
+// A refusal at the prompt is worth knowing of later. Without the key it can only be appended, not anchored; and without the
+// values the arguments cannot be masked, so they stay out.
+static void plan_record_denial(struct engine *engine, const struct plan *plan, const struct err *denial)
+{
+	char kind[32];
+	struct err err;
+	struct audit_head head;
+	_cleanup_audit_ struct audit *audit = NULL;
+	snprintf(kind, sizeof(kind), "%s.denied", engine_action_name(plan->action));
+	json_t *fields = failure_json(plan, denial);
+	int r = audit_open(engine->home.state_dir, &audit, &err);
+	if (r == 0)
+		r = audit_append(audit, kind, fields, &head, &err);
+	json_decref(fields);
+	if (r < 0)
+		engine_notice(engine, "the refusal could not be recorded in the audit log: %s", err.text);
+}
+
+int engine_run(struct engine *engine, const struct plan *plan, const struct engine_unlock *unlock,
+	       struct exec_outcome *out, struct err *err)
+{
+	_cleanup_secret_ struct secret *passphrase = NULL;
+	_cleanup_session_ struct session session = {0};
+	_cleanup_(opened_done) struct opened opened = {0};
+	_cleanup_redactor_ struct redactor *redactor = NULL;
+	int r = plan_approve(plan, unlock, &passphrase, err);
+	if (r == ERR_DENIED || r == ERR_INTERRUPTED)
+		plan_record_denial(engine, plan, err);
+	if (r == 0)
+		r = session_open(engine, &session, err);
+	if (r == 0)
+		r = session_unlock(&session, passphrase, err);
+	secret_free_ptr(&passphrase);
+	if (r == 0)
+		r = session_begin(&session, err);
+	if (r == 0)
+		r = plan_open_values(engine, plan, &session, &opened, err);
+	if (r == 0)
+		r = plan_redactor(plan, &opened, &redactor, err);
+	if (r == 0)
+		r = plan_record_intent(plan, &session, redactor, err);
+	if (r < 0)
+		return r;
+	vault_narrow(session.vault);
+	redactor_free_ptr(&redactor);
+	return plan_execute(engine, plan, &opened, &session, out, err);
+}
