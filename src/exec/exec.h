@@ -5,6 +5,13 @@
 //  - The program leads a session of its own, has only the descriptors of the plan, the signal mask and dispositions that
 //    envseal was started with, and dies with envseal (parent-death signal).
 //  - One poll loop, no threads. The program's status wins. A reader that goes away is passed on as SIGPIPE.
+//  - Nothing is started before every secret was found fit for its delivery and the redaction tables stand.
+//
+// Limits
+//  - stdout and stderr are two pipes even where the caller's two are one file (2>&1): the order within each is exact, the
+//    order between them best effort, and a value whose halves go to different streams is not joined.
+//  - A sealed file copy is ordinary memory to the kernel: it can be swapped, and the same user may open it through /proc
+//    while the program runs. Programs that close inherited descriptors before they start others keep it from those.
 #pragma once
 
 #include <signal.h>
@@ -17,13 +24,19 @@
 #define EXEC_DRAIN_MS 2000
 #define EXEC_TERMINATE_MS 500
 
+// Descriptors of sealed file copies start here where the descriptor limit allows, out of the way of shells, which use 3-9
+// for redirections, 10 and up for saved ones, and 255.
+#define EXEC_FILE_FD_FIRST 640
+
 // What envseal found when it was started, for handing on unchanged. To be taken first in main.
 struct exec_inherited {
 	bool std_closed[3];  // descriptors 0-2 that were closed: the program gets them closed too
 	sigset_t mask;
 	sigset_t ignored;    // signals that were ignored (nohup)
 };
-// Records the above and opens /dev/null in place of closed standard descriptors, so that no later open lands there.
+// Records the above and opens /dev/null in place of closed standard descriptors, so that no later open lands there. After
+// that SIGPIPE and SIGXFSZ are ignored in envseal itself (writes then fail with EPIPE, EFBIG) and SIGCHLD has its default
+// effect. ERR_SYSTEM when /dev/null cannot be opened.
 int exec_inherit(struct exec_inherited *out, struct err *err);
 
 enum exec_delivery { EXEC_TO_VARIABLE, EXEC_TO_FILE, EXEC_TO_STDIN };
@@ -63,6 +76,9 @@ struct exec_outcome {
 	uint64_t leak_total;
 	uint64_t stdout_bytes;   // read from the program
 	uint64_t stderr_bytes;
+	int output_errno;        // why output could not be passed on (ENOSPC, EIO ...; not EPIPE), or 0; the first one
+	int output_stream;       // 1 or 2: the stream of output_errno; it was closed to the program from then on
+	bool stdin_is_writable;  // stdin is a terminal that could not be re-opened for reading only: a way around the filter
 	bool writers_ended;      // processes that outlived the program were ended
 	bool tables_unlocked;    // redaction tables could not be kept out of swap
 	int64_t milliseconds;
@@ -70,9 +86,16 @@ struct exec_outcome {
 void exec_outcome_done(struct exec_outcome *outcome);
 
 // Starts the program, supervises it to its end, redacts. Blocks. Failure to start is an error (126, 127 or 125 by
-// err_run_status); once it runs, its end is an outcome.
+// err_run_status); once it runs, its end is an outcome. ERR_USAGE: two secrets for one variable or for stdin, no valid
+// variable name. ERR_INPUT: a NUL byte in a value for a variable. ERR_LIMIT: a value too long for a variable.
+// While it runs, the calling process adopts and reaps whatever its descendants leave behind: it must have no other
+// children whose end it wants to hear of. INT TERM HUP QUIT USR1 USR2 WINCH CONT are passed on, once each, to the program's
+// process group; TSTP, and a program that stops itself, stop both. After the program's end, INT TERM HUP or QUIT give up
+// output that no reader takes.
 int exec_supervise(const struct exec_plan *plan, struct exec_outcome *out, struct err *err);
-// Replaces this process by the program: no supervision, no redaction. Returns only on failure.
+// Replaces this process by the program: no supervision, no redaction; same checks and deliveries. Returns only on failure,
+// and then this process may only report the error and end: its descriptors and privileges are the program's by then.
 int exec_replace(const struct exec_plan *plan, struct err *err);
-// Ends this process as the program ended: by the same signal, or with its status.
+// Ends this process as the program ended: by the same signal, or with its status. Runs no exit handlers and flushes no
+// stdio.
 _Noreturn void exec_end_like(const struct exec_outcome *outcome);

@@ -1,0 +1,251 @@
+// From the fork to the program's first instruction. Everything the child does here is async-signal-safe and takes its data
+// from memory prepared before.
+#include "exec/exec_internal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+// Linux 5.11. Every kernel with it takes it as is; an older one refuses the flag, and the slow way follows.
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC (1U << 2)
+#endif
+
+// Where a process's descriptor limit is "infinity", numbers beyond this are not tried one by one.
+#define DESCRIPTORS_MAX (1 << 20)
+
+struct launch_report {
+	int step;   // row of steps[] that failed
+	int error;  // errno
+	int detail; // for the sandbox: the mechanism
+};
+
+// ------------------------------------------------------------------------------------------------------ descriptors
+
+static int number_parse(const char *text)
+{
+	int number = 0;
+	for (; *text >= '0' && *text <= '9'; text++)
+		number = number * 10 + (*text - '0');
+	return *text == 0 ? number : -1;
+}
+
+static bool descriptors_mark_listed(void)
+{
+	int dir = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return false;
+	_Alignas(struct dirent64) char block[4096];
+	ssize_t len;
+	while ((len = getdents64(dir, block, sizeof(block))) > 0) {
+		for (ssize_t at = 0; at < len;) {
+			const struct dirent64 *entry = (const void *)(block + at);
+			int fd = number_parse(entry->d_name);
+			if (fd > 2)
+				fcntl(fd, F_SETFD, FD_CLOEXEC);
+			at += entry->d_reclen;
+		}
+	}
+	close(dir);
+	return len == 0;
+}
+
+// Marked rather than closed: the report pipe and the program's own descriptor are needed up to the exec, which then closes
+// all of them at once.
+static void descriptors_mark(void)
+{
+	if (syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC) == 0 || descriptors_mark_listed())
+		return;
+	struct rlimit limit = {DESCRIPTORS_MAX, DESCRIPTORS_MAX};
+	getrlimit(RLIMIT_NOFILE, &limit);
+	int end = limit.rlim_cur < DESCRIPTORS_MAX ? (int)limit.rlim_cur : DESCRIPTORS_MAX;
+	for (int fd = 3; fd < end; fd++)
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+// ------------------------------------------------------------------------------------------------------------ steps
+// Each returns 0 or an errno.
+
+static int step_session(const struct launch *launch, int *ret_detail)
+{
+	(void)launch, (void)ret_detail;
+	return setsid() < 0 ? errno : 0;
+}
+
+static int step_parent(const struct launch *launch, int *ret_detail)
+{
+	(void)ret_detail;
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		return errno;
+	// The parent may have died before the request stood; then nobody would send the signal.
+	return getppid() == launch->parent ? 0 : ESRCH;
+}
+
+static int step_streams(const struct launch *launch, int *ret_detail)
+{
+	(void)ret_detail;
+	for (int fd = 0; fd <= 2; fd++) {
+		if (launch->std_fds[fd] >= 0 && dup2(launch->std_fds[fd], fd) < 0)
+			return errno;
+		// A placeholder goes away with the exec, so that the program finds closed what the caller had closed.
+		if (launch->std_fds[fd] < 0 && launch->plan->inherited->std_closed[fd])
+			fcntl(fd, F_SETFD, FD_CLOEXEC);
+	}
+	return 0;
+}
+
+static int step_descriptors(const struct launch *launch, int *ret_detail)
+{
+	(void)ret_detail;
+	descriptors_mark();
+	for (size_t i = 0; i < launch->delivery->file_count; i++)
+		if (fcntl(launch->delivery->file_fds[i], F_SETFD, 0) < 0)
+			return errno;
+	if (launch->argv->script_fd >= 0 && fcntl(launch->argv->script_fd, F_SETFD, 0) < 0)
+		return errno;
+	return 0;
+}
+
+static int step_sandbox(const struct launch *launch, int *ret_detail)
+{
+	enum sandbox_mechanism failed = SANDBOX_MECHANISM_COUNT;
+	int error = sandbox_enter(&launch->plan->sandbox, &failed);
+	*ret_detail = (int)failed;
+	return error;
+}
+
+static int step_signals(const struct launch *launch, int *ret_detail)
+{
+	(void)ret_detail;
+	inherited_restore(launch->plan->inherited);
+	return 0;
+}
+
+static int step_exec(const struct launch *launch, int *ret_detail)
+{
+	(void)ret_detail;
+	program_exec(launch->plan->program, launch->argv, launch->delivery->environment);
+	return errno;
+}
+
+struct launch_step {
+	const char *what;     // "cannot prepare <what> for <program>"
+	bool supervised_only; // not when the program replaces envseal
+	int (*run)(const struct launch *launch, int *ret_detail);
+};
+
+// In the order in which they must happen: the sandbox may take away what the steps before it need, and a signal that
+// waited may end the process as soon as the mask is restored.
+static const struct launch_step steps[] = {
+	{"a session", true, step_session},
+	{"the parent-death signal", true, step_parent},
+	{"the standard descriptors", false, step_streams},
+	{"the descriptors", false, step_descriptors},
+	{"the sandbox", false, step_sandbox},
+	{"the signals", false, step_signals},
+	{"the program", false, step_exec},
+};
+
+// Returns only when a step failed; says which.
+static struct launch_report launch_steps(const struct launch *launch, bool is_supervised)
+{
+	struct launch_report report = {0};
+	for (size_t i = 0; i < ARRAY_COUNT(steps) && report.error == 0; i++) {
+		if (steps[i].supervised_only && !is_supervised)
+			continue;
+		report.step = (int)i;
+		report.error = steps[i].run(launch, &report.detail);
+	}
+	return report;
+}
+
+// ------------------------------------------------------------------------------------------------------------ errors
+
+static int exec_error(const char *path, int error, struct err *err)
+{
+	switch (error) {
+	case ENOENT:
+		return err_set(err, ERR_NO_PROGRAM, "cannot start %s: it, its interpreter or its loader is not there any more",
+			       path);
+	case E2BIG:
+		return err_set(err, ERR_NO_EXEC,
+			       "cannot start %s: its arguments and environment are too large (one of them may have 128 KiB); give "
+			       "large values as a file (-s NAME=VARIABLE:file)",
+			       path);
+	default:
+		return err_set_errno(err, ERR_NO_EXEC, error, "cannot start %s", path);
+	}
+}
+
+static int report_error(const struct launch *launch, const struct launch_report *report, struct err *err)
+{
+	char path[256];
+	text_brief(span_text(launch->plan->program->path), path, sizeof(path));
+	const struct launch_step *step = &steps[report->step];
+	if (step->run == step_exec)
+		return exec_error(path, report->error, err);
+	if (step->run == step_sandbox)
+		return err_set_errno(err, ERR_NO_EXEC, report->error, "refused to start %s: the sandbox cannot give %s", path,
+				     sandbox_mechanism_name((enum sandbox_mechanism)report->detail));
+	return err_set_errno(err, ERR_SYSTEM, report->error, "cannot prepare %s for %s", step->what, path);
+}
+
+// ------------------------------------------------------------------------------------------------------------ launch
+
+static _Noreturn void child_run(const struct launch *launch)
+{
+	struct launch_report report = launch_steps(launch, true);
+	// Shorter than PIPE_BUF, so it arrives whole; when the parent is gone there is nobody to tell.
+	ssize_t n = write(launch->report_fd, &report, sizeof(report));
+	_exit(n == (ssize_t)sizeof(report) ? 126 : 125);
+}
+
+// End of file without a report: the exec has closed the other end.
+static bool report_read(int fd, struct launch_report *ret_report)
+{
+	ssize_t n;
+	do
+		n = read(fd, ret_report, sizeof(*ret_report));
+	while (n < 0 && errno == EINTR);
+	return n == (ssize_t)sizeof(*ret_report) && ret_report->step >= 0 && (size_t)ret_report->step < ARRAY_COUNT(steps);
+}
+
+int launch_start(struct launch *launch, pid_t *ret_pid, struct err *err)
+{
+	int ends[2];
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot make a pipe");
+	_cleanup_fd_ int report_fd = ends[0];
+	_cleanup_fd_ int child_fd = ends[1];
+	launch->report_fd = child_fd;
+	launch->parent = getpid();
+	pid_t pid = fork();
+	if (pid < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot make a process");
+	if (pid == 0)
+		child_run(launch);
+	fd_close(&child_fd);
+	struct launch_report report;
+	if (report_read(report_fd, &report)) {
+		waitpid(pid, NULL, 0);
+		return report_error(launch, &report, err);
+	}
+	*ret_pid = pid;
+	return 0;
+}
+
+int launch_here(const struct launch *launch, struct err *err)
+{
+	struct launch_report report = launch_steps(launch, false);
+	// The error is still to be written, perhaps to a pipe without a reader.
+	inherited_override();
+	return report_error(launch, &report, err);
+}

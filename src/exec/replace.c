@@ -1,0 +1,42 @@
+#include "exec/exec_internal.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+static void replacement_done(struct program_argv *argv)
+{
+	program_argv_done(argv);
+}
+
+int exec_replace(const struct exec_plan *plan, struct err *err)
+{
+	_cleanup_(delivery_done) struct delivery delivery = DELIVERY_INIT;
+	_cleanup_(replacement_done) struct program_argv argv = {.script_fd = -1};
+	int r = delivery_prepare(plan, &delivery, err);
+	if (r == 0)
+		r = program_argv_build(plan->program, plan->argv, &argv, err);
+	if (r < 0)
+		return r;
+	const struct launch launch = {
+		.plan = plan,
+		.delivery = &delivery,
+		.argv = &argv,
+		.std_fds = {delivery.stdin_fd, -1, -1},
+		.report_fd = -1,
+	};
+	return launch_here(&launch, err);
+}
+
+_Noreturn void exec_end_like(const struct exec_outcome *outcome)
+{
+	if (outcome->signal != 0) {
+		sigset_t one;
+		sigemptyset(&one);
+		sigaddset(&one, outcome->signal);
+		signal(outcome->signal, SIG_DFL);
+		kill(getpid(), outcome->signal);
+		sigprocmask(SIG_UNBLOCK, &one, NULL);
+	}
+	// Still here: an ordinary end, or a signal that does not end this process (init of a container, for one).
+	_exit(outcome->status);
+}

@@ -1,0 +1,181 @@
+// Processes that outlive the program and hold its output open.
+#include "exec/exec_internal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define PROCESSES_MAX (1u << 20)
+#define ANCESTORS_MAX 4096
+
+struct process {
+	pid_t pid;
+	pid_t parent;
+	pid_t session;
+	bool is_dead;
+};
+
+struct process_list {
+	struct process *rows;
+	size_t count;
+	size_t room;
+};
+
+static void process_list_done(struct process_list *list)
+{
+	free(list->rows);
+}
+
+// proc(5), /proc/PID/stat. The command name in parentheses may hold anything, so the fields count from the last one.
+static bool process_read(pid_t pid, struct process *out)
+{
+	char path[48];
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char text[512];
+	ssize_t len = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (len <= 0)
+		return false;
+	text[len] = 0;
+	const char *after_name = strrchr(text, ')');
+	char state;
+	int parent;
+	int group;
+	int session;
+	if (!after_name || sscanf(after_name, ") %c %d %d %d", &state, &parent, &group, &session) != 4)
+		return false;
+	*out = (struct process){.pid = pid, .parent = parent, .session = session, .is_dead = state == 'Z' || state == 'X'};
+	return true;
+}
+
+static bool process_list_add(struct process_list *list, const struct process *process)
+{
+	if (list->count == list->room) {
+		size_t room = list->room ? list->room * 2 : 256;
+		struct process *rows = room > PROCESSES_MAX ? NULL : reallocarray(list->rows, room, sizeof(*rows));
+		if (!rows)
+			return false;
+		list->rows = rows;
+		list->room = room;
+	}
+	list->rows[list->count++] = *process;
+	return true;
+}
+
+static void dir_close(DIR **dir)
+{
+	if (*dir)
+		closedir(*dir);
+}
+#define _cleanup_dir_ _cleanup_(dir_close)
+
+static int process_compare(const void *a, const void *b)
+{
+	const struct process *left = a;
+	const struct process *right = b;
+	return (left->pid > right->pid) - (left->pid < right->pid);
+}
+
+static bool process_list_read(struct process_list *list)
+{
+	_cleanup_dir_ DIR *dir = opendir("/proc");
+	if (!dir)
+		return false;
+	const struct dirent *entry;
+	while ((entry = readdir(dir))) {
+		struct process process;
+		long pid = strtol(entry->d_name, NULL, 10);
+		if (pid > 0 && process_read((pid_t)pid, &process) && !process_list_add(list, &process))
+			break;
+	}
+	if (list->count > 0)
+		qsort(list->rows, list->count, sizeof(*list->rows), process_compare);
+	return list->count > 0;
+}
+
+static const struct process *process_find(const struct process_list *list, pid_t pid)
+{
+	const struct process key = {.pid = pid};
+	return list->count == 0 ? NULL : bsearch(&key, list->rows, list->count, sizeof(key), process_compare);
+}
+
+// Of the program's session, or a descendant of this process. The list is no snapshot, so parents could even form a ring:
+// the way up is bounded.
+static bool process_is_ours(const struct process_list *list, const struct process *process, pid_t program)
+{
+	pid_t self = getpid();
+	for (int depth = 0; process && depth < ANCESTORS_MAX; depth++) {
+		if (process->session == program || process->parent == self)
+			return true;
+		process = process_find(list, process->parent);
+	}
+	return false;
+}
+
+static bool is_relay_pipe(const struct relay *relays, size_t count, const char *link)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct stat status;
+		char name[48];
+		if (relays[i].pipe_fd < 0 || fstat(relays[i].pipe_fd, &status) < 0)
+			continue;
+		snprintf(name, sizeof(name), "pipe:[%llu]", (unsigned long long)status.st_ino);
+		if (strcmp(name, link) == 0)
+			return true;
+	}
+	return false;
+}
+
+// A process that may not be looked into (undumpable, other credentials) counts as one that holds the output.
+static bool may_hold_output(pid_t pid, const struct relay *relays, size_t count)
+{
+	char path[48];
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	_cleanup_dir_ DIR *dir = opendir(path);
+	if (!dir)
+		return errno != ENOENT;
+	const struct dirent *entry;
+	while ((entry = readdir(dir))) {
+		char link[64];
+		ssize_t len = readlinkat(dirfd(dir), entry->d_name, link, sizeof(link) - 1);
+		link[len > 0 ? len : 0] = 0;
+		if (len > 0 && is_relay_pipe(relays, count, link))
+			return true;
+	}
+	return false;
+}
+
+// The process may end and its number go to another one at any moment. The descriptor is opened first and the process looked
+// at afterwards: whatever was seen, the signal reaches the process of the descriptor or nobody.
+static void process_signal(const struct process *seen, const struct relay *relays, size_t count, int number)
+{
+	_cleanup_fd_ int pidfd = (int)syscall(SYS_pidfd_open, seen->pid, 0);
+	struct process now;
+	if (!process_read(seen->pid, &now) || now.is_dead || now.session != seen->session || now.parent != seen->parent)
+		return;
+	if (!may_hold_output(seen->pid, relays, count))
+		return;
+	if (pidfd >= 0)
+		syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0);
+	else
+		kill(seen->pid, number);
+}
+
+void survivors_signal(pid_t program, const struct relay *relays, size_t count, int number)
+{
+	_cleanup_(process_list_done) struct process_list list = {0};
+	if (!process_list_read(&list)) {
+		// Without /proc the program's group is all that is known.
+		kill(-program, number);
+		return;
+	}
+	for (size_t i = 0; i < list.count; i++)
+		if (!list.rows[i].is_dead && process_is_ours(&list, &list.rows[i], program))
+			process_signal(&list.rows[i], relays, count, number);
+}
