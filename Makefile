@@ -1,0 +1,60 @@
+# The front door; everything behind it is Meson and scripts/. `make help` lists the targets.
+BUILD ?= build
+PREFIX ?= /usr/local
+MESON_OPTIONS = --prefix=$(PREFIX)
+
+.PHONY: all demo test bench lint asan fuzz valgrind install help setup clean
+
+all: $(BUILD)/build.ninja
+	@ninja -C $(BUILD) --quiet
+
+$(BUILD)/build.ninja:
+	@scripts/setup
+	@meson setup $(BUILD) $(MESON_OPTIONS) >/dev/null
+
+setup:
+	@scripts/setup
+
+demo: setup all
+	@scripts/demo $(BUILD)/envseal
+
+test: setup all
+	@scripts/test --build $(BUILD)
+
+bench: setup all
+	@scripts/bench $(BUILD)
+
+lint: setup all
+	@scripts/lint $(BUILD)
+
+# All suites again, built with AddressSanitizer and UndefinedBehaviorSanitizer.
+asan: setup
+	@test -f $(BUILD)-asan/build.ninja || meson setup $(BUILD)-asan -Db_sanitize=address,undefined -Db_lundef=false >/dev/null
+	@ninja -C $(BUILD)-asan --quiet
+	@scripts/test --build $(BUILD)-asan
+
+# The unit suite under valgrind.
+valgrind: setup all
+	@scripts/test --build $(BUILD) --valgrind
+
+# Fuzzes one parser: make fuzz T=redact S=60
+fuzz: setup
+	@scripts/fuzz "$(T)" "$(or $(S),60)"
+
+install: all
+	@meson install -C $(BUILD) $(if $(DESTDIR),--destdir $(DESTDIR)) --quiet
+
+clean:
+	@rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-fuzz
+
+help:
+	@echo 'make            build $(BUILD)/envseal'
+	@echo 'make demo       see it work, on throw-away data'
+	@echo 'make test       all test suites'
+	@echo 'make bench      speed, as ratios within one run'
+	@echo 'make lint       cppcheck, clang-tidy, shellcheck-clean scripts'
+	@echo 'make asan       all test suites under ASan and UBSan'
+	@echo 'make valgrind   the unit suite under valgrind'
+	@echo 'make fuzz T=TARGET S=SECONDS   fuzz one parser (tests/fuzz/fuzz_TARGET.c)'
+	@echo 'make install    into PREFIX ($(PREFIX)), under DESTDIR'
+	@echo 'make clean      remove build folders'
