@@ -3,6 +3,7 @@
 #include <sodium.h>
 
 _Static_assert(KEY_BYTES == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "key of the cipher");
+_Static_assert(KEY_BYTES == crypto_generichash_KEYBYTES, "key of the keyed hash");
 _Static_assert(KEY_BYTES == crypto_kdf_KEYBYTES, "key of the derivation");
 _Static_assert(KEY_BYTES == crypto_box_SEEDBYTES, "seed of a key pair");
 _Static_assert(crypto_kdf_CONTEXTBYTES == 8, "context of the derivation");
@@ -11,6 +12,10 @@ _Static_assert(AEAD_TAG_BYTES == crypto_aead_xchacha20poly1305_ietf_ABYTES, "tag
 _Static_assert(BOX_PUBLIC_BYTES == crypto_box_PUBLICKEYBYTES, "public key");
 _Static_assert(BOX_SECRET_BYTES == crypto_box_SECRETKEYBYTES, "secret key");
 _Static_assert(BOX_OVERHEAD_BYTES == crypto_box_SEALBYTES, "overhead of a sealed box");
+
+// More than any frame below libsodium's functions. Some leave words of a key or of a plaintext on the stack, which
+// BLAKE2b's rounds and the first block of a secretbox were seen to do; so every call with a secret wipes behind itself.
+#define CIPHER_STACK_BYTES 8192
 
 int cipher_start(struct err *err)
 {
@@ -29,6 +34,13 @@ void kdf_derive(const uint8_t root[KEY_BYTES], uint64_t number, const char conte
 {
 	// Fails only for a wrong output length, and that is constant here.
 	crypto_kdf_derive_from_key(out, KEY_BYTES, number, context, root);
+	sodium_stackzero(CIPHER_STACK_BYTES);
+}
+
+void mac_bytes(const uint8_t key[KEY_BYTES], struct span bytes, uint8_t out[DIGEST_BYTES])
+{
+	crypto_generichash(out, DIGEST_BYTES, bytes.data, bytes.len, key, KEY_BYTES);
+	sodium_stackzero(CIPHER_STACK_BYTES);
 }
 
 void aead_seal(const uint8_t key[KEY_BYTES], const uint8_t nonce[AEAD_NONCE_BYTES], struct span plain,
@@ -36,6 +48,7 @@ void aead_seal(const uint8_t key[KEY_BYTES], const uint8_t nonce[AEAD_NONCE_BYTE
 {
 	crypto_aead_xchacha20poly1305_ietf_encrypt(out, NULL, plain.data, plain.len, associated.data, associated.len, NULL,
 						   nonce, key);
+	sodium_stackzero(CIPHER_STACK_BYTES);
 }
 
 int aead_open(const uint8_t key[KEY_BYTES], const uint8_t nonce[AEAD_NONCE_BYTES], struct span sealed,
@@ -44,8 +57,10 @@ int aead_open(const uint8_t key[KEY_BYTES], const uint8_t nonce[AEAD_NONCE_BYTES
 	if (sealed.len < AEAD_TAG_BYTES)
 		return err_set(err, ERR_DAMAGED, "sealed data is too short to hold its tag");
 	// libsodium checks the tag first and decrypts only then; it zeroes `out` when the tag is wrong.
-	if (crypto_aead_xchacha20poly1305_ietf_decrypt(out, NULL, NULL, sealed.data, sealed.len, associated.data,
-						       associated.len, nonce, key) != 0) {
+	int r = crypto_aead_xchacha20poly1305_ietf_decrypt(out, NULL, NULL, sealed.data, sealed.len, associated.data,
+							   associated.len, nonce, key);
+	sodium_stackzero(CIPHER_STACK_BYTES);
+	if (r != 0) {
 		secret_wipe(out, sealed.len - AEAD_TAG_BYTES);
 		return err_set(err, ERR_DAMAGED, "sealed data does not verify: it was changed, or belongs elsewhere");
 	}
@@ -56,12 +71,15 @@ void box_keys_from_seed(const uint8_t seed[KEY_BYTES], uint8_t out_public[BOX_PU
 			uint8_t out_secret[BOX_SECRET_BYTES])
 {
 	crypto_box_seed_keypair(out_public, out_secret, seed);
+	sodium_stackzero(CIPHER_STACK_BYTES);
 }
 
 int box_seal(const uint8_t public_key[BOX_PUBLIC_BYTES], struct span plain, uint8_t *out, struct err *err)
 {
 	// Points of small order give an all-zero shared secret, which anybody could compute: libsodium refuses them.
-	if (crypto_box_seal(out, plain.data, plain.len, public_key) != 0)
+	int r = crypto_box_seal(out, plain.data, plain.len, public_key);
+	sodium_stackzero(CIPHER_STACK_BYTES);
+	if (r != 0)
 		return err_set(err, ERR_DAMAGED, "the public key is no usable X25519 key");
 	return 0;
 }
@@ -71,7 +89,9 @@ int box_open(const uint8_t public_key[BOX_PUBLIC_BYTES], const uint8_t secret_ke
 {
 	if (sealed.len < BOX_OVERHEAD_BYTES)
 		return err_set(err, ERR_DAMAGED, "a sealed box is too short");
-	if (crypto_box_seal_open(out, sealed.data, sealed.len, public_key, secret_key) != 0) {
+	int r = crypto_box_seal_open(out, sealed.data, sealed.len, public_key, secret_key);
+	sodium_stackzero(CIPHER_STACK_BYTES);
+	if (r != 0) {
 		secret_wipe(out, sealed.len - BOX_OVERHEAD_BYTES);
 		return err_set(err, ERR_DAMAGED, "a sealed box does not open: it was changed, or made for another key");
 	}

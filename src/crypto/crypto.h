@@ -1,7 +1,7 @@
 // crypto: small named wrappers over libsodium. Nothing here is hand-made; each prototype names the libsodium primitive.
 //
 // Invariants: keys are struct secret or fixed-size arrays inside one; sizes are compile-time constants; cipher_start has
-// been called before anything else (it is idempotent).
+// been called before anything else (it is idempotent). What libsodium leaves of a secret on the stack is wiped.
 #pragma once
 
 #include "secmem/secmem.h"

@@ -7,7 +7,6 @@
 _Static_assert(sizeof(struct digest_state) >= sizeof(crypto_generichash_state), "room for the state");
 _Static_assert(_Alignof(struct digest_state) >= _Alignof(crypto_generichash_state), "alignment of the state");
 _Static_assert(DIGEST_BYTES == crypto_generichash_BYTES, "length of a digest");
-_Static_assert(KEY_BYTES == crypto_generichash_KEYBYTES, "length of a key");
 
 // One read of digest_file. The stack holds it, and larger blocks are not measurably faster.
 #define DIGEST_BLOCK_BYTES 32768
@@ -20,11 +19,6 @@ static crypto_generichash_state *digest_inner(struct digest_state *state)
 void digest_bytes(struct span bytes, uint8_t out[DIGEST_BYTES])
 {
 	crypto_generichash(out, DIGEST_BYTES, bytes.data, bytes.len, NULL, 0);
-}
-
-void mac_bytes(const uint8_t key[KEY_BYTES], struct span bytes, uint8_t out[DIGEST_BYTES])
-{
-	crypto_generichash(out, DIGEST_BYTES, bytes.data, bytes.len, key, KEY_BYTES);
 }
 
 bool digest_is_equal(const uint8_t a[DIGEST_BYTES], const uint8_t b[DIGEST_BYTES])

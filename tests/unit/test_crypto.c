@@ -13,6 +13,7 @@
 
 #include "../vectors/crypto_vectors.h"
 #include "crypto/crypto.h"
+#include "residue.h"
 
 static struct err err;
 
@@ -349,6 +350,77 @@ static void rng_fills_all_of_it(void **state)
 		assert_int_not_equal(seen[k], 0);
 }
 
+static struct secret *secret_random(void)
+{
+	struct secret *secret = NULL;
+	assert_int_equal(secret_new(KEY_BYTES, SECRET_LOCK_REQUIRED, &secret, &err), 0);
+	rng_fill(secret_data(secret), KEY_BYTES);
+	return secret;
+}
+
+static void assert_no_residue(const struct secret *secret)
+{
+	size_t count = residue_count(secret);
+	if (count == SIZE_MAX)
+		skip();
+	assert_int_equal(count, 0);
+}
+
+static void residue_is_found_where_there_is_some(void **state)
+{
+	(void)state;
+	_cleanup_secret_ struct secret *secret = secret_random();
+	_cleanup_free_ uint8_t *copy = malloc(64);
+	assert_non_null(copy);
+	assert_no_residue(secret);
+	memcpy(copy + 13, secret_data(secret), 9);
+	assert_int_equal(residue_count(secret), 2);
+	secret_wipe(copy, 64);
+	assert_no_residue(secret);
+}
+
+static void keys_leave_no_residue(void **state)
+{
+	(void)state;
+	_cleanup_secret_ struct secret *root = secret_random();
+	_cleanup_secret_ struct secret *subkey = secret_random();
+	_cleanup_secret_ struct secret *plain = secret_random();
+	_cleanup_secret_ struct secret *opened = secret_random();
+	uint8_t out[KEY_BYTES + BOX_OVERHEAD_BYTES], nonce[AEAD_NONCE_BYTES] = {1};
+	kdf_derive(secret_data(root), 1, "envseal1", secret_data(subkey));
+	assert_no_residue(root);
+	mac_bytes(secret_data(subkey), SPAN_LITERAL("abc"), out);
+	assert_no_residue(subkey);
+	aead_seal(secret_data(subkey), nonce, secret_span(plain), SPAN_LITERAL("associated"), out);
+	assert_no_residue(subkey);
+	assert_no_residue(plain);
+	assert_int_equal(aead_open(secret_data(subkey), nonce, span_of(out, KEY_BYTES + AEAD_TAG_BYTES),
+				   SPAN_LITERAL("associated"), secret_data(opened), &err),
+			 0);
+	memset(secret_data(opened), 0, KEY_BYTES);
+	assert_no_residue(subkey);
+	assert_no_residue(plain);
+}
+
+static void boxes_leave_no_residue(void **state)
+{
+	(void)state;
+	_cleanup_secret_ struct secret *seed = secret_random();
+	_cleanup_secret_ struct secret *key = secret_random();
+	_cleanup_secret_ struct secret *plain = secret_random();
+	_cleanup_secret_ struct secret *opened = secret_random();
+	uint8_t public_key[BOX_PUBLIC_BYTES], out[KEY_BYTES + BOX_OVERHEAD_BYTES];
+	box_keys_from_seed(secret_data(seed), public_key, secret_data(key));
+	assert_no_residue(seed);
+	assert_no_residue(key);
+	assert_int_equal(box_seal(public_key, secret_span(plain), out, &err), 0);
+	assert_no_residue(plain);
+	assert_int_equal(box_open(public_key, secret_data(key), span_of(out, sizeof(out)), secret_data(opened), &err), 0);
+	memset(secret_data(opened), 0, KEY_BYTES);
+	assert_no_residue(plain);
+	assert_no_residue(key);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -372,6 +444,9 @@ int main(void)
 		cmocka_unit_test(box_round_trip_and_every_bit),
 		cmocka_unit_test(box_refuses_keys_of_small_order),
 		cmocka_unit_test(rng_fills_all_of_it),
+		cmocka_unit_test(residue_is_found_where_there_is_some),
+		cmocka_unit_test(keys_leave_no_residue),
+		cmocka_unit_test(boxes_leave_no_residue),
 	};
 	if (cipher_start(&err) < 0)
 		return 1;

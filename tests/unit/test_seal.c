@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "residue.h"
 #include "seal/seal.h"
 
 static struct err err;
@@ -450,6 +451,38 @@ static void score_that_cannot_be_made_is_an_error(void **state)
 	assert_int_equal(r, ERR_SYSTEM);
 }
 
+static void assert_no_residue(const struct secret *secret)
+{
+	size_t count = residue_count(secret);
+	if (count == SIZE_MAX)
+		skip();
+	assert_int_equal(count, 0);
+}
+
+static void secrets_leave_no_residue(void **state)
+{
+	(void)state;
+	_cleanup_secret_ struct secret *root_key = NULL;
+	_cleanup_secret_ struct secret *passphrase = NULL;
+	_cleanup_secret_ struct secret *opened = NULL;
+	_cleanup_buf_ struct buf blob = BUF_INIT(SEAL_PASSPHRASE_BYTES);
+	struct passphrase_score score;
+	assert_int_equal(secret_new(KEY_BYTES, SECRET_LOCK_REQUIRED, &root_key, &err), 0);
+	assert_int_equal(secret_new(40, SECRET_LOCK_REQUIRED, &passphrase, &err), 0);
+	rng_fill(secret_data(root_key), KEY_BYTES);
+	rng_fill(secret_data(passphrase), 40);
+	assert_int_equal(passphrase_estimate(passphrase, &score, &err), 0);
+	assert_no_residue(passphrase);
+	assert_int_equal(seal_passphrase_wrap(root_key, passphrase, PWHASH_INTERACTIVE, vault_id, &blob, &err), 0);
+	assert_no_residue(passphrase);
+	assert_no_residue(root_key);
+	assert_int_equal(seal_passphrase_unwrap(buf_span(&blob), passphrase, vault_id, &opened, &err), 0);
+	assert_true(secret_is_equal(secret_span(opened), secret_span(root_key)));
+	opened = secret_free(opened);
+	assert_no_residue(passphrase);
+	assert_no_residue(root_key);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -471,6 +504,7 @@ int main(void)
 		cmocka_unit_test(score_with_sigchld_ignored),
 		cmocka_unit_test(score_leaves_signal_mask_and_children),
 		cmocka_unit_test(score_that_cannot_be_made_is_an_error),
+		cmocka_unit_test(secrets_leave_no_residue),
 	};
 	if (cipher_start(&err) < 0)
 		return 1;
