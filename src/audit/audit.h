@@ -69,3 +69,6 @@ int audit_query(struct audit *audit, const struct audit_filter *filter, int (*ea
 		void *context, struct err *err);
 // Closes the active file under its final name and starts a new one that carries the chain on.
 int audit_rotate(struct audit *audit, struct err *err);
+// Moves every file of the log into a folder audit-aside-TIME beside it: the way on from a chain that is broken. The next
+// record begins a new chain. ERR_SYSTEM.
+int audit_set_aside(struct audit *audit, struct err *err);
