@@ -24,7 +24,8 @@ void dotenv_done(struct dotenv *dotenv)
 }
 
 // Makes room for one more element. `what` names the elements in the sentence.
-static int array_grow(void **array, size_t count, size_t *capacity, size_t element_bytes, const char *what, struct err *err)
+static int array_grow(void **array, size_t count, size_t *capacity, size_t element_bytes, const char *what,
+		      struct err *err)
 {
 	if (count == MANIFEST_ENTRIES_MAX)
 		return err_set(err, ERR_LIMIT, "the dotenv file has more than %d %s; split it, or check that it is one",
@@ -44,12 +45,13 @@ static int scan_report(struct scan *s, unsigned line, size_t column, const char 
 {
 	struct dotenv *d = s->dotenv;
 	void *problems = d->problems;
-	int r = array_grow(&problems, d->problem_count, &s->problem_capacity, sizeof(*d->problems), "lines that cannot be read",
-			   err);
+	int r = array_grow(&problems, d->problem_count, &s->problem_capacity, sizeof(*d->problems),
+			   "lines that cannot be read", err);
 	d->problems = problems;
 	if (r < 0)
 		return r;
-	d->problems[d->problem_count++] = (struct dotenv_problem){.line = line, .column = (unsigned)column, .what = what};
+	d->problems[d->problem_count++] =
+	    (struct dotenv_problem){.line = line, .column = (unsigned)column, .what = what};
 	return 0;
 }
 

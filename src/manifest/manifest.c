@@ -36,8 +36,9 @@ void manifest_done(struct manifest *manifest)
 static int parser_refuse(const struct parser *p, const uint8_t *at, const char *what, struct err *err)
 {
 	char brief[LABEL_BRIEF_BYTES];
-	return err_set(err, ERR_INPUT, "%s, line %u, column %zu: %s", text_brief(span_text(p->label), brief, sizeof(brief)),
-		       p->line, (size_t)(at - p->start) + 1, what);
+	return err_set(err, ERR_INPUT, "%s, line %u, column %zu: %s",
+		       text_brief(span_text(p->label), brief, sizeof(brief)), p->line, (size_t)(at - p->start) + 1,
+		       what);
 }
 
 static int parser_out_of_memory(struct err *err)
@@ -71,7 +72,8 @@ static int parser_expect_line_end(struct parser *p, struct err *err)
 	parser_skip_blanks(p);
 	if (p->at == p->end || *p->at == '#')
 		return 0;
-	return parser_refuse(p, p->at, "there is more behind the value; put text in quotes, or a '#' before a comment", err);
+	return parser_refuse(p, p->at, "there is more behind the value; put text in quotes, or a '#' before a comment",
+			     err);
 }
 
 static int span_to_text(struct span span, char **out, struct err *err)
@@ -99,7 +101,9 @@ static int parser_take_text(struct parser *p, char **out, struct err *err)
 		if (byte == '\\') {
 			p->at++;
 			if (p->at == p->end || !strchr("\"\\nt", *p->at))
-				return parser_refuse(p, p->at - 1, "the escapes are \\\" \\\\ \\n and \\t; write a backslash as \\\\", err);
+				return parser_refuse(p, p->at - 1,
+						     "the escapes are \\\" \\\\ \\n and \\t; write a backslash as \\\\",
+						     err);
 			byte = *p->at == 'n' ? '\n' : *p->at == 't' ? '\t' : (char)*p->at;
 		}
 		text[len++] = byte;
@@ -119,10 +123,11 @@ static int parser_take_secret(struct parser *p, char **out, struct err *err)
 	const uint8_t *start = p->at;
 	struct span name = parser_take_word(p, 0);
 	if (!name_is_valid(name))
-		return parser_refuse(p, start,
-				     "this cannot be the name of a secret (letters, digits, '.', '_', '-', parts joined by "
-				     "'/'); put plain text in double quotes",
-				     err);
+		return parser_refuse(
+		    p, start,
+		    "this cannot be the name of a secret (letters, digits, '.', '_', '-', parts joined by "
+		    "'/'); put plain text in double quotes",
+		    err);
 	return span_to_text(name, out, err);
 }
 
@@ -154,15 +159,16 @@ static void entry_done(struct manifest_entry *entry)
 static int parser_assignment(struct parser *p, struct err *err)
 {
 	_cleanup_(entry_done) struct manifest_entry entry = {
-		.profile = p->profile, .line = p->line, .column = (unsigned)(p->at - p->start) + 1};
+	    .profile = p->profile, .line = p->line, .column = (unsigned)(p->at - p->start) + 1};
 	const uint8_t *start = p->at;
 	struct span variable = parser_take_word(p, '=');
 	if (!variable_is_valid(variable))
-		return parser_refuse(p, start,
-				     "this cannot be an environment variable: letters, digits and '_', no digit first", err);
+		return parser_refuse(
+		    p, start, "this cannot be an environment variable: letters, digits and '_', no digit first", err);
 	parser_skip_blanks(p);
 	if (p->at == p->end || *p->at != '=')
-		return parser_refuse(p, p->at, "a '=' must follow the variable: VARIABLE=secret-name or VARIABLE=\"text\"", err);
+		return parser_refuse(p, p->at,
+				     "a '=' must follow the variable: VARIABLE=secret-name or VARIABLE=\"text\"", err);
 	p->at++;
 	parser_skip_blanks(p);
 	int r = span_to_text(variable, &entry.variable, err);
@@ -210,7 +216,8 @@ static int parser_section(struct parser *p, struct err *err)
 	const uint8_t *start = p->at;
 	struct span name = parser_take_word(p, ']');
 	if (!name_is_valid(name) || memchr(name.data, '/', name.len))
-		return parser_refuse(p, start, "this cannot be a profile's name: letters, digits, '.', '_' and '-'", err);
+		return parser_refuse(p, start, "this cannot be a profile's name: letters, digits, '.', '_' and '-'",
+				     err);
 	parser_skip_blanks(p);
 	if (p->at == p->end || *p->at != ']')
 		return parser_refuse(p, open, "the section's name is not closed; write [name]", err);
@@ -277,9 +284,10 @@ static int parser_check_twice(struct parser *p, struct err *err)
 	if (!twice)
 		return 0;
 	char brief[LABEL_BRIEF_BYTES];
-	return err_set(err, ERR_INPUT,
-		       "%s, line %u, column %u: this variable is set in line %u of the same section already; remove one",
-		       text_brief(span_text(p->label), brief, sizeof(brief)), twice->line, twice->column, earlier);
+	return err_set(
+	    err, ERR_INPUT,
+	    "%s, line %u, column %u: this variable is set in line %u of the same section already; remove one",
+	    text_brief(span_text(p->label), brief, sizeof(brief)), twice->line, twice->column, earlier);
 }
 
 // Finds what must not be in the file at all, wherever it stands.

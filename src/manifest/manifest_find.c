@@ -21,13 +21,15 @@ static int manifest_check_owner(const struct stat *st, const char *path, struct 
 	char brief[PATH_BRIEF_BYTES];
 	text_brief(span_text(path), brief, sizeof(brief));
 	if (st->st_uid != geteuid() && st->st_uid != 0)
-		return err_set(err, ERR_UNSAFE,
-			       "the manifest %s belongs to another user (uid %u); read it, then mend it with: chown %u '%s'", brief,
-			       (unsigned)st->st_uid, (unsigned)geteuid(), brief);
+		return err_set(
+		    err, ERR_UNSAFE,
+		    "the manifest %s belongs to another user (uid %u); read it, then mend it with: chown %u '%s'",
+		    brief, (unsigned)st->st_uid, (unsigned)geteuid(), brief);
 	if ((st->st_mode & S_IWOTH) || ((st->st_mode & S_IWGRP) && !group_is_own(st)))
-		return err_set(err, ERR_UNSAFE,
-			       "others can change the manifest %s (mode %04o); read it, then mend it with: chmod go-w '%s'", brief,
-			       (unsigned)(st->st_mode & 07777), brief);
+		return err_set(
+		    err, ERR_UNSAFE,
+		    "others can change the manifest %s (mode %04o); read it, then mend it with: chmod go-w '%s'", brief,
+		    (unsigned)(st->st_mode & 07777), brief);
 	return 0;
 }
 
@@ -48,13 +50,15 @@ static int manifest_open(int dir_fd, const char *path, int *ret_fd, struct err *
 	int r = manifest_check_owner(&st, path, err);
 	if (r < 0)
 		return r;
-	_cleanup_fd_ int fd = openat(dir_fd, MANIFEST_FILE_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	_cleanup_fd_ int fd =
+	    openat(dir_fd, MANIFEST_FILE_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot open %s",
 				     text_brief(span_text(path), brief, sizeof(brief)));
 	// Asked again, because another file may have taken its place in between.
 	if (!S_ISREG(st.st_mode))
-		return err_set(err, ERR_UNSAFE, "%s is not a regular file any more; look at what replaces it, then try again",
+		return err_set(err, ERR_UNSAFE,
+			       "%s is not a regular file any more; look at what replaces it, then try again",
 			       text_brief(span_text(path), brief, sizeof(brief)));
 	r = manifest_check_owner(&st, path, err);
 	if (r < 0)
@@ -145,8 +149,9 @@ int manifest_find(const char *start_dir, const char *home_dir, struct manifest *
 		r = manifest_read_home(home_dir, &found, out, err);
 	if (r < 0 || found)
 		return r;
-	return err_set(err, ERR_NOT_FOUND,
-		       "there is no manifest: no regular file %s (symbolic links do not count) in %s, above it or at home; "
-		       "name the secrets with -s NAME, or write one with: envseal import --rewrite FILE",
-		       MANIFEST_FILE_NAME, brief);
+	return err_set(
+	    err, ERR_NOT_FOUND,
+	    "there is no manifest: no regular file %s (symbolic links do not count) in %s, above it or at home; "
+	    "name the secrets with -s NAME, or write one with: envseal import --rewrite FILE",
+	    MANIFEST_FILE_NAME, brief);
 }

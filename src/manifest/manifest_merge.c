@@ -56,11 +56,13 @@ static int addition_check(const struct manifest_addition *addition, struct err *
 	if (!variable_is_valid(span_text(addition->variable)))
 		return addition_refuse(addition, "it is no name for an environment variable", err);
 	if (addition->secret && !name_is_valid(span_text(addition->secret)))
-		return addition_refuse(addition, "the secret's name is not valid; choose another with letters and digits", err);
+		return addition_refuse(addition,
+				       "the secret's name is not valid; choose another with letters and digits", err);
 	if (addition->secret)
 		return 0;
 	// A carriage return passes the check before a newline, but there is no escape that would bring it back.
-	if (text_find_unprintable(addition->text) || (addition->text.len && memchr(addition->text.data, '\r', addition->text.len)))
+	if (text_find_unprintable(addition->text) ||
+	    (addition->text.len && memchr(addition->text.data, '\r', addition->text.len)))
 		return addition_refuse(addition, "its text is not printable UTF-8; store it as a secret instead", err);
 	return 0;
 }
@@ -79,13 +81,15 @@ static int append_quoted(struct span text, struct buf *out, struct err *err)
 	return r < 0 ? r : buf_append_byte(out, '"', err);
 }
 
-static int append_addition(const struct manifest_addition *addition, const char *line_end, struct buf *out, struct err *err)
+static int append_addition(const struct manifest_addition *addition, const char *line_end, struct buf *out,
+			   struct err *err)
 {
 	int r = buf_append_text(out, addition->variable, err);
 	if (r == 0)
 		r = buf_append_byte(out, '=', err);
 	if (r == 0)
-		r = addition->secret ? buf_append_text(out, addition->secret, err) : append_quoted(addition->text, out, err);
+		r = addition->secret ? buf_append_text(out, addition->secret, err)
+				     : append_quoted(addition->text, out, err);
 	return r < 0 ? r : buf_append_text(out, line_end, err);
 }
 

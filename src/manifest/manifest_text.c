@@ -43,14 +43,14 @@ static size_t utf8_read(struct span text, uint32_t *ret_point)
 
 static bool point_is_printable(uint32_t point)
 {
-	// Controls; then what reorders, breaks or hides text (Unicode 15: Bidi_Control, Zl, Zp, BOM, annotations, tags).
+	// Controls; then what reorders, breaks or hides text (Unicode 15: Bidi_Control, Zl, Zp, BOM, tags).
 	static const struct {
 		uint32_t first;
 		uint32_t last;
 	} refused[] = {
-		{0x00, 0x08},	  {0x0a, 0x1f},	    {0x7f, 0x9f},     {0xad, 0xad},	{0x061c, 0x061c},
-		{0x200b, 0x200b}, {0x200e, 0x200f}, {0x2028, 0x202e}, {0x2060, 0x206f}, {0xfeff, 0xfeff},
-		{0xfff9, 0xfffb}, {0xe0000, 0xe007f},
+	    {0x00, 0x08},     {0x0a, 0x1f},     {0x7f, 0x9f},     {0xad, 0xad},
+	    {0x061c, 0x061c}, {0x200b, 0x200b}, {0x200e, 0x200f}, {0x2028, 0x202e},
+	    {0x2060, 0x206f}, {0xfeff, 0xfeff}, {0xfff9, 0xfffb}, {0xe0000, 0xe007f},
 	};
 	for (size_t i = 0; i < ARRAY_COUNT(refused); i++)
 		if (point >= refused[i].first && point <= refused[i].last)

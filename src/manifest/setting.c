@@ -102,7 +102,7 @@ static bool span_is_calm(struct span s, const char *joints)
 	return true;
 }
 
-// Long and mixed: keys, tokens, hashes, UUIDs, Base64. Looks at the whole value and at each run of its letters and digits.
+// Long and mixed: keys, tokens, hashes, UUIDs, Base64. Looks at the whole and at each run of letters and digits.
 static bool value_is_opaque(struct span value)
 {
 	if (value.len >= OPAQUE_BYTES_MIN && word_count_changes(value) >= OPAQUE_CHANGES_MIN)
@@ -127,10 +127,11 @@ static bool value_is_opaque(struct span value)
 static bool value_has_token_prefix(struct span value)
 {
 	static const char *const prefixes[] = {
-		"sk-",	  "sk_",     "pk_",   "rk_",	"ghp_", "gho_",	 "ghu_",  "ghs_",   "ghr_",   "github_pat_", "glpat-",
-		"xox",	  "xapp-",   "AKIA",  "ASIA",	"AIza", "ya29.", "eyJ",	  "npm_",   "pypi-",  "-----BEGIN",  "whsec_",
-		"SG.",	  "hf_",     "dop_",  "shpat_", "shpss", "dckr_", "key-",  "AGE-",   "hvs.",   "lin_api",     "sq0",
-		"EAACEd", "ssh-rsa", "ssh-ed", "$2a$",	"$2b$", "$2y$",	 "$argon2", "$6$",  "{SSHA",  "ATATT",	     "rdme_",
+	    "sk-",         "sk_",    "pk_",        "rk_",     "ghp_",    "gho_",  "ghu_",   "ghs_",    "ghr_",
+	    "github_pat_", "glpat-", "xox",        "xapp-",   "AKIA",    "ASIA",  "AIza",   "ya29.",   "eyJ",
+	    "npm_",        "pypi-",  "-----BEGIN", "whsec_",  "SG.",     "hf_",   "dop_",   "shpat_",  "shpss",
+	    "dckr_",       "key-",   "AGE-",       "hvs.",    "lin_api", "sq0",   "EAACEd", "ssh-rsa", "ssh-ed",
+	    "$2a$",        "$2b$",   "$2y$",       "$argon2", "$6$",     "{SSHA", "ATATT",  "rdme_",
 	};
 	for (size_t at = 0; at < value.len; at++) {
 		if (at > 0 && byte_is_alnum(value.data[at - 1]))
@@ -145,8 +146,9 @@ static bool value_has_token_prefix(struct span value)
 // 3000, -1, 0.25, 30s, 512MB, 50%
 static bool value_is_number(struct span s)
 {
-	static const char *const units[] = {"", "s", "m", "h", "d", "w", "ms", "us", "k", "K", "M", "G", "kb", "KB", "mb", "MB",
-					    "gb", "GB", "Ki", "Mi", "Gi", "KiB", "MiB", "GiB", "%", "px", "min", "sec"};
+	static const char *const units[] = {"",   "s",   "m",   "h",   "d",  "w",  "ms",  "us", "k",  "K",
+					    "M",  "G",   "kb",  "KB",  "mb", "MB", "gb",  "GB", "Ki", "Mi",
+					    "Gi", "KiB", "MiB", "GiB", "%",  "px", "min", "sec"};
 	if (s.len > 0 && (s.data[0] == '-' || s.data[0] == '+'))
 		s = span_from(s, 1);
 	size_t whole = span_count_digits(s);
@@ -181,7 +183,7 @@ static bool value_is_numbers(struct span s)
 
 static bool word_is_continent(struct span s)
 {
-	static const char *const words[] = {"europe",	    "asia",	    "africa", "australia",
+	static const char *const words[] = {"europe",       "asia",         "africa", "australia",
 					    "northamerica", "southamerica", "global"};
 	for (size_t i = 0; i < ARRAY_COUNT(words); i++)
 		if (span_is_equal(s, span_text(words[i])))
@@ -199,7 +201,8 @@ static bool value_is_region(struct span s)
 		if (word.len == 0 || word.len > 12 || (words == 0 && !word_is_continent(word)))
 			return false;
 		for (size_t i = 0; i < word.len; i++)
-			if (!byte_is_lower(word.data[i]) && !(byte_is_digit(word.data[i]) && words > 0 && i + 2 >= word.len))
+			if (!byte_is_lower(word.data[i]) &&
+			    !(byte_is_digit(word.data[i]) && words > 0 && i + 2 >= word.len))
 				return false;
 		has_digit = has_digit || byte_is_digit(word.data[word.len - 1]) || byte_is_digit(word.data[0]);
 	}
@@ -215,8 +218,8 @@ static bool value_is_locale(struct span s)
 		if (s.len == 1 && s.data[0] == 'C')
 			return true;
 	}
-	return s.len == 5 && byte_is_lower(s.data[0]) && byte_is_lower(s.data[1]) && (s.data[2] == '_' || s.data[2] == '-') &&
-	       byte_is_upper(s.data[3]) && byte_is_upper(s.data[4]);
+	return s.len == 5 && byte_is_lower(s.data[0]) && byte_is_lower(s.data[1]) &&
+	       (s.data[2] == '_' || s.data[2] == '-') && byte_is_upper(s.data[3]) && byte_is_upper(s.data[4]);
 }
 
 // A host without its port: lower-case labels, the last one (of several, unless all are numbers) letters only.
@@ -289,7 +292,7 @@ static bool span_holds(struct span s, const char *text)
 	return s.len > 0 && memmem(s.data, s.len, text, strlen(text)) != NULL;
 }
 
-// scheme://host[:port][/path][?query][#fragment]. User information, escapes and hooks (whose path is the credential) fail.
+// scheme://host[:port][/path][?query][#fragment]. User information, escapes and hooks (their path is the key) fail.
 static bool value_is_url(struct span s)
 {
 	if (span_holds(s, "@") || span_holds(s, "%") || span_holds(s, "hook"))

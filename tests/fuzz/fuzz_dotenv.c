@@ -66,7 +66,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		require(i == 0 || dotenv.entries[i - 1].line < dotenv.entries[i].line);
 	}
 	for (size_t i = 0; i < dotenv.problem_count; i++) {
-		require(dotenv.problems[i].line >= 1 && dotenv.problems[i].line <= lines && dotenv.problems[i].column >= 1);
+		require(dotenv.problems[i].line >= 1 && dotenv.problems[i].line <= lines &&
+			dotenv.problems[i].column >= 1);
 		require(i == 0 || dotenv.problems[i - 1].line < dotenv.problems[i].line);
 	}
 	return 0;

@@ -46,7 +46,8 @@ static void require_merge(struct span text, struct span addition_text, const str
 	_cleanup_buf_ struct buf merged = BUF_INIT(MANIFEST_BYTES_MAX);
 	_cleanup_manifest_ struct manifest after = {0};
 	struct err err = {0};
-	struct manifest_addition additions[] = {{.variable = "A", .text = addition_text}, {.variable = "B", .secret = "b/c"}};
+	struct manifest_addition additions[] = {{.variable = "A", .text = addition_text},
+						{.variable = "B", .secret = "b/c"}};
 	if (manifest_merge(text, "fuzz", additions, ARRAY_COUNT(additions), &merged, &err) < 0) {
 		require(err.code == ERR_INPUT || err.code == ERR_LIMIT);
 		require_printable(&err);

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <cmocka.h>
 
-
 static void parse(struct span text, struct dotenv *out)
 {
 	struct err err = {0};
@@ -32,7 +31,8 @@ static void assert_one(const char *text, const char *variable, const char *value
 	_cleanup_dotenv_ struct dotenv dotenv = {0};
 	parse(span_text(text), &dotenv);
 	if (dotenv.problem_count > 0)
-		fail_msg("%s: %u:%u %s", text, dotenv.problems[0].line, dotenv.problems[0].column, dotenv.problems[0].what);
+		fail_msg("%s: %u:%u %s", text, dotenv.problems[0].line, dotenv.problems[0].column,
+			 dotenv.problems[0].what);
 	assert_int_equal(dotenv.count, 1);
 	assert_entry(&dotenv.entries[0], variable, value);
 }
@@ -168,7 +168,9 @@ static void test_multi_line_pem(void **state)
 static void test_bom_and_line_ends(void **state)
 {
 	(void)state;
-	assert_one("\xef\xbb\xbf" "A=b\n", "A", "b");
+	assert_one("\xef\xbb\xbf"
+		   "A=b\n",
+		   "A", "b");
 	assert_one("\xef\xbb\xbf# c\nA=b\n", "A", "b");
 	assert_one("A=b\r\n", "A", "b");
 	assert_one("A=b\r", "A", "b");
@@ -176,7 +178,9 @@ static void test_bom_and_line_ends(void **state)
 	assert_one("A='b'\r\n", "A", "b");
 	assert_one("A=\"b\" # c\r\n\r\n# d\r\n", "A", "b");
 	assert_one("A=\r\n", "A", "");
-	assert_problem(SPAN_LITERAL("\xef\xbb\xbf" "A B\n"), 1, 3, NO_SIGN, 0);
+	assert_problem(SPAN_LITERAL("\xef\xbb\xbf"
+				    "A B\n"),
+		       1, 3, NO_SIGN, 0);
 	_cleanup_dotenv_ struct dotenv empty = {0};
 	parse(SPAN_LITERAL("\xef\xbb\xbf"), &empty);
 	parse(span_of(NULL, 0), &empty);
@@ -274,7 +278,9 @@ static void test_nul_bytes(void **state)
 static void test_utf16_is_one_problem(void **state)
 {
 	(void)state;
-	assert_problem(SPAN_LITERAL("\xff\xfe" "A\0=\0b\0\n\0"), 1, 1, "the file is UTF-16; save it as UTF-8", 0);
+	assert_problem(SPAN_LITERAL("\xff\xfe"
+				    "A\0=\0b\0\n\0"),
+		       1, 1, "the file is UTF-16; save it as UTF-8", 0);
 	assert_problem(SPAN_LITERAL("\xfe\xff\0A\0=\0b\0\n"), 1, 1, "the file is UTF-16; save it as UTF-8", 0);
 }
 
@@ -343,25 +349,25 @@ static void test_long_lines(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bare_values),
-		cmocka_unit_test(test_comments),
-		cmocka_unit_test(test_export),
-		cmocka_unit_test(test_quotes),
-		cmocka_unit_test(test_kinds_of_quotes),
-		cmocka_unit_test(test_places_point_into_the_text),
-		cmocka_unit_test(test_multi_line_pem),
-		cmocka_unit_test(test_bom_and_line_ends),
-		cmocka_unit_test(test_line_ends_inside_quotes),
-		cmocka_unit_test(test_carriage_return_within_a_line),
-		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_long_names),
-		cmocka_unit_test(test_quotes_not_closed),
-		cmocka_unit_test(test_text_behind_quotes),
-		cmocka_unit_test(test_nul_bytes),
-		cmocka_unit_test(test_utf16_is_one_problem),
-		cmocka_unit_test(test_every_problem_is_reported),
-		cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_long_lines),
+	    cmocka_unit_test(test_bare_values),
+	    cmocka_unit_test(test_comments),
+	    cmocka_unit_test(test_export),
+	    cmocka_unit_test(test_quotes),
+	    cmocka_unit_test(test_kinds_of_quotes),
+	    cmocka_unit_test(test_places_point_into_the_text),
+	    cmocka_unit_test(test_multi_line_pem),
+	    cmocka_unit_test(test_bom_and_line_ends),
+	    cmocka_unit_test(test_line_ends_inside_quotes),
+	    cmocka_unit_test(test_carriage_return_within_a_line),
+	    cmocka_unit_test(test_names),
+	    cmocka_unit_test(test_long_names),
+	    cmocka_unit_test(test_quotes_not_closed),
+	    cmocka_unit_test(test_text_behind_quotes),
+	    cmocka_unit_test(test_nul_bytes),
+	    cmocka_unit_test(test_utf16_is_one_problem),
+	    cmocka_unit_test(test_every_problem_is_reported),
+	    cmocka_unit_test(test_limits),
+	    cmocka_unit_test(test_long_lines),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -96,7 +96,9 @@ static void test_bom_crlf_and_ends(void **state)
 {
 	(void)state;
 	_cleanup_manifest_ struct manifest m = {0};
-	parse("\xef\xbb\xbf" "A=a\r\n[dev]\r\n\r\nB=\"b\"\r\nC=c", &m);
+	parse("\xef\xbb\xbf"
+	      "A=a\r\n[dev]\r\n\r\nB=\"b\"\r\nC=c",
+	      &m);
 	assert_secret(&m, NULL, "A", "a");
 	assert_text(&m, "dev", "B", "b");
 	assert_secret(&m, "dev", "C", "c");
@@ -177,8 +179,16 @@ static void test_control_and_hidden_characters(void **state)
 static void test_bad_utf8(void **state)
 {
 	(void)state;
-	static const char *const bad[] = {"\x80",	  "\xff",	  "\xc3",	      "\xc3(",	      "\xc0\xaf",
-					  "\xe0\x80\xaf", "\xed\xa0\x80", "\xf0\x80\x80\xaf", "\xf4\x90\x80\x80", "\xe2\x82"};
+	static const char *const bad[] = {"\x80",
+					  "\xff",
+					  "\xc3",
+					  "\xc3(",
+					  "\xc0\xaf",
+					  "\xe0\x80\xaf",
+					  "\xed\xa0\x80",
+					  "\xf0\x80\x80\xaf",
+					  "\xf4\x90\x80\x80",
+					  "\xe2\x82"};
 	for (size_t i = 0; i < ARRAY_COUNT(bad); i++) {
 		char text[32];
 		snprintf(text, sizeof(text), "\nA=\"x%s\"\n", bad[i]);
@@ -232,17 +242,12 @@ static void test_limits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lines),
-		cmocka_unit_test(test_quoted_text),
-		cmocka_unit_test(test_profiles),
-		cmocka_unit_test(test_bom_crlf_and_ends),
-		cmocka_unit_test(test_bad_lines),
-		cmocka_unit_test(test_bad_sections),
-		cmocka_unit_test(test_variables_twice),
-		cmocka_unit_test(test_control_and_hidden_characters),
-		cmocka_unit_test(test_bad_utf8),
-		cmocka_unit_test(test_label_is_made_printable),
-		cmocka_unit_test(test_limits),
+	    cmocka_unit_test(test_lines),           cmocka_unit_test(test_quoted_text),
+	    cmocka_unit_test(test_profiles),        cmocka_unit_test(test_bom_crlf_and_ends),
+	    cmocka_unit_test(test_bad_lines),       cmocka_unit_test(test_bad_sections),
+	    cmocka_unit_test(test_variables_twice), cmocka_unit_test(test_control_and_hidden_characters),
+	    cmocka_unit_test(test_bad_utf8),        cmocka_unit_test(test_label_is_made_printable),
+	    cmocka_unit_test(test_limits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,8 +43,8 @@ static int tree_teardown(void **state)
 {
 	struct tree *tree = *state;
 	char path[PATH_MAX];
-	static const char *const names[] = {".envseal",	   "home/.envseal", "home/a/.envseal", "home/a/b/.envseal",
-					    "other",	   "home/a/b",	    "home/a",	       "home"};
+	static const char *const names[] = {".envseal", "home/.envseal", "home/a/.envseal", "home/a/b/.envseal",
+					    "other",    "home/a/b",      "home/a",          "home"};
 	for (size_t i = 0; i < ARRAY_COUNT(names); i++)
 		remove(tree_path(tree, names[i], path));
 	int r = rmdir(tree->root);
@@ -66,7 +66,8 @@ static int find(const struct tree *tree, const char *start, const char *home, st
 {
 	char start_path[PATH_MAX];
 	char home_path[PATH_MAX];
-	return manifest_find(tree_path(tree, start, start_path), home ? tree_path(tree, home, home_path) : NULL, out, err);
+	return manifest_find(tree_path(tree, start, start_path), home ? tree_path(tree, home, home_path) : NULL, out,
+			     err);
 }
 
 static void assert_found(const struct tree *tree, const char *start, const char *home, const char *name)
@@ -199,14 +200,14 @@ static void test_find_reports_bad_manifests(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_find_the_nearest, tree_setup, tree_teardown),
-		cmocka_unit_test_setup_teardown(test_find_the_global_one_last, tree_setup, tree_teardown),
-		cmocka_unit_test_setup_teardown(test_find_passes_over_what_is_no_file, tree_setup, tree_teardown),
-		cmocka_unit_test_setup_teardown(test_find_walks_real_parents, tree_setup, tree_teardown),
-		cmocka_unit_test_setup_teardown(test_find_refuses_what_others_can_write, tree_setup, tree_teardown),
-		cmocka_unit_test_setup_teardown(test_find_checks_the_global_one_too, tree_setup, tree_teardown),
-		cmocka_unit_test_setup_teardown(test_find_refuses_other_owners, tree_setup, tree_teardown),
-		cmocka_unit_test_setup_teardown(test_find_reports_bad_manifests, tree_setup, tree_teardown),
+	    cmocka_unit_test_setup_teardown(test_find_the_nearest, tree_setup, tree_teardown),
+	    cmocka_unit_test_setup_teardown(test_find_the_global_one_last, tree_setup, tree_teardown),
+	    cmocka_unit_test_setup_teardown(test_find_passes_over_what_is_no_file, tree_setup, tree_teardown),
+	    cmocka_unit_test_setup_teardown(test_find_walks_real_parents, tree_setup, tree_teardown),
+	    cmocka_unit_test_setup_teardown(test_find_refuses_what_others_can_write, tree_setup, tree_teardown),
+	    cmocka_unit_test_setup_teardown(test_find_checks_the_global_one_too, tree_setup, tree_teardown),
+	    cmocka_unit_test_setup_teardown(test_find_refuses_other_owners, tree_setup, tree_teardown),
+	    cmocka_unit_test_setup_teardown(test_find_reports_bad_manifests, tree_setup, tree_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,8 +13,14 @@ static void parse(const char *text, struct manifest *out)
 		fail_msg("%s", err.text);
 }
 
-#define TEXT(name, value) {.variable = (name), .text = {(const uint8_t *)(value), sizeof(value) - 1}}
-#define SECRET(name, value) {.variable = (name), .secret = (value)}
+#define TEXT(name, value)                                                                                              \
+	{                                                                                                              \
+		.variable = (name), .text = {(const uint8_t *)(value), sizeof(value) - 1 }                             \
+	}
+#define SECRET(name, value)                                                                                            \
+	{                                                                                                              \
+		.variable = (name), .secret = (value)                                                                  \
+	}
 
 static void assert_merged(const char *existing, const struct manifest_addition *additions, size_t count,
 			  const char *expected)
@@ -34,24 +40,24 @@ static void test_merge_places(void **state)
 		const char *existing;
 		const char *expected;
 	} cases[] = {
-		{"", "N=new\n"},
-		{"\xef\xbb\xbf", "\xef\xbb\xbfN=new\n"},
-		{"A=a\n", "A=a\nN=new\n"},
-		{"A=a", "A=a\nN=new\n"},
-		{"A=a\r\n", "A=a\r\nN=new\r\n"},
-		{"A=a\r\nB=b", "A=a\r\nB=b\r\nN=new\r\n"},
-		{"# c\n\n", "# c\n\nN=new\n"},
-		{"[p]\nA=a\n", "N=new\n\n[p]\nA=a\n"},
-		{"\xef\xbb\xbf[p]\n", "\xef\xbb\xbfN=new\n\n[p]\n"},
-		{"A=a\n[p]\nB=b\n", "A=a\nN=new\n\n[p]\nB=b\n"},
-		{"A=a\n\n[p]\nB=b\n", "A=a\nN=new\n\n[p]\nB=b\n"},
-		{"A=a\r\n\r\n[p]\r\n", "A=a\r\nN=new\r\n\r\n[p]\r\n"},
-		{"A=a\n\n# about p\n[p]\n", "A=a\nN=new\n\n# about p\n[p]\n"},
-		{"# head\n\n# about p\n[p]\n", "# head\nN=new\n\n# about p\n[p]\n"},
-		{"A=a\n# tail of A\n\n[p]\n[q]\n", "A=a\n# tail of A\nN=new\n\n[p]\n[q]\n"},
-		{"[p]\nN=old\n", "N=new\n\n[p]\nN=old\n"},
-		{"N=old\n[p]\n", "N=old\n[p]\n"},
-		{"N = \"old\"", "N = \"old\""},
+	    {"", "N=new\n"},
+	    {"\xef\xbb\xbf", "\xef\xbb\xbfN=new\n"},
+	    {"A=a\n", "A=a\nN=new\n"},
+	    {"A=a", "A=a\nN=new\n"},
+	    {"A=a\r\n", "A=a\r\nN=new\r\n"},
+	    {"A=a\r\nB=b", "A=a\r\nB=b\r\nN=new\r\n"},
+	    {"# c\n\n", "# c\n\nN=new\n"},
+	    {"[p]\nA=a\n", "N=new\n\n[p]\nA=a\n"},
+	    {"\xef\xbb\xbf[p]\n", "\xef\xbb\xbfN=new\n\n[p]\n"},
+	    {"A=a\n[p]\nB=b\n", "A=a\nN=new\n\n[p]\nB=b\n"},
+	    {"A=a\n\n[p]\nB=b\n", "A=a\nN=new\n\n[p]\nB=b\n"},
+	    {"A=a\r\n\r\n[p]\r\n", "A=a\r\nN=new\r\n\r\n[p]\r\n"},
+	    {"A=a\n\n# about p\n[p]\n", "A=a\nN=new\n\n# about p\n[p]\n"},
+	    {"# head\n\n# about p\n[p]\n", "# head\nN=new\n\n# about p\n[p]\n"},
+	    {"A=a\n# tail of A\n\n[p]\n[q]\n", "A=a\n# tail of A\nN=new\n\n[p]\n[q]\n"},
+	    {"[p]\nN=old\n", "N=new\n\n[p]\nN=old\n"},
+	    {"N=old\n[p]\n", "N=old\n[p]\n"},
+	    {"N = \"old\"", "N = \"old\""},
 	};
 	for (size_t i = 0; i < ARRAY_COUNT(cases); i++)
 		assert_merged(cases[i].existing, one, 1, cases[i].expected);
@@ -61,8 +67,8 @@ static void test_merge_texts(void **state)
 {
 	(void)state;
 	static const struct manifest_addition additions[] = {
-		SECRET("A", "db/url"), TEXT("P", "3000"), TEXT("E", ""), TEXT("Q", "a\"b\\c\nd\te # [x]"), TEXT("A2", "1"),
-		TEXT("A2", "2"),
+	    SECRET("A", "db/url"), TEXT("P", "3000"), TEXT("E", ""), TEXT("Q", "a\"b\\c\nd\te # [x]"),
+	    TEXT("A2", "1"),       TEXT("A2", "2"),
 	};
 	assert_merged("# mine\n", additions, ARRAY_COUNT(additions),
 		      "# mine\nA=db/url\nP=\"3000\"\nE=\"\"\nQ=\"a\\\"b\\\\c\\nd\\te # [x]\"\nA2=\"2\"\n");
@@ -123,8 +129,26 @@ static uint32_t random_below(uint64_t *seed, uint32_t limit)
 
 static size_t random_text(uint64_t *seed, char *out, size_t pieces)
 {
-	static const char *const parts[] = {"\"", "\\", "\n", "\t", "#", " ", "[", "]", "=", "a", "\\n", "$", "'",
-					    "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x94\x91", "\\\"", "n", "0", "~"};
+	static const char *const parts[] = {"\"",
+					    "\\",
+					    "\n",
+					    "\t",
+					    "#",
+					    " ",
+					    "[",
+					    "]",
+					    "=",
+					    "a",
+					    "\\n",
+					    "$",
+					    "'",
+					    "\xc3\xa4",
+					    "\xe2\x82\xac",
+					    "\xf0\x9f\x94\x91",
+					    "\\\"",
+					    "n",
+					    "0",
+					    "~"};
 	size_t len = 0;
 	out[0] = 0;
 	for (size_t i = random_below(seed, (uint32_t)pieces); i > 0; i--) {
@@ -137,7 +161,8 @@ static size_t random_text(uint64_t *seed, char *out, size_t pieces)
 
 static void random_manifest(uint64_t *seed, struct buf *out)
 {
-	static const char *const lines[] = {"# note", "", "  ", "A=a", "B = \"b\"  # why", "[p]", "[q] # x", "C=c/d", "#", "D=\"\""};
+	static const char *const lines[] = {"# note", "",        "  ",    "A=a", "B = \"b\"  # why",
+					    "[p]",    "[q] # x", "C=c/d", "#",   "D=\"\""};
 	const char *line_end = random_below(seed, 2) ? "\r\n" : "\n";
 	bool used[ARRAY_COUNT(lines)] = {false};
 	struct err err;
@@ -165,13 +190,13 @@ static void test_merge_round_trip(void **state)
 		struct err err;
 		random_manifest(&seed, &existing);
 		struct manifest_addition additions[] = {
-			{.variable = "A", .text = span_of(texts[0], random_text(&seed, texts[0], 24))},
-			{.variable = "X", .text = span_of(texts[1], random_text(&seed, texts[1], 24))},
-			{.variable = "Y", .secret = "y/z"},
+		    {.variable = "A", .text = span_of(texts[0], random_text(&seed, texts[0], 24))},
+		    {.variable = "X", .text = span_of(texts[1], random_text(&seed, texts[1], 24))},
+		    {.variable = "Y", .secret = "y/z"},
 		};
 		parse(buf_text(&existing), &before);
 		assert_int_equal(
-			manifest_merge(buf_span(&existing), "test", additions, ARRAY_COUNT(additions), &merged, &err), 0);
+		    manifest_merge(buf_span(&existing), "test", additions, ARRAY_COUNT(additions), &merged, &err), 0);
 		parse(buf_text(&merged), &after);
 		bool had_a = manifest_lookup(&before, NULL, "A") != NULL;
 		assert_int_equal(after.count, before.count + 2 + !had_a);
@@ -188,7 +213,7 @@ static void test_merge_round_trip(void **state)
 		// Merging again changes nothing.
 		_cleanup_buf_ struct buf again = BUF_INIT(MANIFEST_BYTES_MAX);
 		assert_int_equal(
-			manifest_merge(buf_span(&merged), "test", additions, ARRAY_COUNT(additions), &again, &err), 0);
+		    manifest_merge(buf_span(&merged), "test", additions, ARRAY_COUNT(additions), &again, &err), 0);
 		assert_string_equal(buf_text(&again), buf_text(&merged));
 	}
 }
@@ -196,11 +221,9 @@ static void test_merge_round_trip(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_merge_places),
-		cmocka_unit_test(test_merge_texts),
-		cmocka_unit_test(test_merge_refuses),
-		cmocka_unit_test(test_merge_counts_entries),
-		cmocka_unit_test(test_merge_round_trip),
+	    cmocka_unit_test(test_merge_places),     cmocka_unit_test(test_merge_texts),
+	    cmocka_unit_test(test_merge_refuses),    cmocka_unit_test(test_merge_counts_entries),
+	    cmocka_unit_test(test_merge_round_trip),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
