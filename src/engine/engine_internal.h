@@ -56,3 +56,10 @@ bool value_trim_newline(struct secret *value);
 // ERR_INPUT for an empty or, unless allowed, a weak value; *out_weak says which kind it is.
 int value_check(struct engine *engine, const char *name, struct span value, bool allow_weak, bool *out_weak,
 		struct err *err);
+
+// --- run.c
+
+// What follows approval: opens the values, records the intent, starts the program, records its end. The session is unlocked,
+// and narrowed from then on.
+int plan_run(struct engine *engine, const struct plan *plan, struct session *session, struct exec_outcome *out,
+	     struct err *err);

@@ -173,6 +173,7 @@ static void plan_record_outcome(struct engine *engine, const struct plan *plan, 
 		engine_notice(engine, "the end of the program could not be recorded in the audit log: %s", err.text);
 }
 
+// Narrowed first: while the program runs, this process can go on with the log, and open nothing more.
 static int plan_execute(struct engine *engine, const struct plan *plan, const struct opened *opened,
 			struct session *session, struct exec_outcome *out, struct err *err)
 {
@@ -183,6 +184,7 @@ static int plan_execute(struct engine *engine, const struct plan *plan, const st
 	struct exec_plan exec = {.program = plan->program, .argv = plan->argv, .environment = plan->environment.entries,
 				 .secrets = secrets, .secret_count = plan->secret_count, .inherited = plan->inherited,
 				 .sandbox = plan->sandbox};
+	vault_narrow(session->vault);
 	int r = plan->action == ENGINE_INJECT ? exec_replace(&exec, err) : exec_supervise(&exec, out, err);
 	plan_record_outcome(engine, plan, session, r < 0 ? failure_json(plan, err) : outcome_json(plan, out));
 	return r;
@@ -206,13 +208,29 @@ static void plan_record_denial(struct engine *engine, const struct plan *plan, c
 		engine_notice(engine, "the refusal could not be recorded in the audit log: %s", err.text);
 }
 
+int plan_run(struct engine *engine, const struct plan *plan, struct session *session, struct exec_outcome *out,
+	     struct err *err)
+{
+	_cleanup_(opened_done) struct opened opened = {0};
+	_cleanup_redactor_ struct redactor *redactor = NULL;
+	int r = session_begin(session, err);
+	if (r == 0)
+		r = plan_open_values(engine, plan, session, &opened, err);
+	if (r == 0)
+		r = plan_redactor(plan, &opened, &redactor, err);
+	if (r == 0)
+		r = plan_record_intent(plan, session, redactor, err);
+	if (r < 0)
+		return r;
+	redactor_free_ptr(&redactor);
+	return plan_execute(engine, plan, &opened, session, out, err);
+}
+
 int engine_run(struct engine *engine, const struct plan *plan, const struct engine_unlock *unlock,
 	       struct exec_outcome *out, struct err *err)
 {
 	_cleanup_secret_ struct secret *passphrase = NULL;
 	_cleanup_session_ struct session session = {0};
-	_cleanup_(opened_done) struct opened opened = {0};
-	_cleanup_redactor_ struct redactor *redactor = NULL;
 	int r = plan_approve(plan, unlock, &passphrase, err);
 	if (r == ERR_DENIED || r == ERR_INTERRUPTED)
 		plan_record_denial(engine, plan, err);
@@ -221,17 +239,5 @@ int engine_run(struct engine *engine, const struct plan *plan, const struct engi
 	if (r == 0)
 		r = session_unlock(&session, passphrase, err);
 	secret_free_ptr(&passphrase);
-	if (r == 0)
-		r = session_begin(&session, err);
-	if (r == 0)
-		r = plan_open_values(engine, plan, &session, &opened, err);
-	if (r == 0)
-		r = plan_redactor(plan, &opened, &redactor, err);
-	if (r == 0)
-		r = plan_record_intent(plan, &session, redactor, err);
-	if (r < 0)
-		return r;
-	vault_narrow(session.vault);
-	redactor_free_ptr(&redactor);
-	return plan_execute(engine, plan, &opened, &session, out, err);
+	return r < 0 ? r : plan_run(engine, plan, &session, out, err);
 }
