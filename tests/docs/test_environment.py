@@ -1,0 +1,81 @@
+"""docs/environment.md names every variable that is read, and exactly those that are dropped."""
+
+import json
+import re
+import subprocess
+
+import pytest
+
+from docs_support import ROOT, binary
+
+TEXT = (ROOT / "docs" / "environment.md").read_text()
+READ, _, DROPPED = TEXT.partition("## Dropped for programs")
+# Names that stand in the code's table for checks of their own, not to be dropped.
+POLICY = ROOT / "src" / "policy"
+
+
+def names_in(text):
+    return re.findall(r"`([A-Za-z_][A-Za-z0-9_]*\*?)`", text)
+
+
+def dropped_names():
+    """Those of the tables' second column."""
+    names = []
+    for line in DROPPED.splitlines():
+        if line.startswith("| "):
+            names += names_in(line.split("|")[2])
+    return names
+
+
+def test_every_variable_that_is_read_is_named():
+    read = set()
+    for path in (ROOT / "src").rglob("*.c"):
+        read |= set(re.findall(r'(?:getenv|variable_absolute|home_dir)\("([A-Z_]+)"', path.read_text()))
+    assert {"ENVSEAL_HOME", "HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"} <= read
+    assert read <= set(names_in(READ)), read - set(names_in(READ))
+
+
+@pytest.fixture(scope="module")
+def vault(tmp_path_factory):
+    home = tmp_path_factory.mktemp("environment") / "vault"
+    passphrase = home.parent / "passphrase"
+    passphrase.write_text("quiet otter maps lemon stairs\n")
+    passphrase.chmod(0o600)
+    env = {"PATH": "/usr/bin:/bin", "ENVSEAL_HOME": str(home)}
+    for arguments in (["init", "--pwhash", "interactive"], ["set", "NAME", "--generate", "20"]):
+        subprocess.run([binary(), *arguments, "--passphrase-file", passphrase], env=env, check=True, capture_output=True,
+                       stdin=subprocess.DEVNULL, timeout=60)
+    return home
+
+
+def explain(vault, variables):
+    env = {"PATH": "/usr/bin:/bin", "ENVSEAL_HOME": str(vault)} | variables
+    result = subprocess.run([binary(), "run", "-s", "NAME", "--explain", "--json", "--", "true"], env=env,
+                            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    assert (result.returncode, result.stderr) == (0, "")
+    return json.loads(result.stdout)
+
+
+def test_every_named_variable_is_dropped(vault):
+    names = [name.replace("*", "ANYTHING") for name in dropped_names()]
+    assert len(names) > 100
+    dropped = set(explain(vault, dict.fromkeys(names, "1"))["dropped"])
+    assert set(names) - dropped == set()
+
+
+def test_ordinary_variables_are_not_dropped(vault):
+    names = ["USER", "LOGNAME", "SHELL", "COLUMNS", "CI", "MY_SETTING", "NODE_ENV", "FOO_BAR_1"]
+    assert set(explain(vault, dict.fromkeys(names, "1"))["dropped"]) & set(names) == set()
+
+
+def test_every_variable_of_the_table_is_named():
+    """The other direction: what the code lists, the page lists."""
+    source = "".join(path.read_text() for path in POLICY.glob("*.c"))
+    tables = re.findall(r"static const [^;]*?\{(.*?)\};", source, re.DOTALL)
+    listed = set()
+    for table in tables:
+        listed |= set(re.findall(r'"([A-Za-z_][A-Za-z0-9_]{2,})', table))
+    documented = names_in(TEXT)
+    families = tuple(name[:-1] for name in documented if name.endswith("*"))
+    missing = {name for name in listed if name not in documented and not name.startswith(families)}
+    assert not missing, sorted(missing)
