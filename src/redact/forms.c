@@ -3,8 +3,6 @@
 #include <string.h>
 
 #define BASE64_LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-// No generator writes more than this for a value of n bytes.
-#define FORM_ROOM(n) (2 * (n) + 4)
 
 #define DIFFERENT_BYTES_MIN 4
 
@@ -153,16 +151,20 @@ static int form_run_text(const struct form_run *run, struct span text, struct er
 	return 0;
 }
 
-int form_each_needle(struct span value, uint32_t index, needle_take take, void *context, struct err *err)
+// Hexadecimal digits need the most room but for the shortest values, where base64 rounds up.
+size_t form_room_bytes(size_t value_bytes)
+{
+	return 2 * value_bytes + 4;
+}
+
+int form_each_needle(struct span value, uint32_t index, struct secret *room, needle_take take, void *context,
+		     struct err *err)
 {
 	// A value that is printed through $(...) or `echo -n` has lost its newline before it is encoded, so the trimmed text
 	// goes through every form. Its needles are mostly prefixes of the full ones and cost the matcher next to nothing.
 	struct span trimmed = value_trim(value);
-	_cleanup_secret_ struct secret *room = NULL;
-	int r = secret_new(FORM_ROOM(value.len), SECRET_LOCK_PREFERRED, &room, err);
-	if (r < 0)
-		return r;
 	struct form_run run = {.index = index, .room = secret_data(room), .take = take, .context = context};
+	int r = 0;
 	for (unsigned form = 0; form < REDACT_FORM_COUNT && r == 0; form++) {
 		run.form = (enum redact_form)form;
 		r = form_run_text(&run, value, err);

@@ -16,8 +16,11 @@ typedef int (*needle_take)(void *context, const struct needle *needle, struct er
 
 // Calls `take` for every needle of `value`, in the order of enum redact_form: the value as it is and, where it ends in a
 // newline, without it. Needles of encoded forms are only the characters that the value alone determines. `needle.value`
-// is `index`. An empty value has no needle. ERR_MEMORY.
-int form_each_needle(struct span value, uint32_t index, needle_take take, void *context, struct err *err);
+// is `index`. An empty value has no needle. The needles are written into `room`, of at least form_room_bytes; it can
+// serve many values. Returns what `take` returned.
+int form_each_needle(struct span value, uint32_t index, struct secret *room, needle_take take, void *context,
+		     struct err *err);
+size_t form_room_bytes(size_t value_bytes);
 
 // [A-Za-z0-9_]
 bool needle_is_word(uint8_t byte);

@@ -48,6 +48,7 @@ int redactor_new_needles(const struct needle *needles, size_t count, const char 
 
 // The needles of all values: first counted, so that secret memory of the right size can be made once, then collected.
 struct collection {
+	struct secret *room; // owned by redactor_new, as all else
 	struct needle *needles;
 	uint8_t *text;
 	size_t count;
@@ -83,20 +84,31 @@ static int collection_run(struct collection *c, needle_take take, const struct r
 	c->count = 0;
 	c->bytes = 0;
 	for (size_t i = 0; i < count && r == 0; i++)
-		r = form_each_needle(values[i].value, (uint32_t)i, take, c, err);
+		r = form_each_needle(values[i].value, (uint32_t)i, c->room, take, c, err);
 	return r;
+}
+
+static int collection_make_room(const struct redact_value *values, size_t count, struct secret **out, struct err *err)
+{
+	size_t longest = 0;
+	for (size_t i = 0; i < count; i++)
+		longest = values[i].value.len > longest ? values[i].value.len : longest;
+	return secret_new(form_room_bytes(longest), SECRET_LOCK_PREFERRED, out, err);
 }
 
 int redactor_new(const struct redact_value *values, size_t count, struct redactor **out, struct err *err)
 {
 	if (count > UINT32_MAX)
 		return err_set(err, ERR_LIMIT, "too many secrets to look for them in output; use fewer in one run");
-	struct collection c = {0};
-	int r = collection_run(&c, collection_count, values, count, err);
+	_cleanup_secret_ struct secret *room = NULL;
+	_cleanup_secret_ struct secret *text = NULL;
+	int r = collection_make_room(values, count, &room, err);
 	if (r < 0)
 		return r;
-	_cleanup_secret_ struct secret *text = NULL;
-	r = secret_new(c.bytes, SECRET_LOCK_PREFERRED, &text, err);
+	struct collection c = {.room = room};
+	r = collection_run(&c, collection_count, values, count, err);
+	if (r == 0)
+		r = secret_new(c.bytes, SECRET_LOCK_PREFERRED, &text, err);
 	if (r < 0)
 		return r;
 	_cleanup_free_ struct needle *needles = calloc(c.count + 1, sizeof(*needles));

@@ -38,8 +38,10 @@ static int take_needle(void *context, const struct needle *needle, struct err *e
 
 void oracle_needles_add_value(struct oracle_needles *needles, struct span value, uint32_t index)
 {
+	_cleanup_secret_ struct secret *room = NULL;
 	struct err err;
-	if (form_each_needle(value, index, take_needle, needles, &err) != 0)
+	if (secret_new(form_room_bytes(value.len), SECRET_LOCK_PREFERRED, &room, &err) != 0 ||
+	    form_each_needle(value, index, room, take_needle, needles, &err) != 0)
 		abort();
 }
 

@@ -1,0 +1,680 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "property/redact_oracle.h"
+#include "redact/redactor.h"
+
+static struct err err;
+
+static uint64_t rand_next(uint64_t *state)
+{
+	*state = *state * 6364136223846793005u + 1442695040888963407u;
+	return *state >> 33;
+}
+
+// -------------------------------------------------------------------------------------------------------- one stream
+
+// A redactor, the oracle's needles for the same, and a filter whose output is recorded.
+struct bench {
+	struct oracle_needles needles;
+	struct redactor *redactor;
+	struct oracle_result got;
+	struct filter *filter;
+};
+
+static const char *const names[] = {"A", "B", "C", "D"};
+
+static void bench_start(struct bench *b, size_t stream_bytes)
+{
+	oracle_result_init(&b->got, stream_bytes);
+	struct redact_sink sink = oracle_recorder(&b->got);
+	assert_int_equal(filter_new(b->redactor, &sink, &b->filter, &err), 0);
+}
+
+static void bench_stop(struct bench *b)
+{
+	b->filter = filter_free(b->filter);
+	oracle_result_done(&b->got);
+}
+
+static struct bench bench_of_values(const struct span *values, size_t count)
+{
+	struct redact_value list[ARRAY_COUNT(names)];
+	struct bench b = {.needles = {.names = names, .value_count = count}};
+	for (size_t i = 0; i < count; i++) {
+		list[i] = (struct redact_value){names[i], values[i]};
+		oracle_needles_add_value(&b.needles, values[i], (uint32_t)i);
+	}
+	assert_int_equal(redactor_new(list, count, &b.redactor, &err), 0);
+	return b;
+}
+
+// One needle for each text, matched everywhere.
+static struct bench bench_of_texts(const char *const *texts, size_t count)
+{
+	struct bench b = {.needles = {.names = names, .value_count = count}};
+	for (size_t i = 0; i < count; i++)
+		oracle_needles_add(&b.needles, (struct needle){span_text(texts[i]), (uint32_t)i, REDACT_FORM_RAW, false});
+	assert_int_equal(redactor_new_needles(b.needles.list, count, names, count, &b.redactor, &err), 0);
+	return b;
+}
+
+static void bench_done(struct bench *b)
+{
+	b->redactor = redactor_free(b->redactor);
+	oracle_needles_done(&b->needles);
+}
+
+static void feed(struct bench *b, struct span bytes)
+{
+	assert_int_equal(filter_feed(b->filter, bytes, &err), 0);
+}
+
+static void assert_got(struct bench *b, const char *text)
+{
+	assert_string_equal(buf_text(&b->got.text), text);
+}
+
+static void assert_same(const struct oracle_result *want, const struct oracle_result *got, const char *how, size_t at)
+{
+	const char *wrong = oracle_compare(want, got);
+	if (wrong)
+		fail_msg("%s %zu: the filter and the oracle differ in %s", how, at, wrong);
+}
+
+// In two pieces, the first of `cut` bytes.
+static void check_cut(struct bench *b, const struct oracle_result *want, struct span stream, size_t cut)
+{
+	bench_start(b, stream.len);
+	feed(b, span_of(stream.data, cut));
+	feed(b, span_of(stream.data + cut, stream.len - cut));
+	assert_int_equal(filter_end(b->filter, &err), 0);
+	assert_same(want, &b->got, "cut at", cut);
+	bench_stop(b);
+}
+
+// In pieces of 1 to `most` bytes.
+static void check_pieces(struct bench *b, const struct oracle_result *want, struct span stream, size_t most, uint64_t seed)
+{
+	bench_start(b, stream.len);
+	for (size_t at = 0; at < stream.len;) {
+		size_t len = 1 + rand_next(&seed) % most;
+		len = len < stream.len - at ? len : stream.len - at;
+		feed(b, span_of(stream.data + at, len));
+		at += len;
+	}
+	assert_int_equal(filter_end(b->filter, &err), 0);
+	assert_same(want, &b->got, "pieces up to", most);
+	bench_stop(b);
+}
+
+static void check_stream(struct bench *b, struct span stream)
+{
+	struct oracle_result want;
+	oracle_run(&b->needles, stream, &want);
+	for (size_t cut = 0; cut <= stream.len; cut++)
+		check_cut(b, &want, stream, cut);
+	check_pieces(b, &want, stream, 1, 1);
+	oracle_result_done(&want);
+}
+
+// What a stream gives, whatever its cuts.
+static void check_text(struct bench *b, const char *stream, const char *text)
+{
+	check_stream(b, span_text(stream));
+	bench_start(b, strlen(stream));
+	feed(b, span_text(stream));
+	assert_int_equal(filter_end(b->filter, &err), 0);
+	assert_got(b, text);
+	bench_stop(b);
+}
+
+// --------------------------------------------------------------------------------------------------- every split
+
+static void value_make(uint8_t *value, size_t len)
+{
+	uint64_t seed = len;
+	for (size_t i = 0; i < len; i++)
+		value[i] = (uint8_t)rand_next(&seed);
+}
+
+static void stream_add(struct buf *stream, struct span bytes)
+{
+	assert_int_equal(buf_append(stream, bytes, &err), 0);
+}
+
+// Needle, half a needle and another one, with something between; twice the half at the end.
+static void stream_make(struct buf *stream, struct span needle)
+{
+	struct span half = span_of(needle.data, needle.len / 2);
+	stream_add(stream, SPAN_LITERAL("say: "));
+	stream_add(stream, needle);
+	stream_add(stream, SPAN_LITERAL("."));
+	stream_add(stream, half);
+	stream_add(stream, needle);
+	stream_add(stream, needle);
+	stream_add(stream, SPAN_LITERAL(" "));
+	stream_add(stream, half);
+	stream_add(stream, half);
+}
+
+static void check_large_cuts(struct bench *b, struct span stream, size_t needle_bytes)
+{
+	struct oracle_result want;
+	oracle_run(&b->needles, stream, &want);
+	size_t half = needle_bytes / 2;
+	const size_t edges[] = {5, 5 + needle_bytes, 6 + needle_bytes, 6 + needle_bytes + half, 6 + 2 * needle_bytes + half,
+				6 + 3 * needle_bytes + half, 7 + 3 * needle_bytes + half, stream.len - half, stream.len};
+	for (size_t i = 0; i < ARRAY_COUNT(edges); i++)
+		for (size_t cut = edges[i] - 3; cut <= edges[i] + 3 && cut <= stream.len; cut++)
+			check_cut(b, &want, stream, cut);
+	uint64_t seed = needle_bytes;
+	for (size_t i = 0; i < 20; i++)
+		check_cut(b, &want, stream, rand_next(&seed) % stream.len);
+	check_pieces(b, &want, stream, 1, 1);
+	check_pieces(b, &want, stream, 100, 2);
+	oracle_result_done(&want);
+}
+
+static void check_value(size_t value_bytes, size_t every_cut_max)
+{
+	uint8_t *value = malloc(value_bytes);
+	assert_non_null(value);
+	value_make(value, value_bytes);
+	struct span values[] = {span_of(value, value_bytes)};
+	struct bench b = bench_of_values(values, 1);
+	for (size_t i = 0; i < b.needles.count; i++) {
+		_cleanup_buf_ struct buf stream = BUF_INIT(1 << 24);
+		struct span needle = b.needles.list[i].bytes;
+		stream_make(&stream, needle);
+		if (value_bytes <= every_cut_max)
+			check_stream(&b, buf_span(&stream));
+		else
+			check_large_cuts(&b, buf_span(&stream), needle.len);
+	}
+	bench_done(&b);
+	free(value);
+}
+
+static void test_every_cut_of_every_form(void **state)
+{
+	(void)state;
+	const size_t sizes[] = {1, 2, 3, 8, 20, 64};
+	for (size_t i = 0; i < ARRAY_COUNT(sizes); i++)
+		check_value(sizes[i], 64);
+}
+
+static void test_cuts_of_a_value_of_4096_bytes(void **state)
+{
+	(void)state;
+	check_value(4096, 64);
+}
+
+static void test_cuts_of_a_value_of_100000_bytes(void **state)
+{
+	(void)state;
+	check_value(100000, 64);
+}
+
+static void test_every_cut_of_short_needles_without_boundaries(void **state)
+{
+	(void)state;
+	static const char *const texts[] = {"x", "xy", "xyz"};
+	for (size_t i = 0; i < ARRAY_COUNT(texts); i++) {
+		struct bench b = bench_of_texts(texts + i, 1);
+		check_stream(&b, SPAN_LITERAL("xyzxxyxyzzyxxyxyxyz xx xyxy"));
+		bench_done(&b);
+	}
+}
+
+static void test_random_cuts_of_a_long_stream(void **state)
+{
+	(void)state;
+	static const char letters[] = "0123456789abcdefXYZ+/-_= \n";
+	uint8_t value[3][32];
+	struct span values[3];
+	for (size_t i = 0; i < 3; i++) {
+		value_make(value[i], sizeof(value[i]) - i);
+		values[i] = span_of(value[i], sizeof(value[i]) - i);
+	}
+	struct bench b = bench_of_values(values, 3);
+	_cleanup_buf_ struct buf stream = BUF_INIT(1 << 24);
+	uint64_t seed = 99;
+	while (stream.len < 60000) {
+		for (size_t i = rand_next(&seed) % 200; i > 0; i--)
+			stream_add(&stream, span_of(letters + rand_next(&seed) % (sizeof(letters) - 1), 1));
+		struct span needle = b.needles.list[rand_next(&seed) % b.needles.count].bytes;
+		stream_add(&stream, span_of(needle.data, rand_next(&seed) % 3 ? needle.len : rand_next(&seed) % needle.len));
+	}
+	struct oracle_result want;
+	oracle_run(&b.needles, buf_span(&stream), &want);
+	assert_true(want.leak_count > 100);
+	const size_t most[] = {1, 2, 7, 64, 1000, 30000};
+	for (size_t i = 0; i < ARRAY_COUNT(most); i++)
+		for (uint64_t round = 0; round < 5; round++)
+			check_pieces(&b, &want, buf_span(&stream), most[i], round);
+	oracle_result_done(&want);
+	bench_done(&b);
+}
+
+// ------------------------------------------------------------------------------------------- overlaps and special cases
+
+static void test_periodic_needle(void **state)
+{
+	(void)state;
+	static const char *const texts[] = {"aab"};
+	struct bench b = bench_of_texts(texts, 1);
+	check_text(&b, "aaab", "a[ENVSEAL:REDACTED A]");
+	check_text(&b, "aaaab-aaaaa", "aa[ENVSEAL:REDACTED A]-aaa[ENVSEAL:REDACTED A]");
+	bench_done(&b);
+}
+
+static void test_overlapping_matches_are_one_mask(void **state)
+{
+	(void)state;
+	static const char *const texts[] = {"abcd", "cdef"};
+	struct bench b = bench_of_texts(texts, 2);
+	check_text(&b, "<abcdef>", "<[ENVSEAL:REDACTED A, B]>");
+	check_text(&b, "<abcdabcd>", "<[ENVSEAL:REDACTED A][ENVSEAL:REDACTED A]>");
+	check_text(&b, "<cdefabcd>", "<[ENVSEAL:REDACTED B][ENVSEAL:REDACTED A]>");
+	bench_done(&b);
+}
+
+static void test_nested_matches_are_all_named(void **state)
+{
+	(void)state;
+	static const char *const texts[] = {"aa", "aaaa", "a", "baaaab"};
+	struct bench b = bench_of_texts(texts, 4);
+	check_text(&b, ".a.", ".[ENVSEAL:REDACTED C].");
+	check_text(&b, ".aaa.", ".[ENVSEAL:REDACTED A, C].");
+	check_text(&b, ".baaaab.", ".[ENVSEAL:REDACTED A, B, C, D].");
+	check_text(&b, "baaaa.", "b[ENVSEAL:REDACTED A, B, C].");
+	bench_done(&b);
+}
+
+// Found one after the other, and joined by a match that is known only later.
+static void test_late_match_joins_earlier_ones(void **state)
+{
+	(void)state;
+	static const char *const texts[] = {"bc", "ef", "cdefgh", "xbcdefgy"};
+	struct bench b = bench_of_texts(texts, 4);
+	check_text(&b, "abcdefghi", "a[ENVSEAL:REDACTED A, B, C]i");
+	check_text(&b, "abcdefgzi", "a[ENVSEAL:REDACTED A]d[ENVSEAL:REDACTED B]gzi");
+	check_text(&b, "xbcdefgy", "[ENVSEAL:REDACTED A, B, D]");
+	bench_done(&b);
+}
+
+static void test_equal_values_are_all_named(void **state)
+{
+	(void)state;
+	struct span values[] = {SPAN_LITERAL("correct horse"), SPAN_LITERAL("another one"), SPAN_LITERAL("correct horse")};
+	struct bench b = bench_of_values(values, 3);
+	check_text(&b, "correct horse", "[ENVSEAL:REDACTED A, C]");
+	check_text(&b, "636f727265637420686f727365", "[ENVSEAL:REDACTED A hex, C hex]");
+	check_text(&b, "636F727265637420686F727365", "[ENVSEAL:REDACTED A HEX, C HEX]");
+	check_text(&b, "Y29ycmVjdCBob3JzZQ==", "[ENVSEAL:REDACTED A base64, C base64]Q==");
+	bench_done(&b);
+}
+
+static void test_value_that_is_another_ones_encoding(void **state)
+{
+	(void)state;
+	struct span values[] = {SPAN_LITERAL("correct horse"), SPAN_LITERAL("636f727265637420686f727365"),
+				SPAN_LITERAL("x636f727265637420686f727365")};
+	struct bench b = bench_of_values(values, 3);
+	check_text(&b, "correct horse", "[ENVSEAL:REDACTED A]");
+	check_text(&b, "636f727265637420686f727365", "[ENVSEAL:REDACTED A hex, B]");
+	check_text(&b, "x636f727265637420686f727365", "[ENVSEAL:REDACTED A hex, B, C]");
+	bench_done(&b);
+}
+
+static void test_mask_text_as_value(void **state)
+{
+	(void)state;
+	struct span values[] = {SPAN_LITERAL("[ENVSEAL:REDACTED A]"), SPAN_LITERAL("REDACTED")};
+	struct bench b = bench_of_values(values, 2);
+	check_text(&b, "<[ENVSEAL:REDACTED A]>", "<[ENVSEAL:REDACTED A, B]>");
+	check_text(&b, "REDACTED REDACTED", "[ENVSEAL:REDACTED B] [ENVSEAL:REDACTED B]");
+	bench_done(&b);
+}
+
+static void test_weak_values_match_between_boundaries(void **state)
+{
+	(void)state;
+	struct span values[] = {SPAN_LITERAL("1234"), SPAN_LITERAL("-")};
+	struct bench b = bench_of_values(values, 2);
+	check_text(&b, "1234", "[ENVSEAL:REDACTED A]");
+	check_text(&b, "x1234 12345 _1234 1234_", "x1234 12345 _1234 1234_");
+	check_text(&b, "(1234) 1234\n1234", "([ENVSEAL:REDACTED A]) [ENVSEAL:REDACTED A]\n[ENVSEAL:REDACTED A]");
+	check_text(&b, "a-b --c- -", "a-b [ENVSEAL:REDACTED B]-c- [ENVSEAL:REDACTED B]");
+	check_text(&b, "31234", "31234");
+	bench_done(&b);
+}
+
+static void test_trimmed_newline(void **state)
+{
+	(void)state;
+	struct span values[] = {SPAN_LITERAL("correct horse\n")};
+	struct bench b = bench_of_values(values, 1);
+	check_text(&b, "[correct horse]", "[[ENVSEAL:REDACTED A]]");
+	check_text(&b, "correct horse\nX", "[ENVSEAL:REDACTED A]X");
+	bench_done(&b);
+}
+
+static void test_no_values(void **state)
+{
+	(void)state;
+	struct span none[] = {SPAN_LITERAL("")};
+	for (size_t count = 0; count < 2; count++) {
+		struct bench b = bench_of_values(none, count);
+		check_text(&b, "everything passes", "everything passes");
+		bench_done(&b);
+	}
+}
+
+// ------------------------------------------------------------------------------------------ holding, silence and the end
+
+static void test_nothing_is_held_without_a_prefix(void **state)
+{
+	(void)state;
+	struct span values[] = {SPAN_LITERAL("correct horse")};
+	struct bench b = bench_of_values(values, 1);
+	bench_start(&b, 100);
+	feed(&b, SPAN_LITERAL("Password: "));
+	assert_got(&b, "Password: ");
+	assert_int_equal(filter_held(b.filter), 0);
+	feed(&b, SPAN_LITERAL("corr"));
+	assert_got(&b, "Password: ");
+	assert_int_equal(filter_held(b.filter), 4);
+	feed(&b, SPAN_LITERAL("ecorre"));
+	assert_got(&b, "Password: corre");
+	assert_int_equal(filter_held(b.filter), 5);
+	feed(&b, SPAN_LITERAL("ct horse"));
+	assert_got(&b, "Password: corre[ENVSEAL:REDACTED A]");
+	assert_int_equal(filter_held(b.filter), 0);
+	bench_stop(&b);
+	bench_done(&b);
+}
+
+// The longest possible continuation counts, and bytes already known to be masked are not held.
+static void test_held_bytes_of_nested_needles(void **state)
+{
+	(void)state;
+	static const char *const texts[] = {"bcd", "abcdefgh", "dxyz"};
+	struct bench b = bench_of_texts(texts, 3);
+	bench_start(&b, 100);
+	feed(&b, SPAN_LITERAL("-abcde"));
+	assert_got(&b, "-");
+	assert_int_equal(filter_held(b.filter), 2);
+	feed(&b, SPAN_LITERAL("-"));
+	assert_got(&b, "-a[ENVSEAL:REDACTED A]e-");
+	feed(&b, SPAN_LITERAL("bcd"));
+	assert_int_equal(filter_held(b.filter), 0);
+	assert_got(&b, "-a[ENVSEAL:REDACTED A]e-");
+	feed(&b, SPAN_LITERAL("xyz"));
+	assert_got(&b, "-a[ENVSEAL:REDACTED A]e-[ENVSEAL:REDACTED A, C]");
+	bench_stop(&b);
+	bench_done(&b);
+}
+
+static void test_end_of_stream(void **state)
+{
+	(void)state;
+	struct span values[] = {SPAN_LITERAL("correct horse battery"), SPAN_LITERAL("#12345678")};
+	struct bench b = bench_of_values(values, 2);
+	check_text(&b, ">corre", ">corre");
+	check_text(&b, ">correc", ">[ENVSEAL:REDACTED A]");
+	check_text(&b, ">#123", ">#123");
+	check_text(&b, ">#1234", ">[ENVSEAL:REDACTED B]");
+	bench_start(&b, 7);
+	feed(&b, SPAN_LITERAL(">correc"));
+	assert_int_equal(filter_end(b.filter, &err), 0);
+	assert_int_equal(b.got.leak_count, 1);
+	assert_int_equal(b.got.leaks[0].offset, 1);
+	assert_int_equal(b.got.leaks[0].len, 6);
+	assert_true(b.got.leaks[0].partial);
+	bench_stop(&b);
+	bench_done(&b);
+}
+
+static void test_leak_tells_where(void **state)
+{
+	(void)state;
+	struct span values[] = {SPAN_LITERAL("correct horse"), SPAN_LITERAL("battery staple")};
+	struct bench b = bench_of_values(values, 2);
+	bench_start(&b, 100);
+	feed(&b, SPAN_LITERAL("0123456789 batter"));
+	feed(&b, SPAN_LITERAL("y staple 636f727265637420686f727365 "));
+	assert_int_equal(b.got.leak_count, 2);
+	const struct redact_leak *leaks = b.got.leaks;
+	assert_int_equal(leaks[0].offset, 11);
+	assert_int_equal(leaks[0].len, 14);
+	assert_int_equal(leaks[0].value_index, 1);
+	assert_int_equal(leaks[0].form, REDACT_FORM_RAW);
+	assert_false(leaks[0].partial);
+	assert_int_equal(leaks[1].offset, 26);
+	assert_int_equal(leaks[1].len, 26);
+	assert_int_equal(leaks[1].value_index, 0);
+	assert_int_equal(leaks[1].form, REDACT_FORM_HEX);
+	bench_stop(&b);
+	bench_done(&b);
+}
+
+static void feed_and_wait(struct bench *b, const char *text, bool can_show)
+{
+	feed(b, span_text(text));
+	assert_int_equal(filter_can_show(b->filter), can_show);
+	assert_int_equal(filter_quiet(b->filter, &err), 0);
+	assert_false(filter_can_show(b->filter));
+}
+
+static void test_exposure_budget(void **state)
+{
+	(void)state;
+	struct span values[] = {SPAN_LITERAL("correct horse"), SPAN_LITERAL("#2345678")};
+	struct bench b = bench_of_values(values, 2);
+	bench_start(&b, 100);
+	feed_and_wait(&b, "y/n? ", false);
+	feed_and_wait(&b, "cor", true);
+	assert_got(&b, "y/n? cor");
+	feed_and_wait(&b, "r", false);
+	feed_and_wait(&b, "ect hors", false);
+	assert_got(&b, "y/n? cor");
+	assert_int_equal(filter_held(b.filter), 9);
+	feed(&b, SPAN_LITERAL("e"));
+	assert_got(&b, "y/n? cor[ENVSEAL:REDACTED A]");
+	assert_int_equal(b.got.leak_count, 1);
+	assert_int_equal(b.got.leaks[0].offset, 8);
+	assert_int_equal(b.got.leaks[0].len, 10);
+	assert_true(b.got.leaks[0].partial);
+	// Two bytes are a quarter of eight, three are not.
+	feed_and_wait(&b, "#2", true);
+	feed_and_wait(&b, "-#23", false);
+	assert_got(&b, "y/n? cor[ENVSEAL:REDACTED A]#2-");
+	bench_stop(&b);
+	bench_done(&b);
+}
+
+// One character at a time, with a silence after each.
+static void test_silence_does_not_print_a_value(void **state)
+{
+	(void)state;
+	struct span values[] = {SPAN_LITERAL("correct horse battery staple")};
+	struct bench b = bench_of_values(values, 1);
+	bench_start(&b, values[0].len);
+	for (size_t i = 0; i < values[0].len; i++)
+		feed_and_wait(&b, (char[]){(char)values[0].data[i], 0}, i < 3);
+	assert_got(&b, "cor[ENVSEAL:REDACTED A]");
+	bench_stop(&b);
+	bench_done(&b);
+}
+
+// Every needle that the held bytes may become has a say, the shorter suffixes too.
+static void test_exposure_of_several_needles(void **state)
+{
+	(void)state;
+	static const char *const texts[] = {"abcdefghijklmnop", "cx", "abc1"};
+	struct bench b = bench_of_texts(texts, 3);
+	bench_start(&b, 100);
+	feed_and_wait(&b, "a", true);
+	feed_and_wait(&b, "b", false);
+	bench_stop(&b);
+	bench_done(&b);
+	b = bench_of_texts(texts, 2);
+	bench_start(&b, 100);
+	feed_and_wait(&b, "ab", true);
+	feed_and_wait(&b, "c", false);
+	assert_got(&b, "ab");
+	bench_stop(&b);
+	bench_done(&b);
+}
+
+static void test_silence_shows_a_finished_mask(void **state)
+{
+	(void)state;
+	static const char *const texts[] = {"abcd", "cdefghij"};
+	struct bench b = bench_of_texts(texts, 2);
+	bench_start(&b, 100);
+	feed(&b, SPAN_LITERAL(">abcd"));
+	assert_got(&b, ">");
+	feed_and_wait(&b, "", true);
+	assert_got(&b, ">[ENVSEAL:REDACTED A]");
+	feed(&b, SPAN_LITERAL("efghij"));
+	assert_got(&b, ">[ENVSEAL:REDACTED A][ENVSEAL:REDACTED B]");
+	assert_int_equal(b.got.leaks[1].offset, 5);
+	assert_int_equal(b.got.leaks[1].len, 6);
+	assert_false(b.got.leaks[1].partial);
+	bench_stop(&b);
+	bench_done(&b);
+}
+
+static void test_silence_keeps_a_weak_value_that_waits(void **state)
+{
+	(void)state;
+	struct span values[] = {SPAN_LITERAL("-"), SPAN_LITERAL("1234")};
+	struct bench b = bench_of_values(values, 2);
+	bench_start(&b, 100);
+	feed_and_wait(&b, "1234", false);
+	assert_int_equal(filter_held(b.filter), 4);
+	assert_got(&b, "");
+	feed(&b, SPAN_LITERAL("5 "));
+	assert_got(&b, "12345 ");
+	feed_and_wait(&b, "1234", false);
+	assert_int_equal(filter_end(b.filter, &err), 0);
+	assert_got(&b, "12345 [ENVSEAL:REDACTED B]");
+	bench_stop(&b);
+	bench_done(&b);
+}
+
+// -------------------------------------------------------------------------------------------------- the sink, and sizes
+
+struct probe {
+	struct span expected; // the one span that may come
+	size_t calls;
+	int answer;
+};
+
+static int probe_write(void *context, struct span bytes, struct err *e)
+{
+	struct probe *probe = context;
+	probe->calls++;
+	assert_ptr_equal(bytes.data, probe->expected.data);
+	assert_int_equal(bytes.len, probe->expected.len);
+	return probe->answer < 0 ? err_set(e, ERR_SYSTEM, "the reader went away") : probe->answer;
+}
+
+static void test_clean_bytes_are_not_copied(void **state)
+{
+	(void)state;
+	struct span values[] = {SPAN_LITERAL("correct horse")};
+	struct bench b = bench_of_values(values, 1);
+	struct span text = SPAN_LITERAL("some clean text, and cor");
+	struct probe probe = {.expected = span_of(text.data, text.len - 3)};
+	struct redact_sink sink = {.write = probe_write, .context = &probe};
+	assert_int_equal(filter_new(b.redactor, &sink, &b.filter, &err), 0);
+	feed(&b, text);
+	assert_int_equal(probe.calls, 1);
+	filter_free(b.filter);
+	bench_done(&b);
+}
+
+static void test_sink_failure_is_returned(void **state)
+{
+	(void)state;
+	struct span values[] = {SPAN_LITERAL("correct horse")};
+	struct bench b = bench_of_values(values, 1);
+	struct span text = SPAN_LITERAL("one correct horse two");
+	const int answers[] = {ERR_SYSTEM, 5};
+	for (size_t i = 0; i < ARRAY_COUNT(answers); i++) {
+		struct probe probe = {.expected = span_of(text.data, 4), .answer = answers[i]};
+		struct redact_sink sink = {.write = probe_write, .context = &probe};
+		assert_int_equal(filter_new(b.redactor, &sink, &b.filter, &err), 0);
+		assert_int_equal(filter_feed(b.filter, text, &err), answers[i]);
+		assert_int_equal(probe.calls, 1);
+		b.filter = filter_free(b.filter);
+	}
+	bench_done(&b);
+}
+
+static void test_largest_value(void **state)
+{
+	(void)state;
+	uint8_t *value = malloc(SECRET_VALUE_BYTES_MAX);
+	assert_non_null(value);
+	value_make(value, SECRET_VALUE_BYTES_MAX);
+	struct redact_value values[] = {{"A", span_of(value, SECRET_VALUE_BYTES_MAX)}};
+	struct bench b = {0};
+	assert_int_equal(redactor_new(values, 1, &b.redactor, &err), 0);
+	// 1 + 6 * 4/3 + 2 * 2 needle bytes for each of the value
+	assert_true(redactor_bytes(b.redactor) < (size_t)SECRET_VALUE_BYTES_MAX * 13 * 10);
+	bench_start(&b, SECRET_VALUE_BYTES_MAX);
+	feed(&b, span_of(value, SECRET_VALUE_BYTES_MAX - 1));
+	assert_int_equal(filter_held(b.filter), SECRET_VALUE_BYTES_MAX - 1);
+	feed(&b, span_of(value + SECRET_VALUE_BYTES_MAX - 1, 1));
+	assert_got(&b, "[ENVSEAL:REDACTED A]");
+	bench_stop(&b);
+	bench_done(&b);
+	free(value);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_cut_of_every_form),
+		cmocka_unit_test(test_cuts_of_a_value_of_4096_bytes),
+		cmocka_unit_test(test_cuts_of_a_value_of_100000_bytes),
+		cmocka_unit_test(test_every_cut_of_short_needles_without_boundaries),
+		cmocka_unit_test(test_random_cuts_of_a_long_stream),
+		cmocka_unit_test(test_periodic_needle),
+		cmocka_unit_test(test_overlapping_matches_are_one_mask),
+		cmocka_unit_test(test_nested_matches_are_all_named),
+		cmocka_unit_test(test_late_match_joins_earlier_ones),
+		cmocka_unit_test(test_equal_values_are_all_named),
+		cmocka_unit_test(test_value_that_is_another_ones_encoding),
+		cmocka_unit_test(test_mask_text_as_value),
+		cmocka_unit_test(test_weak_values_match_between_boundaries),
+		cmocka_unit_test(test_trimmed_newline),
+		cmocka_unit_test(test_no_values),
+		cmocka_unit_test(test_nothing_is_held_without_a_prefix),
+		cmocka_unit_test(test_held_bytes_of_nested_needles),
+		cmocka_unit_test(test_end_of_stream),
+		cmocka_unit_test(test_leak_tells_where),
+		cmocka_unit_test(test_exposure_budget),
+		cmocka_unit_test(test_silence_does_not_print_a_value),
+		cmocka_unit_test(test_exposure_of_several_needles),
+		cmocka_unit_test(test_silence_shows_a_finished_mask),
+		cmocka_unit_test(test_silence_keeps_a_weak_value_that_waits),
+		cmocka_unit_test(test_clean_bytes_are_not_copied),
+		cmocka_unit_test(test_sink_failure_is_returned),
+		cmocka_unit_test(test_largest_value),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
