@@ -102,25 +102,10 @@ static bool span_is_calm(struct span s, const char *joints)
 	return true;
 }
 
-// Long and mixed: keys, tokens, hashes, UUIDs, Base64. Looks at the whole and at each run of letters and digits.
+// Long and mixed: keys, tokens, hashes, UUIDs, Base64, also when cut into calm pieces by dashes or dots.
 static bool value_is_opaque(struct span value)
 {
-	if (value.len >= OPAQUE_BYTES_MIN && word_count_changes(value) >= OPAQUE_CHANGES_MIN)
-		return true;
-	size_t run = 0;
-	bool has_kind[3] = {false, false, false};
-	for (size_t i = 0; i < value.len; i++) {
-		uint8_t c = value.data[i];
-		if (!byte_is_alnum(c)) {
-			run = 0;
-			memset(has_kind, 0, sizeof(has_kind));
-			continue;
-		}
-		has_kind[byte_is_digit(c) ? 0 : byte_is_lower(c) ? 1 : 2] = true;
-		if (++run >= OPAQUE_BYTES_MIN && has_kind[0] + has_kind[1] + has_kind[2] > 1)
-			return true;
-	}
-	return false;
+	return value.len >= OPAQUE_BYTES_MIN && word_count_changes(value) >= OPAQUE_CHANGES_MIN;
 }
 
 // How the tokens of well-known services begin (their own documentation), anywhere in the value.

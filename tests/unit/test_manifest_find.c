@@ -180,6 +180,28 @@ static void test_find_refuses_other_owners(void **state)
 	assert_find_fails(tree, "home/a/b", NULL, ERR_UNSAFE, "chmod go-w '");
 }
 
+// What root installed is read by everybody.
+static void test_find_takes_files_of_root(void **state)
+{
+	const struct tree *tree = *state;
+	char path[PATH_MAX];
+	if (geteuid() != 0)
+		skip(); // only root can make one and then be somebody else
+	tree_write(tree, "home/a/.envseal", 0644, "A=a\n");
+	static const char *const folders[] = {"", "home", "home/a"};
+	for (size_t i = 0; i < ARRAY_COUNT(folders); i++)
+		assert_int_equal(chmod(tree_path(tree, folders[i], path), 0755), 0);
+	_cleanup_manifest_ struct manifest m = {0};
+	struct err err = {0};
+	tree_path(tree, "home/a", path);
+	assert_int_equal(seteuid(12345), 0);
+	int r = manifest_find(path, NULL, &m, &err);
+	assert_int_equal(seteuid(0), 0);
+	if (r < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(m.count, 1);
+}
+
 static void test_find_reports_bad_manifests(void **state)
 {
 	const struct tree *tree = *state;
@@ -207,6 +229,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_find_refuses_what_others_can_write, tree_setup, tree_teardown),
 	    cmocka_unit_test_setup_teardown(test_find_checks_the_global_one_too, tree_setup, tree_teardown),
 	    cmocka_unit_test_setup_teardown(test_find_refuses_other_owners, tree_setup, tree_teardown),
+	    cmocka_unit_test_setup_teardown(test_find_takes_files_of_root, tree_setup, tree_teardown),
 	    cmocka_unit_test_setup_teardown(test_find_reports_bad_manifests, tree_setup, tree_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

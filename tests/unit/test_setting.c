@@ -243,6 +243,10 @@ static void test_opaque_values_are_not_plain(void **state)
 	(void)state;
 	static const struct pair pairs[] = {
 	    {"APP_NAME", "a8Fk2LpQ9xZt4WmB"},
+	    {"APP_NAME", "a8Fk2LpQ9x"},
+	    {"APP_NAME", "aaaaaaaaaaaaaaaa1"},
+	    {"DATA_DIR", "/srv/a8F2k"},
+	    {"X", "https://x.io/a8F2k"},
 	    {"APP_NAME", "5f4dcc3b5aa765d61d8327deb882cf99"},
 	    {"APP_NAME", "DEADBEEFDEADBEEFDEADBEEFDEADBEEF"},
 	    {"PROJECT", "123e4567-e89b-12d3-a456-426614174000"},
