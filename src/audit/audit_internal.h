@@ -44,6 +44,11 @@ uint64_t record_number(struct span line);
 int record_make(const char *kind, json_t *fields, const struct audit_head *head, uint64_t torn_bytes, struct buf *out_line,
 		uint8_t out_hash[DIGEST_BYTES], struct err *err);
 
+// ----------------------------------------------------------------------------------------------------------- plain.c
+
+// True only for a line that record_parse would take; false says nothing.
+bool line_is_plain_json(struct span line);
+
 // ----------------------------------------------------------------------------------------------------------- lines.c
 
 // The last whole line of a file, and what a crash left behind it.

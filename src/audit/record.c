@@ -127,6 +127,15 @@ json_t *record_parse(struct span line)
 	return json;
 }
 
+static bool line_is_json(struct span line)
+{
+	if (line_is_plain_json(line))
+		return true;
+	json_t *json = record_parse(line);
+	json_decref(json);
+	return json != NULL;
+}
+
 const char *record_check(struct span line, struct record *out)
 {
 	struct record record;
@@ -137,10 +146,8 @@ const char *record_check(struct span line, struct record *out)
 	digest_bytes(record.body, hash);
 	if (!digest_is_equal(hash, record.hash))
 		return reason_hash;
-	json_t *json = record_parse(line);
-	if (!json)
+	if (!line_is_json(line))
 		return reason_json;
-	json_decref(json);
 	*out = record;
 	return NULL;
 }
