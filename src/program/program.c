@@ -1,0 +1,177 @@
+#include "program/program_internal.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct program *program_free(struct program *program)
+{
+	if (!program)
+		return NULL;
+	program_free(program->interpreter);
+	free(program->asked);
+	free(program->path);
+	free(program->interpreter_argument);
+	fd_close(&program->fd);
+	free(program);
+	return NULL;
+}
+
+void program_free_ptr(struct program **program)
+{
+	*program = program_free(*program);
+}
+
+// Fixes the content: nothing but root can change a system file, anything else is copied first and the copy is what counts.
+static int program_pin(struct program *program, bool by_path, struct err *err)
+{
+	program->is_system = path_is_system(program->path, program->fd);
+	program->is_by_path = by_path && !program->is_system;
+	if (!program->is_system && !program->is_by_path) {
+		int copy = -1;
+		int r = program_seal(program->fd, program->path, &copy, err);
+		if (r < 0)
+			return r;
+		fd_close(&program->fd);
+		program->fd = copy;
+	}
+	struct stat st;
+	if (fstat(program->fd, &st) == 0)
+		program->size = (uint64_t)st.st_size;
+	return digest_file(program->fd, program->path, program->digest, err);
+}
+
+static int program_open_one(const char *asked, const struct program_options *options, struct program **out,
+			    char **out_interpreter, struct err *err)
+{
+	_cleanup_program_ struct program *program = calloc(1, sizeof(*program));
+	if (!program)
+		return err_set(err, ERR_MEMORY, "out of memory");
+	program->fd = -1;
+	program->asked = strdup(asked);
+	if (!program->asked)
+		return err_set(err, ERR_MEMORY, "out of memory");
+	int r = program_open(asked, options->path_list, &program->fd, &program->path, err);
+	if (r == 0)
+		r = program_pin(program, options->by_path, err);
+	if (r == 0)
+		r = script_parse(program->fd, program->path, out_interpreter, &program->interpreter_argument, err);
+	if (r == 0)
+		*out = TAKE_PTR(program);
+	return r;
+}
+
+int program_resolve(const char *asked, const struct program_options *options, struct program **out, struct err *err)
+{
+	_cleanup_program_ struct program *program = NULL;
+	_cleanup_free_ char *interpreter = NULL, *nested = NULL;
+	int r = program_open_one(asked, options, &program, &interpreter, err);
+	if (r < 0)
+		return r;
+	if (interpreter) {
+		r = program_open_one(interpreter, options, &program->interpreter, &nested, err);
+		// A missing interpreter is the script's fault: it was found, and cannot be executed.
+		if (r == ERR_NO_PROGRAM)
+			err->code = r = ERR_NO_EXEC;
+		if (r < 0)
+			return err_prefix(err, "the interpreter of %.200s", program->path);
+		if (nested)
+			return err_set(err, ERR_NO_EXEC, "the interpreter of %.200s is itself a script; name a binary", program->path);
+	}
+	*out = TAKE_PTR(program);
+	return 0;
+}
+
+// --------------------------------------------------------------------------------------------------------- execution
+
+static size_t argv_count(char *const argv[])
+{
+	size_t count = 0;
+	while (argv[count])
+		count++;
+	return count;
+}
+
+// How the script is named to its interpreter: by the sealed copy's descriptor, or by its path.
+static int script_name(const struct program *program, struct program_argv *out, struct err *err)
+{
+	bool sealed = !program->is_system && !program->is_by_path;
+	if (!sealed) {
+		// As the kernel passes it: a path as it was given, a searched name as it was found.
+		const char *name = strchr(program->asked, '/') ? program->asked : program->path;
+		out->script_path = strdup(name);
+	} else if (asprintf(&out->script_path, "/proc/self/fd/%d", program->fd) < 0) {
+		out->script_path = NULL;
+	}
+	if (!out->script_path)
+		return err_set(err, ERR_MEMORY, "out of memory");
+	out->script_fd = sealed ? program->fd : -1;
+	return 0;
+}
+
+// execve takes char *const[] and does not write; the strings are borrowed.
+static char *borrowed(const char *text)
+{
+	char *out;
+	memcpy(&out, &text, sizeof(out));
+	return out;
+}
+
+int program_argv_build(const struct program *program, char *const argv[], struct program_argv *out, struct err *err)
+{
+	struct program_argv built = {.script_fd = -1};
+	size_t count = argv_count(argv);
+	built.argv = calloc(count + 4, sizeof(*built.argv));
+	if (!built.argv)
+		return err_set(err, ERR_MEMORY, "out of memory");
+	size_t used = 0;
+	if (program->interpreter) {
+		int r = script_name(program, &built, err);
+		if (r < 0) {
+			program_argv_done(&built);
+			return r;
+		}
+		built.argv[used++] = borrowed(program->interpreter->asked);
+		if (program->interpreter_argument)
+			built.argv[used++] = borrowed(program->interpreter_argument);
+		built.argv[used++] = built.script_path;
+	} else if (count > 0) {
+		built.argv[used++] = argv[0];
+	}
+	for (size_t i = 1; i < count; i++)
+		built.argv[used++] = argv[i];
+	*out = built;
+	return 0;
+}
+
+void program_argv_done(struct program_argv *argv)
+{
+	free(argv->argv);
+	free(argv->script_path);
+	*argv = (struct program_argv){.script_fd = -1};
+}
+
+void program_exec(const struct program *program, const struct program_argv *argv, char *const envp[])
+{
+	const struct program *image = program->interpreter ? program->interpreter : program;
+	// A system file by its path, so that its name in ps and its auxiliary vector are as always; only root could swap it.
+	if (image->is_system)
+		execve(image->path, argv->argv, envp);
+	else
+		execveat(image->fd, "", argv->argv, envp, AT_EMPTY_PATH);
+}
+
+void argv_fingerprint(char *const argv[], uint8_t out[DIGEST_BYTES])
+{
+	struct digest_state state;
+	digest_start(&state);
+	for (size_t i = 0; argv[i]; i++) {
+		size_t len = strlen(argv[i]);
+		uint8_t prefix[4] = {(uint8_t)len, (uint8_t)(len >> 8), (uint8_t)(len >> 16), (uint8_t)(len >> 24)};
+		digest_update(&state, span_of(prefix, sizeof(prefix)));
+		digest_update(&state, span_of(argv[i], len));
+	}
+	digest_finish(&state, out);
+}
