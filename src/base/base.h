@@ -88,7 +88,8 @@ bool span_is_equal(struct span a, struct span b); // not constant time: never fo
 bool span_has_prefix(struct span s, struct span prefix);
 
 // Owned, growing, bounded, not secret. `data` always has a NUL behind `len` once anything was appended, so text can be
-// used as a C string.
+// used as a C string. What appends in several steps (writer_string, text_printable, fd_read_all) may leave the first of
+// them behind when it fails.
 struct buf {
 	uint8_t *data;
 	size_t len;
@@ -150,10 +151,11 @@ int dir_open_private(const char *path, bool make, int *out_fd, struct err *err);
 // ERR_UNSAFE with the mending command otherwise; `path` is for the sentence.
 int file_check_private(int fd, const char *path, struct err *err);
 // Opens `name` in the folder, O_NOFOLLOW and without blocking on a FIFO, then file_check_private. `flags` are open(2)
-// flags (O_CREAT makes it 0600). `dir_path` is for the sentence. ERR_NOT_FOUND when it does not exist.
+// flags (O_CREAT makes it 0600; not O_TRUNC, which would act before the check). `dir_path` is for the sentence.
+// ERR_NOT_FOUND when it does not exist.
 int file_open_private(int dir_fd, const char *dir_path, const char *name, int flags, int *out_fd, struct err *err);
 // Replaces `name` by new content: temporary file in the same folder, fsync, rename, fsync of the folder. On failure the
-// old file stands and the temporary one is gone.
+// old file stands and the temporary one is gone -- except where only the last fsync failed: then the new one stands.
 int file_replace(int dir_fd, const char *name, struct span content, mode_t mode, struct err *err);
 // Reads a regular file a human names (dotenv, value, passphrase), any owner: ERR_INPUT for a folder, device, socket;
 // FIFOs and /dev/stdin are read. `out->max` is the limit.
@@ -189,7 +191,8 @@ int clock_parse(const char *text, int64_t now, int64_t *out_seconds, struct err 
 // Appends `text` so that it is inert on a terminal and in a log: printable ASCII as it is, backslash as \\, everything
 // else (controls, DEL, every non-ASCII byte) as \n, \t, \r or \xNN. Injective.
 int text_printable(struct span text, struct buf *out, struct err *err);
-// The same into a fixed buffer for error sentences: cut with "..." when it does not fit. Returns out.
+// The same into a fixed buffer of at least 4 bytes, for error sentences: cut with "..." when it does not fit. Returns
+// out.
 const char *text_brief(struct span text, char *out, size_t out_bytes);
 // Decimal, no sign, no spaces, within [min, max]; ERR_USAGE naming `what`.
 int text_parse_u64(const char *text, const char *what, uint64_t min, uint64_t max, uint64_t *out, struct err *err);

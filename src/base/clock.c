@@ -103,8 +103,11 @@ static bool clock_parse_span(const char *text, int64_t now, int64_t *out)
 		return false;
 	for (size_t i = 0; i < ARRAY_COUNT(units); i++)
 		if (*at == units[i].unit) {
-			*out = now + count * units[i].seconds;
-			return *out <= CLOCK_LAST_SECOND;
+			int64_t when;
+			bool is_in_range = !__builtin_add_overflow(now, count * units[i].seconds, &when) &&
+					   when <= CLOCK_LAST_SECOND;
+			*out = is_in_range ? when : *out;
+			return is_in_range;
 		}
 	return false;
 }

@@ -33,7 +33,7 @@ static int dir_make(const char *path, struct err *err)
 	_cleanup_free_ char *partial = strdup(path);
 	if (!partial)
 		return err_set(err, ERR_MEMORY, "out of memory for a path");
-	for (char *at = partial + 1;; at++) {
+	for (char *at = partial + (partial[0] == '/');; at++) {
 		char here = *at;
 		if (here != '/' && here != 0)
 			continue;
@@ -46,6 +46,15 @@ static int dir_make(const char *path, struct err *err)
 		if (here == 0)
 			return 0;
 	}
+}
+
+// A copy without slashes at its end: with one, O_NOFOLLOW would follow a symbolic link after all. NULL without memory.
+static char *path_trim(const char *path)
+{
+	size_t len = strlen(path);
+	while (len > 1 && path[len - 1] == '/')
+		len--;
+	return strndup(path, len);
 }
 
 static int dir_check_private(int fd, const char *path, struct err *err)
@@ -63,9 +72,12 @@ static int dir_check_private(int fd, const char *path, struct err *err)
 	return 0;
 }
 
-int dir_open_private(const char *path, bool make, int *out_fd, struct err *err)
+int dir_open_private(const char *given, bool make, int *out_fd, struct err *err)
 {
 	char brief[PATH_BRIEF_BYTES];
+	_cleanup_free_ char *path = path_trim(given);
+	if (!path)
+		return err_set(err, ERR_MEMORY, "out of memory for a path");
 	_cleanup_fd_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT && make) {
 		int r = dir_make(path, err);
@@ -136,27 +148,39 @@ int file_open_private(int dir_fd, const char *dir_path, const char *name, int fl
 	return 0;
 }
 
+static int temporary_open(int dir_fd, const char *temporary, mode_t mode)
+{
+	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+	int fd = openat(dir_fd, temporary, flags, mode);
+	// One of the same name was left by a process that was killed and whose number came round again.
+	if (fd < 0 && errno == EEXIST && unlinkat(dir_fd, temporary, 0) == 0)
+		fd = openat(dir_fd, temporary, flags, mode);
+	return fd;
+}
+
 int file_replace(int dir_fd, const char *name, struct span content, mode_t mode, struct err *err)
 {
+	char brief[PATH_BRIEF_BYTES];
+	path_brief(name, brief);
 	char temporary[NAME_MAX + 1];
 	int len = snprintf(temporary, sizeof(temporary), ".%s.%d.new", name, (int)getpid());
 	if (len < 0 || (size_t)len >= sizeof(temporary))
-		return err_set(err, ERR_LIMIT, "the file name is too long");
-	_cleanup_fd_ int fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+		return err_set(err, ERR_LIMIT, "the file name %s is too long; give a shorter one", brief);
+	_cleanup_fd_ int fd = temporary_open(dir_fd, temporary, mode);
 	if (fd < 0)
-		return err_set_errno(err, ERR_SYSTEM, errno, "cannot make a temporary file beside it");
-	int r = fd_write_all(fd, content, "the new file", err);
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot make a temporary file beside %s", brief);
+	int r = fd_write_all(fd, content, brief, err);
 	// fchmod because the umask may have taken bits that the caller asked for.
 	if (r == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0))
-		r = err_set_errno(err, ERR_SYSTEM, errno, "cannot write the new file to disk");
+		r = err_set_errno(err, ERR_SYSTEM, errno, "cannot write %s to disk", brief);
 	if (r == 0 && renameat(dir_fd, temporary, dir_fd, name) < 0)
-		r = err_set_errno(err, ERR_SYSTEM, errno, "cannot put the new file in place");
+		r = err_set_errno(err, ERR_SYSTEM, errno, "cannot put the new %s in place", brief);
 	if (r < 0) {
 		unlinkat(dir_fd, temporary, 0);
 		return r;
 	}
 	if (fsync(dir_fd) < 0)
-		return err_set_errno(err, ERR_SYSTEM, errno, "cannot write the folder to disk");
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot write the folder of %s to disk", brief);
 	return 0;
 }
 

@@ -39,14 +39,26 @@ int text_printable(struct span text, struct buf *out, struct err *err)
 	return 0;
 }
 
+// Whether the inert form and its NUL fit into out_bytes. Stops early: texts can be long.
+static bool text_fits(struct span text, size_t out_bytes)
+{
+	size_t used = 1;
+	for (size_t i = 0; i < text.len && used <= out_bytes; i++) {
+		char escaped[4];
+		used += text_escape_byte(text.data[i], escaped);
+	}
+	return used <= out_bytes;
+}
+
 const char *text_brief(struct span text, char *out, size_t out_bytes)
 {
 	size_t used = 0;
+	// What stays free behind the text: the NUL, or "..." and the NUL.
+	size_t behind = text_fits(text, out_bytes) ? 1 : 4;
 	for (size_t i = 0; i < text.len; i++) {
 		char escaped[4];
 		size_t len = text_escape_byte(text.data[i], escaped);
-		// Room for this, and for "..." and the NUL in case more follows.
-		if (used + len + 4 > out_bytes) {
+		if (used + len + behind > out_bytes) {
 			memcpy(out + used, "...", 4);
 			return out;
 		}

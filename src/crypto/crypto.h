@@ -1,7 +1,7 @@
 // crypto: small named wrappers over libsodium. Nothing here is hand-made; each prototype names the libsodium primitive.
 //
-// Invariants: keys are struct secret or fixed-size arrays inside one; sizes are compile-time constants; cipher_start has
-// been called before anything else (it is idempotent). What libsodium leaves of a secret on the stack is wiped.
+// Invariants: keys are struct secret or fixed-size arrays inside one; sizes are compile-time constants; cipher_start
+// has been called before anything else (it is idempotent). What libsodium leaves of a secret on the stack is wiped.
 #pragma once
 
 #include "secmem/secmem.h"
@@ -45,7 +45,8 @@ void digest_finish(struct digest_state *state, uint8_t out[DIGEST_BYTES]);
 void kdf_derive(const uint8_t root[KEY_BYTES], uint64_t number, const char context[8], uint8_t out[KEY_BYTES]);
 
 // Argon2id (crypto_pwhash). `memory_bytes` and `passes` as libsodium's memlimit and opslimit; ERR_LIMIT outside what it
-// takes, ERR_MEMORY when the memory cannot be had. The caller caps parameters that come from a file. Blocks for as long as the parameters say.
+// takes, ERR_MEMORY when the memory cannot be had. The caller caps parameters that come from a file. Blocks for as long
+// as the parameters say.
 int pwhash_derive(struct span passphrase, const uint8_t salt[PWHASH_SALT_BYTES], uint64_t passes, uint64_t memory_bytes,
 		  uint8_t out[KEY_BYTES], struct err *err);
 

@@ -34,7 +34,7 @@ int pwhash_preset_parse(const char *name, enum pwhash_preset *out, struct err *e
 			return 0;
 		}
 	char brief[64];
-	return err_set(err, ERR_USAGE, "there is no preset '%s' for the passphrase hash; give interactive, moderate or sensitive",
+	return err_set(err, ERR_USAGE, "there is no passphrase hash '%s'; give interactive, moderate or sensitive",
 		       text_brief(span_text(name), brief, sizeof(brief)));
 }
 

@@ -68,7 +68,7 @@ static int blob_parse(struct span bytes, struct seal_blob *out, struct err *err)
 	return 0;
 }
 
-// The associated data: all that stands before the nonce, and the vault's id, so that a slot opens in its own vault only.
+// The associated data: what stands before the nonce, and the vault's id, so that a slot opens in its own vault only.
 static int blob_associate(const struct seal_blob *blob, const uint8_t vault_id[VAULT_ID_BYTES], struct buf *out,
 			  struct err *err)
 {

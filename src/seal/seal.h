@@ -1,5 +1,5 @@
-// seal: providers that wrap the root key. Each key slot of a vault is one provider's sealed blob; any one slot opens the
-// vault, and each can be revoked alone (as LUKS does). For now there is one provider: passphrase (Argon2id).
+// seal: providers that wrap the root key. Each key slot of a vault is one provider's sealed blob; any one slot opens
+// the vault, and each can be revoked alone (as LUKS does). For now there is one provider: passphrase (Argon2id).
 //
 // Blob of the passphrase provider, SEAL_PASSPHRASE_BYTES long, integers little-endian:
 //   u8 version (1), u8 provider (1), u64 passes, u64 memory in bytes, salt (16), nonce (24), sealed root key (32 + 16)
@@ -26,17 +26,17 @@ struct pwhash_cost {
 	uint64_t passes;
 	uint64_t memory_bytes; // a whole number of KiB
 };
-// The cost of a preset. CALIBRATED runs the interactive one once (a tenth of a second, more on slow machines) and blocks
-// for that long.
+// The cost of a preset. CALIBRATED runs the interactive one once (a tenth of a second, more on slow machines) and
+// blocks for that long.
 int pwhash_cost_of(enum pwhash_preset preset, struct pwhash_cost *out, struct err *err);
 // The pure half of CALIBRATED: the interactive preset took `elapsed_us` of processor time, and `available_bytes` of
 // memory are free. As much memory (64, 128 or 256 MiB, at most a quarter of what is free) as leaves two passes, then
 // passes up to about 0.5 s. Never less than the interactive preset.
 struct pwhash_cost pwhash_cost_choose(uint64_t elapsed_us, uint64_t available_bytes);
 
-// Wraps `root_key` (KEY_BYTES) so that the passphrase opens it; the slot's blob (parameters, salt, nonce, sealed key) is
-// appended to `out`. `vault_id` is bound in as associated data. ERR_INPUT for an empty passphrase, ERR_LIMIT for one above
-// PASSPHRASE_BYTES_MAX. Blocks for one derivation, CALIBRATED for one more.
+// Wraps `root_key` (KEY_BYTES) so that the passphrase opens it; the slot's blob (parameters, salt, nonce, sealed key)
+// is appended to `out`. `vault_id` is bound in as associated data. ERR_INPUT for an empty passphrase, ERR_LIMIT for one
+// above PASSPHRASE_BYTES_MAX. Blocks for one derivation, CALIBRATED for one more.
 int seal_passphrase_wrap(const struct secret *root_key, const struct secret *passphrase, enum pwhash_preset preset,
 			 const uint8_t vault_id[16], struct buf *out, struct err *err);
 // Opens a blob. ERR_PASSPHRASE when it does not open, ERR_DAMAGED when the blob does not parse or its parameters are

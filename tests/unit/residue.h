@@ -37,16 +37,18 @@ static inline size_t residue_count(const struct secret *secret)
 	// The window is a secret too: it holds what it finds, so it must be wiped, and must not be searched.
 	_cleanup_secret_ struct secret *window = NULL;
 	struct err err;
+	const char *preload = getenv("LD_PRELOAD");
+	if (preload && strstr(preload, "vgpreload"))
+		return SIZE_MAX;
 	FILE *maps = fopen("/proc/self/maps", "re");
 	_cleanup_fd_ int memory = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
 	if (!maps || memory < 0 || secret_new(RESIDUE_WINDOW_BYTES, SECRET_LOCK_REQUIRED, &window, &err) < 0)
 		return SIZE_MAX;
 	size_t hits = 0;
-	bool is_readable = false, is_valgrind = false;
+	bool is_readable = false;
 	unsigned long own = (uintptr_t)secret_span(secret).data, at_window = (uintptr_t)secret_data(window), from, to;
 	char line[512];
 	while (fgets(line, sizeof(line), maps)) {
-		is_valgrind = is_valgrind || strstr(line, "vgpreload");
 		if (sscanf(line, "%lx-%lx rw", &from, &to) != 2 || !strstr(line, " rw") || to - from > RESIDUE_REGION_BYTES_MAX ||
 		    (own >= from && own < to) || (at_window >= from && at_window < to))
 			continue;
@@ -58,5 +60,5 @@ static inline size_t residue_count(const struct secret *secret)
 		}
 	}
 	fclose(maps);
-	return is_readable && !is_valgrind ? hits : SIZE_MAX;
+	return is_readable ? hits : SIZE_MAX;
 }

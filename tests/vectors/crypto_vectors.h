@@ -38,8 +38,8 @@ static const struct {
 	{UINT64_MAX, "a619e76cb8310671bba128f5bdf8fe7cee3e99ef31878b624e9d7b68315269c3"},
 };
 
-// Argon2id with one lane and 32 bytes of output. RFC 9106 5.3 uses a secret and associated data, which crypto_pwhash does
-// not take; these are from the Argon2 reference implementation's command (Debian's package argon2):
+// Argon2id with one lane and 32 bytes of output. RFC 9106 5.3 uses a secret and associated data, which crypto_pwhash
+// does not take; these are from the Argon2 reference implementation's command (Debian's package argon2):
 //   printf %s TEXT | argon2 SALT -id -t PASSES -k KIB -p 1 -l 32 -r
 static const struct {
 	const char *text;
@@ -53,7 +53,7 @@ static const struct {
 	 "cdb454754c3db33d45695237b0a4316be8834f7e7221f65293fca548e4eb68ff"},
 };
 
-// draft-irtf-cfrg-xchacha-03, A.3.1. The key is 80 81 .. 9f, the nonce 40 41 .. 57; the tag stands behind the ciphertext.
+// draft-irtf-cfrg-xchacha-03, A.3.1. The key is 80 81 .. 9f, the nonce 40 41 .. 57; the tag stands behind the rest.
 #define VECTOR_AEAD_PLAIN \
 	"Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, sunscreen would be it."
 #define VECTOR_AEAD_ASSOCIATED "50515253c0c1c2c3c4c5c6c7"
@@ -77,7 +77,7 @@ static const char vector_box_sealed[] =
 	"4094f54fbbf6694c08a436cec39ff5a373656d9584f4df9dd8c817e2e597540628d0ee21a6524a3fcf3eabdc0968390b"
 	"d260a47366ead7f71cc2e774d411d96f3497c7e10291937bc16dc46a111686b85a8c86";
 
-// Key pair from the seed 00 01 .. 1f: the secret key is the first half of the seed's SHA-512 (`sha512sum`), the public key
-// its X25519 product with the base point.
+// Key pair from the seed 00 01 .. 1f: the secret key is the first half of the seed's SHA-512 (`sha512sum`), the public
+// key its X25519 product with the base point.
 #define VECTOR_SEED_SECRET "3d94eea49c580aef816935762be049559d6d1440dede12e6a125f1841fff8e6f"
 #define VECTOR_SEED_PUBLIC "4701d08488451f545a409fb58ae3e58581ca40ac3f7f114698cd71deac73ca01"
