@@ -118,12 +118,10 @@ static int item_decide(const struct import *import, struct import_item *item, st
 	struct err ignored;
 	bool as_secret = word_listed(item->variable, request->as_secret, request->as_secret_count);
 	bool as_plain = word_listed(item->variable, request->as_plain, request->as_plain_count);
-	if (variable_check_secret(item->variable, &ignored) < 0)
-		item->choice = IMPORT_LEFT_OUT;
-	else if (value.len == 0 || as_plain || (!as_secret && setting_is_plain(variable, value)))
-		item->choice = IMPORT_PLAIN;
-	else
-		item->choice = IMPORT_SECRET;
+	bool plain = value.len == 0 || as_plain || (!as_secret && setting_is_plain(variable, value));
+	int allowed = plain ? variable_check_plain(item->variable, value, &ignored)
+			    : variable_check_secret(item->variable, &ignored);
+	item->choice = allowed < 0 ? IMPORT_LEFT_OUT : plain ? IMPORT_PLAIN : IMPORT_SECRET;
 	if (item->choice != IMPORT_SECRET)
 		return 0;
 	int r = item_name(import, item, err);

@@ -119,7 +119,7 @@ static int plan_add_manifest_entry(struct plan *plan, const struct manifest *man
 				   struct err *err)
 {
 	int r = entry->secret ? plan_add(plan, span_text(entry->secret), span_text(entry->variable), EXEC_TO_VARIABLE, err)
-			      : variable_check_secret(entry->variable, err);
+			      : variable_check_plain(entry->variable, span_text(entry->text), err);
 	if (r == 0 && !entry->secret)
 		r = environment_put(&plan->environment, entry->variable, entry->text, err);
 	char brief[200];

@@ -29,5 +29,8 @@ bool variable_is_steering(struct span name);
 int environment_build(char *const envp[], const char *const keep[], size_t keep_count, struct environment *out,
 		      struct err *err);
 void environment_done(struct environment *environment);
-// ERR_USAGE when a secret may not be put there: not a valid name, or a steering variable, or PATH, HOME, ENVSEAL_*.
+// ERR_USAGE when a secret may not be put there: not a valid name, PATH, HOME, ENVSEAL_*, or a steering variable -- other than
+// one that by family and ending is a tool's credential (CARGO_REGISTRY_TOKEN, OPENAI_API_KEY).
 int variable_check_secret(const char *name, struct err *err);
+// The same for a plain setting of a manifest; TZ, LANG and their like pass with a plain value.
+int variable_check_plain(const char *name, struct span value, struct err *err);

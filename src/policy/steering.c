@@ -1,0 +1,139 @@
+#include "policy/steering.h"
+
+#include <string.h>
+
+// Variables that load code into a program, choose what it executes, or redirect whom it trusts or talks to. One list: a name
+// with '*' at its end is a family. Sources: glibc's unsecvars.h, sudo's environment table, the manuals of the tools named.
+static const char *const steering[] = {
+	// the C library and its loader
+	"ARGP_HELP_FMT", "DATEMSK", "GCONV_PATH", "GETCONF_DIR", "GLIBC_TUNABLES", "GMON_OUT_PREFIX", "HESIOD_CONFIG",
+	"HES_DOMAIN", "HOSTALIASES", "LD_*", "LOCALDOMAIN", "LOCPATH", "MALLOC_*", "MEMUSAGE_*", "MSGVERB", "NIS_*", "NLSPATH",
+	"PATH_LOCALE", "PCPROFILE_OUTPUT", "POSIXLY_CORRECT", "RESOLV_*", "RES_OPTIONS", "SEGFAULT_*", "SEV_LEVEL", "TMPDIR",
+	"TZDIR", "_RLD*",
+	// shells
+	"BASHOPTS", "BASH_*", "__BASH_FUNC*", "CDPATH", "ENV", "FCEDIT", "FPATH", "GLOBIGNORE", "HISTFILE", "IFS", "KSH_ENV",
+	"NULLCMD", "PROMPT_COMMAND", "PS0", "PS1", "PS2", "PS3", "PS4", "READNULLCMD", "SHELLOPTS", "TMPPREFIX", "ZDOTDIR",
+	// terminals and Kerberos
+	"KRB5_CONFIG*", "KRB5_KTNAME", "TERMCAP", "TERMINFO", "TERMINFO_DIRS", "TERMPATH",
+	// Python, Node.js and their package managers
+	"BUN_*", "DENO_*", "NODE_COMPILE_CACHE", "NODE_DEBUG", "NODE_DEBUG_NATIVE", "NODE_EXTRA_CA_CERTS", "NODE_ICU_DATA",
+	"NODE_OPTIONS", "NODE_PATH", "NODE_PENDING_DEPRECATION", "NODE_REDIRECT_WARNINGS", "NODE_REPL_*",
+	"NODE_TLS_REJECT_UNAUTHORIZED", "NODE_V8_COVERAGE", "NPM_CONFIG_*", "npm_config_*", "PIP_*", "PYTHON*", "TS_NODE_*",
+	"UV_*", "VIRTUAL_ENV", "YARN_*", "CONDA_*", "COREPACK_*",
+	// Perl, Ruby, Java, .NET, PHP, Lua, R, Julia, Erlang
+	"PERL*", "RUBY*", "GEM_*", "BUNDLE_*", "CLASSPATH", "GRADLE_OPTS", "JAVA_OPTS", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS",
+	"MAVEN_OPTS", "_JAVA_OPTIONS", "COMPlus_*", "CORECLR_*", "DOTNET_*", "PHPRC", "PHP_INI_SCAN_DIR", "LUA_*", "R_*",
+	"JULIA_*", "ELIXIR_ERL_OPTIONS", "ERL_*",
+	// Go, Rust, awk
+	"GODEBUG", "GOFLAGS", "GOPATH", "GOROOT", "GOTOOLDIR", "GOENV", "GOPROXY", "GOTOOLCHAIN", "CARGO_*", "RUSTC*", "RUSTDOC*",
+	"RUSTFLAGS", "RUSTUP_*", "AWKPATH", "AWKLIBPATH",
+	// git and ssh
+	"GIT_*", "SSH_ASKPASS*", "SSH_AUTH_SOCK", "SSH_SK_*",
+	// pagers, editors, browsers
+	"BROWSER", "EDITOR", "LESS", "LESSCLOSE", "LESSKEY*", "LESSOPEN", "MANPAGER", "PAGER", "VISUAL", "SUDO_ASKPASS",
+	"SUDO_EDITOR", "SYSTEMD_PAGER", "SYSTEMD_EDITOR",
+	// whom to trust, and by what way to reach it
+	"ALL_PROXY", "AWS_CA_BUNDLE", "CURL_CA_BUNDLE", "CURL_HOME", "CURL_SSL_BACKEND", "FTP_PROXY", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
+	"GRPC_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "OPENSSL_*", "REQUESTS_CA_BUNDLE", "SSLKEYLOGFILE", "SSL_CERT_DIR",
+	"SSL_CERT_FILE", "WGETRC", "all_proxy", "ftp_proxy", "grpc_proxy", "http_proxy", "https_proxy", "no_proxy",
+	// compilers, debuggers, builds, sanitizers
+	"ASAN_OPTIONS", "CC", "CFLAGS", "CMAKE_*", "COMPILER_PATH", "CPATH", "CPLUS_INCLUDE_PATH", "CXX", "CXXFLAGS",
+	"C_INCLUDE_PATH", "DEBUGINFOD_*", "GCC_*", "GDBHISTFILE", "LDFLAGS", "LIBRARY_PATH", "LSAN_OPTIONS", "MAKEFILES",
+	"MAKEFLAGS", "MSAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS",
+	// the desktop
+	"DBUS_*", "DISPLAY", "GIO_*", "GTK_*", "QT_*", "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_CONFIG_DIRS", "XDG_CONFIG_HOME",
+	"XDG_DATA_DIRS", "XDG_DATA_HOME", "XDG_RUNTIME_DIR",
+	// clouds and agents: other configuration, and credentials that are none of this program's business
+	"ANTHROPIC_*", "AWS_CONFIG_FILE", "AWS_PROFILE", "AWS_SHARED_CREDENTIALS_FILE", "DOCKER_*", "KUBECONFIG", "OPENAI_*",
+	"OP_CONNECT_*", "OP_SERVICE_ACCOUNT_TOKEN", "OP_SESSION_*",
+	// envseal's own
+	"ENVSEAL_*",
+};
+
+static bool pattern_matches(const char *pattern, struct span name)
+{
+	size_t len = strlen(pattern);
+	bool family = len > 0 && pattern[len - 1] == '*';
+	struct span head = span_of(pattern, family ? len - 1 : len);
+	return family ? span_has_prefix(name, head) : span_is_equal(name, head);
+}
+
+bool variable_is_steering(struct span name)
+{
+	for (size_t i = 0; i < ARRAY_COUNT(steering); i++)
+		if (pattern_matches(steering[i], name))
+			return true;
+	return false;
+}
+
+// Families whose tools also take credentials by variables: what a family's member of such a name holds steers nothing.
+static const char *const credential_families[] = {
+	"ANTHROPIC_*", "BUNDLE_*", "BUN_*", "CARGO_*", "DENO_*", "DOCKER_*", "GEM_*", "GIT_*", "NPM_CONFIG_*", "npm_config_*",
+	"OPENAI_*", "OP_*", "PIP_*", "UV_*", "YARN_*",
+};
+static const char *const credential_endings[] = {"_TOKEN", "_KEY", "_PASSWORD", "_SECRET", "_AUTH", "_AUTHTOKEN", "_authToken"};
+
+bool variable_is_credential(struct span name)
+{
+	bool in_family = false, has_ending = false;
+	for (size_t i = 0; i < ARRAY_COUNT(credential_families); i++)
+		in_family = in_family || pattern_matches(credential_families[i], name);
+	for (size_t i = 0; i < ARRAY_COUNT(credential_endings); i++) {
+		struct span ending = span_text(credential_endings[i]);
+		has_ending = has_ending || (name.len > ending.len &&
+					    span_is_equal(span_of(name.data + name.len - ending.len, ending.len), ending));
+	}
+	return in_family && has_ending;
+}
+
+// ------------------------------------------------------------------------------------------------------------- shapes
+
+static bool is_letter(uint8_t c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool is_word(struct span value, const char *more, size_t max)
+{
+	for (size_t i = 0; i < value.len; i++) {
+		uint8_t c = value.data[i];
+		if (!is_letter(c) && !(c >= '0' && c <= '9') && !(c != 0 && strchr(more, c)))
+			return false;
+	}
+	return value.len > 0 && value.len <= max;
+}
+
+// A path here would make the C library or a tool read a file of somebody's choice (CVE-2014-0475 and its like).
+static bool locale_is_plain(struct span value)
+{
+	return is_word(value, "._@-:", 64);
+}
+
+static bool terminal_is_plain(struct span value)
+{
+	return is_word(value, "._+-", 64);
+}
+
+static bool zone_is_plain(struct span value)
+{
+	for (size_t i = 0; i + 1 < value.len; i++)
+		if (value.data[i] == '.' && value.data[i + 1] == '.')
+			return false;
+	return is_word(value, "._+-/,:<>", 64) && value.data[0] != '/' && value.data[0] != ':';
+}
+
+static const struct {
+	const char *pattern;
+	bool (*is_plain)(struct span value);
+} shapes[] = {
+	{"LANG", locale_is_plain},     {"LANGUAGE", locale_is_plain},    {"LC_*", locale_is_plain}, {"LINGUAS", locale_is_plain},
+	{"TERM", terminal_is_plain}, {"COLORTERM", terminal_is_plain}, {"TZ", zone_is_plain},
+};
+
+bool variable_has_plain_shape(struct span name, struct span value)
+{
+	for (size_t i = 0; i < ARRAY_COUNT(shapes); i++)
+		if (pattern_matches(shapes[i].pattern, name))
+			return shapes[i].is_plain(value);
+	return true;
+}
