@@ -56,7 +56,7 @@ int audit_append(struct audit *audit, const char *kind, json_t *fields, struct a
 	_cleanup_log_lock_ int lock = -1;
 	r = log_lock(audit, LOCK_EX, &lock, err);
 	struct audit_head head;
-	uint64_t end;
+	uint64_t end = 0;
 	if (r == 0)
 		r = append_prepare(audit, &head, &end, err);
 	if (r < 0)
@@ -85,7 +85,7 @@ int audit_rotate(struct audit *audit, struct err *err)
 	_cleanup_log_lock_ int lock = -1;
 	r = log_lock(audit, LOCK_EX, &lock, err);
 	struct audit_head head;
-	uint64_t end;
+	uint64_t end = 0;
 	if (r == 0)
 		r = append_prepare(audit, &head, &end, err);
 	if (r < 0 || end == 0)
