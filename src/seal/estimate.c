@@ -5,32 +5,69 @@
 #include <math.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <zxcvbn.h>
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U
+#endif
 
 // log10(2): zxcvbn answers in bits.
 #define LOG10_OF_2 0.30102999566398119521
 
-// Scores the passphrase and writes the bits of entropy to `fd`. Never returns.
-//
-// A child, because zxcvbn copies parts of what it scores to its stack and to a heap that it does not wipe. Here those
-// copies end with the process, which lives for milliseconds and inherits that it cannot be dumped; the parent, which
-// lives on, never has them.
-static _Noreturn void estimate_in_child(struct span passphrase, int fd)
+// The program that scores (score_program.c), as bytes of this one: zxcvbn comes as a static library that cannot be linked
+// into a position-independent program, so it is a program of its own, embedded so that nobody can put another in its place.
+extern const uint8_t score_program_start[], score_program_end[];
+
+// In a memory file that may be executed and not read: the kernel then keeps the process undumpable from its first
+// instruction (fs/exec.c, would_dump), and its copies of the passphrase closed to others of the same user.
+static int score_program_open(int *out_fd, struct err *err)
 {
-	// Words that anybody who attacks this vault would try first.
-	const char *user_words[] = {"envseal", "vault", "passphrase", NULL};
-	char text[PASSPHRASE_SCORED_BYTES_MAX + 1];
+	_cleanup_fd_ int fd = memfd_create("envseal-score", MFD_CLOEXEC | MFD_EXEC);
+	// Kernels before 6.3 do not know MFD_EXEC, and give what it asks for.
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create("envseal-score", MFD_CLOEXEC);
+	if (fd < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot make a memory file for the program that scores passphrases "
+							     "(sysctl vm.memfd_noexec may refuse it)");
+	int r = fd_write_all(fd, span_of(score_program_start, (size_t)(score_program_end - score_program_start)),
+			     "the program that scores passphrases", err);
+	if (r < 0)
+		return r;
+	if (fchmod(fd, 0111) < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot protect the program that scores passphrases");
+	*out_fd = TAKE_FD(fd);
+	return 0;
+}
+
+// Puts the passphrase into a pipe: short enough never to block.
+static int passphrase_pipe(struct span passphrase, int *out_fd, struct err *err)
+{
+	int ends[2];
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot make a pipe to score the passphrase");
+	_cleanup_fd_ int from = ends[0];
+	_cleanup_fd_ int to = ends[1];
 	size_t len = passphrase.len < PASSPHRASE_SCORED_BYTES_MAX ? passphrase.len : PASSPHRASE_SCORED_BYTES_MAX;
-	// zxcvbn ends at a NUL; another control byte weighs the same and hides nothing behind it.
-	for (size_t i = 0; i < len; i++)
-		text[i] = passphrase.data[i] ? (char)passphrase.data[i] : '\x01';
-	text[len] = 0;
-	double bits = ZxcvbnMatch(text, user_words, NULL);
-	secret_wipe(text, sizeof(text));
-	struct err ignored;
-	_exit(fd_write_all(fd, span_of(&bits, sizeof(bits)), "the score", &ignored) < 0 ? 1 : 0);
+	int r = fd_write_all(to, span_of(passphrase.data, len), "the passphrase", err);
+	if (r == 0)
+		*out_fd = TAKE_FD(from);
+	return r;
+}
+
+// Becomes the program: a process of its own, because zxcvbn copies what it scores to its stack and to a heap that it does not
+// wipe. Here those copies end with the process, which lives for milliseconds.
+static _Noreturn void estimate_in_child(int program, int passphrase, int answer)
+{
+	char *const argv[] = {(char[]){"envseal-score"}, NULL};
+	char *const environment[] = {NULL};
+	sigset_t none;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (dup2(passphrase, STDIN_FILENO) == STDIN_FILENO && dup2(answer, STDOUT_FILENO) == STDOUT_FILENO)
+		execveat(program, "", argv, environment, AT_EMPTY_PATH);
+	_exit(1);
 }
 
 // Waits for the child and says whether it ended well.
@@ -47,6 +84,12 @@ static bool child_is_done(pid_t child)
 static int estimate_bits(struct span passphrase, double *out, struct err *err)
 {
 	int ends[2];
+	_cleanup_fd_ int program = -1, given = -1;
+	int r = score_program_open(&program, err);
+	if (r == 0)
+		r = passphrase_pipe(passphrase, &given, err);
+	if (r < 0)
+		return r;
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot make a pipe to score the passphrase");
 	_cleanup_fd_ int from = ends[0];
@@ -58,14 +101,14 @@ static int estimate_bits(struct span passphrase, double *out, struct err *err)
 	pid_t child = fork();
 	int failure = errno;
 	if (child == 0)
-		estimate_in_child(passphrase, to);
+		estimate_in_child(program, given, to);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (child < 0)
 		return err_set_errno(err, ERR_SYSTEM, failure, "cannot start a process to score the passphrase");
 	fd_close(&to);
 	double bits = NAN;
 	_cleanup_buf_ struct buf answer = BUF_INIT(sizeof(bits));
-	int r = fd_read_all(from, &answer, "the passphrase's score", err);
+	r = fd_read_all(from, &answer, "the passphrase's score", err);
 	bool ok = child_is_done(child);
 	if (r < 0)
 		return r;
