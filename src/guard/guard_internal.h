@@ -1,0 +1,33 @@
+// guard's own pieces: how a check looks and how it answers.
+#pragma once
+
+#include "guard/guard.h"
+
+// A check fills severity, text and remedy by finding_set, exactly once; id and category are those of its row.
+struct guard_check {
+	const char *id;
+	const char *category;
+	void (*run)(const struct guard_source *source, struct finding *finding);
+};
+
+// One table a file, in the order in which they are shown.
+extern const struct guard_check guard_process_checks[];
+extern const size_t guard_process_check_count;
+extern const struct guard_check guard_memory_checks[];
+extern const size_t guard_memory_check_count;
+extern const struct guard_check guard_kernel_checks[];
+extern const size_t guard_kernel_check_count;
+extern const struct guard_check guard_terminal_checks[];
+extern const size_t guard_terminal_check_count;
+
+// `remedy` is "" when nothing is needed. Both are cut to FINDING_TEXT_BYTES.
+void finding_set(struct finding *finding, enum finding_severity severity, const char *remedy, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+// The note of a check that cannot look.
+void finding_unknown(struct finding *finding, const char *path);
+
+// Reads root/path into `out` without its last newline. False when it is not there, cannot be read, or is larger than `out`
+// takes (buf's max).
+bool guard_read(const char *root, const char *path, struct buf *out);
+// The same for a file that holds one number.
+bool guard_read_number(const char *root, const char *path, long long *out);

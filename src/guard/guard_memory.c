@@ -1,0 +1,105 @@
+// Whether secrets can be kept out of swap and out of other processes' reach.
+#include "guard/guard_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef SYS_memfd_secret
+#define SYS_memfd_secret 447
+#endif
+
+// Keys, passphrases and a few values of ordinary size; and room for one value of the largest size, which exists several
+// times while it is decrypted.
+#define MEMLOCK_LEAST_BYTES (256u << 10)
+#define MEMLOCK_ENOUGH_BYTES (4u << 20)
+
+static void check_memfd_secret(const struct guard_source *source, struct finding *finding)
+{
+	(void)source;
+	_cleanup_fd_ int fd = (int)syscall(SYS_memfd_secret, O_CLOEXEC);
+	if (fd >= 0)
+		finding_set(finding, FINDING_OK, "", "secrets lie in memory that not even the kernel maps (memfd_secret)");
+	else
+		finding_set(finding, FINDING_NOTE,
+			    errno == ENOSYS ? "boot a kernel from 5.14 on, before 6.5 with secretmem.enable=1" : "",
+			    "memfd_secret cannot be had (%s); secrets lie in locked, guarded memory instead", strerrordesc_np(errno));
+}
+
+static void check_memlock(const struct guard_source *source, struct finding *finding)
+{
+	(void)source;
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_MEMLOCK, &limit) < 0) {
+		finding_unknown(finding, "RLIMIT_MEMLOCK");
+		return;
+	}
+	bool is_unlimited = limit.rlim_cur == RLIM_INFINITY || geteuid() == 0;
+	unsigned long long kib = limit.rlim_cur / 1024;
+	const char *remedy = "raise it: ulimit -l 8192, or memlock in /etc/security/limits.conf";
+	if (is_unlimited)
+		finding_set(finding, FINDING_OK, "", "as much memory as needed can be kept out of swap");
+	else if (limit.rlim_cur >= MEMLOCK_ENOUGH_BYTES)
+		finding_set(finding, FINDING_OK, "", "%llu KiB of memory can be kept out of swap", kib);
+	else if (limit.rlim_cur >= MEMLOCK_LEAST_BYTES)
+		finding_set(finding, FINDING_WARN, remedy,
+			    "only %llu KiB of memory can be kept out of swap: large values are refused, and redaction tables of many "
+			    "secrets may be swapped", kib);
+	else
+		finding_set(finding, FINDING_BAD, remedy,
+			    "only %llu KiB of memory can be kept out of swap: too little for keys and values, which are then refused",
+			    kib);
+}
+
+enum swap_kind { SWAP_MEMORY, SWAP_ENCRYPTED, SWAP_OPEN };
+
+// By the name of the device: zram is memory, and what dm-crypt made says so in its uuid. A file lies on who knows what.
+static enum swap_kind swap_classify(const char *sys, struct span device)
+{
+	char path[256];
+	if (span_has_prefix(device, SPAN_LITERAL("/dev/zram")))
+		return SWAP_MEMORY;
+	if (!span_has_prefix(device, SPAN_LITERAL("/dev/dm-")) || device.len > 64)
+		return SWAP_OPEN;
+	snprintf(path, sizeof(path), "block/%.*s/dm/uuid", (int)device.len - 5, (const char *)device.data + 5);
+	_cleanup_buf_ struct buf uuid = BUF_INIT(4096);
+	bool is_crypt = guard_read(sys, path, &uuid) && span_has_prefix(buf_span(&uuid), SPAN_LITERAL("CRYPT-"));
+	return is_crypt ? SWAP_ENCRYPTED : SWAP_OPEN;
+}
+
+static void check_swap(const struct guard_source *source, struct finding *finding)
+{
+	_cleanup_buf_ struct buf swaps = BUF_INIT(65536);
+	if (!guard_read(source->proc, "swaps", &swaps)) {
+		finding_unknown(finding, "/proc/swaps");
+		return;
+	}
+	size_t count = 0;
+	enum swap_kind worst = SWAP_MEMORY;
+	// The first line is a heading.
+	const char *line = strchr(buf_text(&swaps), '\n');
+	for (; line && line[1]; line = strchr(line + 1, '\n')) {
+		enum swap_kind kind = swap_classify(source->sys, span_of(line + 1, strcspn(line + 1, " \t\n")));
+		worst = kind > worst ? kind : worst;
+		count++;
+	}
+	if (count == 0)
+		finding_set(finding, FINDING_OK, "", "there is no swap");
+	else if (worst != SWAP_OPEN)
+		finding_set(finding, FINDING_OK, "", "swap is %s", worst == SWAP_MEMORY ? "compressed memory (zram)" : "encrypted");
+	else
+		finding_set(finding, FINDING_WARN, "encrypt it (cryptsetup, with a random key at each boot), or use zram",
+			    "swap is not visibly encrypted: envseal's own secrets are kept out of it, but the memory of a program that "
+			    "got one, and a secret handed over as a file, may be written to disk");
+}
+
+const struct guard_check guard_memory_checks[] = {
+	{"memfd-secret", "memory", check_memfd_secret},
+	{"memory-lock", "memory", check_memlock},
+	{"swap", "memory", check_swap},
+};
+const size_t guard_memory_check_count = ARRAY_COUNT(guard_memory_checks);

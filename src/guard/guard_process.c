@@ -1,0 +1,155 @@
+// What holds for envseal's own process, and for the programs that it starts.
+#include "guard/guard_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define STATUS_BYTES_MAX 65536
+#define MOUNTS_BYTES_MAX (1u << 20)
+
+static void check_proc(const struct guard_source *source, struct finding *finding)
+{
+	_cleanup_buf_ struct buf status = BUF_INIT(STATUS_BYTES_MAX);
+	if (guard_read(source->proc, "self/status", &status))
+		finding_set(finding, FINDING_OK, "", "/proc is mounted");
+	else
+		finding_set(finding, FINDING_WARN, "mount it: mount -t proc proc /proc",
+			    "/proc is missing: secrets as files (-s NAME=VAR:file) and sealed copies of scripts cannot be opened");
+}
+
+static void check_dumpable(const struct guard_source *source, struct finding *finding)
+{
+	(void)source;
+	if (prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0)
+		finding_set(finding, FINDING_OK, "", "this process is closed to other processes of yours and dumps no core");
+	else
+		finding_set(finding, FINDING_BAD, "report this as a bug, with your kernel's version",
+			    "this process is dumpable: other processes of yours can read its memory");
+}
+
+static void check_tracer(const struct guard_source *source, struct finding *finding)
+{
+	_cleanup_buf_ struct buf status = BUF_INIT(STATUS_BYTES_MAX);
+	const char *line = NULL;
+	if (guard_read(source->proc, "self/status", &status))
+		line = strstr(buf_text(&status), "\nTracerPid:");
+	long tracer = line ? strtol(line + strlen("\nTracerPid:"), NULL, 10) : 0;
+	if (!line)
+		finding_unknown(finding, "/proc/self/status");
+	else if (tracer == 0)
+		finding_set(finding, FINDING_OK, "", "no debugger or tracer is attached");
+	else
+		finding_set(finding, FINDING_BAD, "find out what it is, and end it: ps -fp followed by that number",
+			    "process %ld is attached as a tracer and can read every secret", tracer);
+}
+
+static void check_core_limit(const struct guard_source *source, struct finding *finding)
+{
+	(void)source;
+	struct rlimit limit;
+	// 0 stops files only: the kernel still feeds a program that core_pattern names. 1 stops both.
+	if (getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_max <= 1)
+		finding_set(finding, FINDING_OK, "", "core dumps are off for envseal and for the programs it starts");
+	else
+		finding_set(finding, FINDING_BAD, "report this as a bug, with your kernel's version",
+			    "core dumps are not off: a crash could write secrets to disk");
+}
+
+static void check_core_pattern(const struct guard_source *source, struct finding *finding)
+{
+	_cleanup_buf_ struct buf pattern = BUF_INIT(4096);
+	if (!guard_read(source->proc, "sys/kernel/core_pattern", &pattern))
+		finding_unknown(finding, "/proc/sys/kernel/core_pattern");
+	else if (buf_text(&pattern)[0] == '|')
+		finding_set(finding, FINDING_NOTE, "",
+			    "crashes on this machine are handed to a program (core_pattern is a pipe); envseal's limit of 1 byte "
+			    "stops that too, unless a program raises its own limit as root");
+	else
+		finding_set(finding, FINDING_OK, "", "core dumps would go to files, and the limit stops them");
+}
+
+static void check_ptrace(const struct guard_source *source, struct finding *finding)
+{
+	long long scope = 0;
+	bool known = guard_read_number(source->proc, "sys/kernel/yama/ptrace_scope", &scope);
+	if (known && scope >= 1)
+		finding_set(finding, FINDING_OK, "",
+			    "processes cannot attach to others of the same user (ptrace_scope %lld); /proc/PID/environ of a running "
+			    "program stays readable to you, so prefer -s NAME=VAR:file or pipe for the most precious ones", scope);
+	else
+		finding_set(finding, FINDING_WARN, known ? "sysctl kernel.yama.ptrace_scope=1"
+							 : "use a kernel with the Yama module, and kernel.yama.ptrace_scope=1",
+			    "any process of yours can read the memory and the environment of a program while it runs with secrets "
+			    "(%s)", known ? "ptrace_scope is 0" : "this kernel has no ptrace_scope");
+}
+
+static void check_root(const struct guard_source *source, struct finding *finding)
+{
+	(void)source;
+	if (geteuid() != 0)
+		finding_set(finding, FINDING_OK, "", "envseal runs as an ordinary user");
+	else
+		finding_set(finding, FINDING_WARN, "work as an ordinary user, and let agents do so",
+			    "envseal runs as root: whatever else runs as root can read its memory and change its files, and no "
+			    "setting prevents that");
+}
+
+// Not read by envseal: it is linked statically. Programs get neither.
+static void check_preload(const struct guard_source *source, struct finding *finding)
+{
+	(void)source;
+	static const char *const names[] = {"LD_PRELOAD", "LD_AUDIT"};
+	const char *found = NULL;
+	for (size_t i = 0; i < ARRAY_COUNT(names); i++)
+		found = getenv(names[i]) ? names[i] : found;
+	if (found)
+		finding_set(finding, FINDING_NOTE, "find out who sets it: look into your shell's start-up files",
+			    "%s is set; it does not reach envseal, which is linked statically, nor the programs it starts, but "
+			    "everything else in this session", found);
+	else
+		finding_set(finding, FINDING_OK, "", "nothing is set to be loaded into every program (LD_PRELOAD, LD_AUDIT)");
+}
+
+// The last line of mountinfo(5) whose mount point is /proc counts.
+static bool proc_is_hiding(const char *mounts)
+{
+	bool hiding = false;
+	for (const char *line = mounts; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+		size_t len = strcspn(line, "\n");
+		if (!memmem(line, len, " /proc ", 7) || !memmem(line, len, " - proc ", 8))
+			continue;
+		const char *option = memmem(line, len, "hidepid=", 8);
+		hiding = option && option[8] != '0' && strncmp(option + 8, "off", 3) != 0;
+	}
+	return hiding;
+}
+
+static void check_hidepid(const struct guard_source *source, struct finding *finding)
+{
+	_cleanup_buf_ struct buf mounts = BUF_INIT(MOUNTS_BYTES_MAX);
+	if (!guard_read(source->proc, "self/mountinfo", &mounts))
+		finding_unknown(finding, "/proc/self/mountinfo");
+	else if (proc_is_hiding(buf_text(&mounts)))
+		finding_set(finding, FINDING_OK, "", "other users cannot see the arguments of your processes (hidepid)");
+	else
+		finding_set(finding, FINDING_NOTE, "",
+			    "other users can see the arguments of your processes; envseal never puts a value there, and neither "
+			    "should the programs that you start");
+}
+
+const struct guard_check guard_process_checks[] = {
+	{"proc", "files", check_proc},
+	{"process-dumpable", "process", check_dumpable},
+	{"tracer", "process", check_tracer},
+	{"core-limit", "process", check_core_limit},
+	{"core-pattern", "process", check_core_pattern},
+	{"ptrace-scope", "process", check_ptrace},
+	{"root", "process", check_root},
+	{"preload", "process", check_preload},
+	{"proc-hidepid", "process", check_hidepid},
+};
+const size_t guard_process_check_count = ARRAY_COUNT(guard_process_checks);
