@@ -185,8 +185,12 @@ static void supervisor_child(struct supervisor *sv)
 		fd_close(&sv->pidfd);
 		return;
 	}
-	if (waitid(P_PID, (id_t)sv->program, &info, WSTOPPED | WNOHANG) == 0 && info.si_pid == sv->program)
-		signals_stop_along(&sv->signals, sv->program);
+	if (waitid(P_PID, (id_t)sv->program, &info, WSTOPPED | WNOHANG) < 0 || info.si_pid != sv->program)
+		return;
+	// What it said before it stopped is to be seen before the shell says that it has stopped.
+	for (size_t i = 0; i < RELAY_COUNT; i++)
+		relay_advance(&sv->relays[i], true);
+	signals_stop_along(&sv->signals, sv->program);
 }
 
 static void supervisor_signals(struct supervisor *sv)
