@@ -5,7 +5,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-// Keeps aside what a crash left behind the last whole record, then cuts it off. In this order, so that it is never lost.
+// Keeps aside what a crash left after the last whole record, then cuts it off: in this order, so that it is never lost.
 static int torn_cut(const struct audit *audit, const struct tail *tail, uint64_t number, struct err *err)
 {
 	if (tail->torn.len == 0)

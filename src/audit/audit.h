@@ -1,11 +1,11 @@
 // audit: the append-only, hash-chained log. One JSON object a line; format: docs/format-audit.md.
 //
 // Invariants
-//  - Each record carries its number, the hash of the one before and its own (BLAKE2b-256); one write(2) per record, under
-//    a lock that all processes share, and fdatasync before audit_append returns.
+//  - Each record carries its number, the hash of the one before and its own (BLAKE2b-256); one write(2) per record,
+//    under a lock that all processes share, and fdatasync before audit_append returns.
 //  - The log holds names and digests, never values; callers hand in text that is already printable.
-//  - A chain alone does not show a cut tail: the vault anchors count and hash under its MAC (struct audit_head there and
-//    back), and audit_verify compares.
+//  - A chain alone does not show a cut tail: the vault anchors count and hash under its MAC (struct audit_head there
+//    and back), and audit_verify compares.
 #pragma once
 
 #include <jansson.h>
@@ -62,13 +62,13 @@ struct audit_filter {
 	int64_t since;       // seconds, inclusive; 0: from the beginning
 	int64_t until;       // seconds, inclusive; 0: to the end
 };
-// Calls `each` for every matching record (borrowed), oldest first. Records that do not parse are ERR_DAMAGED. No lock is
-// held meanwhile. A negative return of `each` ends the query and is returned; `err` is then as `each` left it. `filter`
-// may be NULL: every record.
+// Calls `each` for every matching record (borrowed), oldest first. Records that do not parse are ERR_DAMAGED. No lock
+// is held meanwhile. A negative return of `each` ends the query and is returned; `err` is then as `each` left it.
+// `filter` may be NULL: every record.
 int audit_query(struct audit *audit, const struct audit_filter *filter, int (*each)(void *context, json_t *record),
 		void *context, struct err *err);
 // Closes the active file under its final name and starts a new one that carries the chain on.
 int audit_rotate(struct audit *audit, struct err *err);
-// Moves every file of the log into a folder audit-aside-TIME beside it: the way on from a chain that is broken. The next
-// record begins a new chain. ERR_SYSTEM.
+// Moves every file of the log into a folder audit-aside-TIME beside it: the way on from a chain that is broken. The
+// next record begins a new chain. ERR_SYSTEM.
 int audit_set_aside(struct audit *audit, struct err *err);

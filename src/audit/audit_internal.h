@@ -6,6 +6,8 @@
 //  - Descriptors of the log are read by pread only: their own offset means nothing.
 #pragma once
 
+#include <dirent.h>
+
 #include "audit/audit.h"
 #include "base/base.h"
 
@@ -40,9 +42,10 @@ const char *record_check(struct span line, struct record *out); // and its own h
 json_t *record_parse(struct span line);
 // The number at the head of a line of which the end may be missing; 0 when there is none.
 uint64_t record_number(struct span line);
-// Makes the whole line, its end included. ERR_INPUT for a kind or fields that no record can hold, ERR_LIMIT when too long.
-int record_make(const char *kind, json_t *fields, const struct audit_head *head, uint64_t torn_bytes, struct buf *out_line,
-		uint8_t out_hash[DIGEST_BYTES], struct err *err);
+// Makes the whole line, its end included, of the record behind `head`. ERR_INPUT for a kind or fields that no record
+// can hold, ERR_LIMIT when it gets too long.
+int record_make(const char *kind, json_t *fields, const struct audit_head *head, uint64_t torn_bytes,
+		struct buf *out_line, uint8_t out_hash[DIGEST_BYTES], struct err *err);
 
 // ----------------------------------------------------------------------------------------------------------- plain.c
 
@@ -92,6 +95,11 @@ struct rotated {
 	size_t count;
 };
 
+// The folder opened anew, for readdir.
+int log_list(const struct audit *audit, DIR **out, struct err *err);
+void dir_close_ptr(DIR **dir);
+// Whether this is the name of a file with records, whole or torn.
+bool is_record_file(const char *name);
 int rotated_list(const struct audit *audit, struct rotated *out, struct err *err);
 void rotated_done(struct rotated *rotated);
 #define _cleanup_rotated_ _cleanup_(rotated_done)
@@ -141,5 +149,5 @@ struct place {
 typedef int (*walk_each)(void *context, const struct place *place, struct span line, struct err *err);
 // Calls `each` for every line from `offset` of file `index` on (rotated.count: the active file). A negative return ends
 // the walk and is returned.
-int snapshot_walk(const struct audit *audit, const struct snapshot *snapshot, size_t index, uint64_t offset, walk_each each,
-		  void *context, struct err *err);
+int snapshot_walk(const struct audit *audit, const struct snapshot *snapshot, size_t index, uint64_t offset,
+		  walk_each each, void *context, struct err *err);

@@ -1,6 +1,5 @@
 #include "audit/audit_internal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -12,6 +11,7 @@
 #define ROTATED_PREFIX "audit-"
 #define ROTATED_SUFFIX ".jsonl"
 #define ROTATED_DIGITS 20
+#define TORN_PREFIX "audit-torn-"
 // 16 TiB of log. A folder with more names like these was made by something else.
 #define ROTATED_COUNT_MAX (1u << 20)
 
@@ -37,13 +37,19 @@ static uint64_t rotated_parse(const char *name)
 	return text_parse_u64(digits, "number", 1, INT64_MAX, &first, &ignored) == 0 ? first : 0;
 }
 
-static void dir_close_ptr(DIR **dir)
+bool is_record_file(const char *name)
+{
+	return strcmp(name, AUDIT_ACTIVE_NAME) == 0 || rotated_parse(name) > 0 ||
+	       span_has_prefix(span_text(name), SPAN_LITERAL(TORN_PREFIX));
+}
+
+void dir_close_ptr(DIR **dir)
 {
 	if (*dir)
 		closedir(*dir);
 }
 
-static int dir_open_again(const struct audit *audit, DIR **out, struct err *err)
+int log_list(const struct audit *audit, DIR **out, struct err *err)
 {
 	// A descriptor of its own: readdir moves the offset, and duplicates share it.
 	_cleanup_fd_ int fd = openat(audit->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -82,7 +88,7 @@ static int number_compare(const void *a, const void *b)
 int rotated_list(const struct audit *audit, struct rotated *out, struct err *err)
 {
 	_cleanup_(dir_close_ptr) DIR *dir = NULL;
-	int r = dir_open_again(audit, &dir, err);
+	int r = log_list(audit, &dir, err);
 	if (r < 0)
 		return r;
 	_cleanup_rotated_ struct rotated rotated = {0};
@@ -130,7 +136,7 @@ int rotated_open(const struct audit *audit, uint64_t first, int *out_fd, uint64_
 
 static void torn_name(uint64_t number, char out[AUDIT_NAME_BYTES])
 {
-	snprintf(out, AUDIT_NAME_BYTES, "audit-torn-%0*" PRIu64 ".part", ROTATED_DIGITS, number);
+	snprintf(out, AUDIT_NAME_BYTES, TORN_PREFIX "%0*" PRIu64 ".part", ROTATED_DIGITS, number);
 }
 
 int torn_keep(const struct audit *audit, uint64_t number, struct span torn, struct err *err)

@@ -13,9 +13,10 @@
 
 static int lock_open(struct audit *audit, struct err *err)
 {
-	int r = file_open_private(audit->dir_fd, audit->dir, AUDIT_LOCK_NAME, O_RDONLY, &audit->lock_fd, err);
+	int *fd = &audit->lock_fd;
+	int r = file_open_private(audit->dir_fd, audit->dir, AUDIT_LOCK_NAME, O_RDONLY, fd, err);
 	if (r == ERR_NOT_FOUND)
-		r = file_open_private(audit->dir_fd, audit->dir, AUDIT_LOCK_NAME, O_RDONLY | O_CREAT, &audit->lock_fd, err);
+		r = file_open_private(audit->dir_fd, audit->dir, AUDIT_LOCK_NAME, O_RDONLY | O_CREAT, fd, err);
 	// A copy of a log on read-only ground is read without the lock: nobody can be writing there.
 	bool cannot_make = r == ERR_SYSTEM && (err->sys_errno == EROFS || err->sys_errno == EACCES);
 	return cannot_make && !audit->is_writable ? 0 : r;
@@ -50,12 +51,18 @@ static int active_open(struct audit *audit, struct err *err)
 	return r;
 }
 
-int log_refresh(struct audit *audit, struct err *err)
+// Whether the open file is still the one that has the name.
+static bool active_is_current(const struct audit *audit)
 {
 	struct stat named, open;
-	if (audit->active_fd >= 0 && fstat(audit->active_fd, &open) == 0 &&
-	    fstatat(audit->dir_fd, AUDIT_ACTIVE_NAME, &named, AT_SYMLINK_NOFOLLOW) == 0 && named.st_dev == open.st_dev &&
-	    named.st_ino == open.st_ino)
+	return audit->active_fd >= 0 && fstat(audit->active_fd, &open) == 0 &&
+	       fstatat(audit->dir_fd, AUDIT_ACTIVE_NAME, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       named.st_dev == open.st_dev && named.st_ino == open.st_ino;
+}
+
+int log_refresh(struct audit *audit, struct err *err)
+{
+	if (active_is_current(audit))
 		return file_check_private(audit->active_fd, AUDIT_ACTIVE_NAME, err);
 	fd_close(&audit->active_fd);
 	return active_open(audit, err);
@@ -160,7 +167,8 @@ int log_head(const struct audit *audit, struct tail *out_tail, struct audit_head
 	struct record record;
 	const char *reason = last->line_end > 0 ? record_check(last->line, &record) : NULL;
 	if (reason)
-		return err_set(err, ERR_DAMAGED, "the last record of %s: %s; envseal audit verify tells more", name, reason);
+		return err_set(err, ERR_DAMAGED, "the last record of %s: %s; envseal audit verify tells more", name,
+			       reason);
 	if (last->line_end > 0) {
 		head.count = record.number;
 		memcpy(head.hash, record.hash, DIGEST_BYTES);
@@ -193,7 +201,8 @@ static int active_rename(const struct audit *audit, const char *name, struct err
 			r = renameat(audit->dir_fd, AUDIT_ACTIVE_NAME, audit->dir_fd, name);
 	}
 	if (r < 0 && errno == EEXIST)
-		return err_set(err, ERR_DAMAGED, "there is a file %s already, so the audit log cannot be rotated; move it away", name);
+		return err_set(err, ERR_DAMAGED,
+			       "there is a file %s already, so the audit log cannot be rotated; move it away", name);
 	if (r < 0)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot rename the audit log to %s", name);
 	return 0;
@@ -207,7 +216,8 @@ int log_rotate(struct audit *audit, struct err *err)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot read the audit log");
 	uint64_t first = record_number(span_of(begin, (size_t)n));
 	if (first == 0)
-		return err_set(err, ERR_DAMAGED, "the first record of %s does not have the form of a record", AUDIT_ACTIVE_NAME);
+		return err_set(err, ERR_DAMAGED, "the first record of %s does not have the form of a record",
+			       AUDIT_ACTIVE_NAME);
 	char name[AUDIT_NAME_BYTES];
 	rotated_name(first, name);
 	int r = active_rename(audit, name, err);

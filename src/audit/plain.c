@@ -2,9 +2,9 @@
 
 #include <string.h>
 
-// Verification spends most of its time in the JSON parser, which builds a tree that nobody looks at. This recognises the
-// JSON that records are made of without building anything. It takes less than the parser takes, never more: what it does
-// not know (\u escapes, reals, long integers, many members, deep nesting) it leaves to the parser.
+// Verification would spend most of its time in the JSON parser, which builds a tree that nobody looks at. This
+// recognises the JSON that records are made of without building anything. It takes less than the parser takes, never
+// more: what it does not know (\u escapes, reals, long integers, many members, deep nesting) it leaves to the parser.
 
 #define PLAIN_DEPTH_MAX 8
 #define PLAIN_MEMBERS_MAX 32

@@ -178,7 +178,8 @@ static int fields_check(json_t *fields, struct err *err)
 		return err_set(err, ERR_INPUT, "the fields of an audit record must be a JSON object");
 	for (size_t i = 0; i < ARRAY_COUNT(own); i++)
 		if (json_object_get(fields, own[i]))
-			return err_set(err, ERR_INPUT, "the audit log sets the field '%s' itself; give yours another name", own[i]);
+			return err_set(err, ERR_INPUT,
+				       "the audit log sets the field '%s' itself; give yours another name", own[i]);
 	return 0;
 }
 
@@ -196,7 +197,8 @@ static char *record_dump(const char *kind, json_t *fields, const struct audit_he
 	_cleanup_(json_free_ptr) json_t *record = json_object();
 	bool ok = json_object_set_new(record, "seq", json_integer((json_int_t)(head->count + 1))) == 0 &&
 		  json_object_set_new(record, "time", json_string(time)) == 0 &&
-		  json_object_set_new(record, "kind", json_string(kind)) == 0 && json_object_update(record, fields) == 0 &&
+		  json_object_set_new(record, "kind", json_string(kind)) == 0 &&
+		  json_object_update(record, fields) == 0 &&
 		  (torn_bytes == 0 ||
 		   json_object_set_new(record, "torn_bytes", json_integer((json_int_t)torn_bytes)) == 0) &&
 		  json_object_set_new(record, "prev", json_string(previous)) == 0;
@@ -212,33 +214,42 @@ static int line_finish(struct span body, struct buf *line, uint8_t out_hash[DIGE
 	if (r == 0)
 		r = buf_printf(line, err, ",\"hash\":\"%s\"}\n", hash);
 	if (r == ERR_LIMIT)
-		return err_set(err, ERR_LIMIT, "the audit record would be longer than %u bytes; shorten the command line it tells of",
+		return err_set(err, ERR_LIMIT,
+			       "the audit record would be longer than %u bytes; shorten the command line it tells of",
 			       AUDIT_LINE_BYTES_MAX);
 	return r;
 }
 
-int record_make(const char *kind, json_t *fields, const struct audit_head *head, uint64_t torn_bytes, struct buf *out_line,
-		uint8_t out_hash[DIGEST_BYTES], struct err *err)
+static int head_check(const struct audit_head *head, struct err *err)
+{
+	if (head->count < INT64_MAX)
+		return 0;
+	return err_set(err, ERR_LIMIT, "the audit log has no numbers left; move its files away to begin a new one");
+}
+
+int record_make(const char *kind, json_t *fields, const struct audit_head *head, uint64_t torn_bytes,
+		struct buf *out_line, uint8_t out_hash[DIGEST_BYTES], struct err *err)
 {
 	int r = kind_check(kind, err);
 	if (r == 0)
 		r = fields_check(fields, err);
+	if (r == 0)
+		r = head_check(head, err);
 	if (r < 0)
 		return r;
-	if (head->count >= INT64_MAX)
-		return err_set(err, ERR_LIMIT, "the audit log has no numbers left; move its files away to begin a new one");
 	char time[CLOCK_TEXT_BYTES];
 	clock_format(clock_now(), time);
 	_cleanup_free_ char *text = record_dump(kind, fields, head, time, torn_bytes);
 	if (!text)
-		return err_set(err, ERR_INPUT, "the audit record cannot be written as JSON: a field is no JSON value or memory ran out");
+		return err_set(err, ERR_INPUT,
+			       "the audit record cannot be written as JSON: a field is no JSON value, or no memory");
 	_cleanup_buf_ struct buf line = BUF_INIT(AUDIT_LINE_BYTES_MAX);
 	uint8_t hash[DIGEST_BYTES];
 	// Without the closing brace: "hash" comes before it.
 	r = line_finish(span_of(text, strlen(text) - 1), &line, hash, err);
 	if (r < 0)
 		return r;
-	// What a JSON library writes it may refuse to read (a NUL in a string, deep nesting), and the log must always verify.
+	// What a JSON library writes it may refuse to read (a NUL in a string, deep nesting), and the log must verify.
 	struct record ignored;
 	const char *reason = record_check(span_of(line.data, line.len - 1), &ignored);
 	if (reason)

@@ -64,25 +64,30 @@ static int walk_file(int fd, struct place place, uint64_t start, uint64_t end, w
 	return r < 0 ? r : walk_lines(&lines, &place, each, context, err);
 }
 
-int snapshot_walk(const struct audit *audit, const struct snapshot *snapshot, size_t index, uint64_t offset, walk_each each,
-		  void *context, struct err *err)
+static int walk_rotated(const struct audit *audit, uint64_t first, uint64_t start, walk_each each, void *context,
+			struct err *err)
 {
-	for (size_t i = index; i <= snapshot->rotated.count; i++, offset = 0) {
-		char name[AUDIT_NAME_BYTES] = AUDIT_ACTIVE_NAME;
-		struct place place = {.file = name, .line = offset == 0};
-		if (i == snapshot->rotated.count)
-			return snapshot->active_fd < 0 ? 0
-						       : walk_file(snapshot->active_fd, place, offset, snapshot->active_end, each,
-								   context, err);
-		place.file_first = snapshot->rotated.first[i];
-		rotated_name(place.file_first, name);
-		_cleanup_fd_ int fd = -1;
-		uint64_t size;
-		int r = rotated_open(audit, place.file_first, &fd, &size, err);
-		if (r == 0)
-			r = walk_file(fd, place, offset, size, each, context, err);
+	char name[AUDIT_NAME_BYTES];
+	rotated_name(first, name);
+	_cleanup_fd_ int fd = -1;
+	uint64_t size;
+	int r = rotated_open(audit, first, &fd, &size, err);
+	if (r < 0)
+		return r;
+	struct place place = {.file = name, .file_first = first, .line = start == 0};
+	return walk_file(fd, place, start, size, each, context, err);
+}
+
+int snapshot_walk(const struct audit *audit, const struct snapshot *snapshot, size_t index, uint64_t offset,
+		  walk_each each, void *context, struct err *err)
+{
+	for (; index < snapshot->rotated.count; index++, offset = 0) {
+		int r = walk_rotated(audit, snapshot->rotated.first[index], offset, each, context, err);
 		if (r < 0)
 			return r;
 	}
-	return 0;
+	if (snapshot->active_fd < 0)
+		return 0;
+	struct place place = {.file = AUDIT_ACTIVE_NAME, .line = offset == 0};
+	return walk_file(snapshot->active_fd, place, offset, snapshot->active_end, each, context, err);
 }

@@ -18,8 +18,8 @@ struct verifier {
 static int record_refuse(const struct place *place, uint64_t number, const char *reason, struct err *err)
 {
 	if (place->line > 0)
-		return err_set(err, ERR_DAMAGED, "record %" PRIu64 " (%s line %" PRIu64 "): %s", number, place->file, place->line,
-			       reason);
+		return err_set(err, ERR_DAMAGED, "record %" PRIu64 " (%s line %" PRIu64 "): %s", number, place->file,
+			       place->line, reason);
 	return err_set(err, ERR_DAMAGED, "record %" PRIu64 " (%s): %s", number, place->file, reason);
 }
 
@@ -31,9 +31,10 @@ static int file_check_first(const struct place *place, uint64_t expected, struct
 	if (place->file_first == 0 || place->file_first == expected)
 		return 0;
 	if (place->file_first > expected)
-		return err_set(err, ERR_DAMAGED, "file %s is missing: %s begins with record %" PRIu64, missing, place->file,
-			       place->file_first);
-	return err_set(err, ERR_DAMAGED, "file %s begins again with record %" PRIu64 ", where record %" PRIu64 " was expected",
+		return err_set(err, ERR_DAMAGED, "file %s is missing: %s begins with record %" PRIu64, missing,
+			       place->file, place->file_first);
+	return err_set(err, ERR_DAMAGED,
+		       "file %s begins again with record %" PRIu64 ", where record %" PRIu64 " was expected",
 		       place->file, place->file_first, expected);
 }
 
@@ -58,37 +59,47 @@ static int anchor_check_record(struct verifier *verifier, const struct record *r
 		return 0;
 	if (!digest_is_equal(record->hash, anchor->hash))
 		return err_set(err, ERR_DAMAGED,
-			       "record %" PRIu64 " is not the one the vault anchored: the log was rewritten", anchor->count);
+			       "record %" PRIu64 " is not the one the vault anchored: the log was rewritten",
+			       anchor->count);
 	verifier->has_anchor_passed = true;
 	return 0;
+}
+
+// Whether a record, right in itself, follows the one before it.
+static int link_check(const struct verifier *verifier, const struct place *place, const struct record *record,
+		      struct err *err)
+{
+	uint64_t expected = verifier->count + 1;
+	char text[96] = "the first record must have no previous hash";
+	if (!verifier->is_begun)
+		return 0;
+	if (record->number != expected)
+		return number_refuse(place, record->number, expected, err);
+	if (digest_is_equal(record->previous, verifier->hash))
+		return 0;
+	if (verifier->count > 0)
+		snprintf(text, sizeof(text), "previous hash does not match record %" PRIu64, verifier->count);
+	return record_refuse(place, expected, text, err);
 }
 
 static int verify_line(void *context, const struct place *place, struct span line, struct err *err)
 {
 	struct verifier *verifier = context;
-	uint64_t expected = verifier->count + 1;
+	struct record record;
 	int r = 0;
-	if (place->line == 1) {
-		r = verifier->is_begun ? file_check_first(place, expected, err) : 0;
-		verifier->files++;
-	}
+	if (place->line == 1 && verifier->is_begun)
+		r = file_check_first(place, verifier->count + 1, err);
 	if (r < 0)
 		return r;
-	struct record record;
+	verifier->files += place->line == 1;
 	const char *reason = record_check(line, &record);
-	if (!verifier->is_begun && !reason)
-		expected = record.number;
+	if (reason && !verifier->is_begun)
+		return err_set(err, ERR_DAMAGED, "%s line %" PRIu64 ": %s", place->file, place->line, reason);
 	if (reason)
-		return record_refuse(place, expected, reason, err);
-	if (record.number != expected)
-		return number_refuse(place, record.number, expected, err);
-	if (verifier->is_begun && !digest_is_equal(record.previous, verifier->hash)) {
-		char text[96];
-		snprintf(text, sizeof(text), "previous hash does not match record %" PRIu64, verifier->count);
-		return record_refuse(place, expected, verifier->count > 0 ? text : "the first record must have no previous hash",
-				     err);
-	}
-	r = anchor_check_record(verifier, &record, err);
+		return record_refuse(place, verifier->count + 1, reason, err);
+	r = link_check(verifier, place, &record, err);
+	if (r == 0)
+		r = anchor_check_record(verifier, &record, err);
 	if (r < 0)
 		return r;
 	verifier->is_begun = true;
@@ -100,7 +111,8 @@ static int verify_line(void *context, const struct place *place, struct span lin
 static int refuse_cut(uint64_t count, uint64_t anchored, struct err *err)
 {
 	return err_set(err, ERR_DAMAGED,
-		       "the log ends at record %" PRIu64 ", but the vault's anchor is at record %" PRIu64 ": the tail was cut",
+		       "the log ends at record %" PRIu64 ", but the vault's anchor is at record %" PRIu64
+		       ": the tail was cut",
 		       count, anchored);
 }
 
@@ -195,7 +207,8 @@ int audit_check_anchor(struct audit *audit, const struct audit_head *anchor, uin
 	if (verifier.count < anchor->count)
 		return refuse_cut(verifier.count, anchor->count, err);
 	if (anchor->count > 0 && !verifier.has_anchor_passed)
-		return err_set(err, ERR_DAMAGED, "record %" PRIu64 ", which the vault anchored, is not in the log", anchor->count);
+		return err_set(err, ERR_DAMAGED, "record %" PRIu64 ", which the vault anchored, is not in the log",
+			       anchor->count);
 	*ret_unanchored = verifier.count - anchor->count;
 	return 0;
 }

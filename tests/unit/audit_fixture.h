@@ -128,13 +128,14 @@ static inline void assert_verifies(struct fixture *fixture, uint64_t records)
 	assert_int_equal(report.records, records);
 }
 
-#define assert_sentence(fixture, part)                                                                                   \
-	do {                                                                                                             \
-		if (!strstr((fixture)->err.text, part))                                                                  \
-			fail_msg("'%s' is not in '%s'", part, (fixture)->err.text);                                      \
+#define assert_sentence(fixture, part) \
+	do { \
+		if (!strstr((fixture)->err.text, part)) \
+			fail_msg("'%s' is not in '%s'", part, (fixture)->err.text); \
 	} while (0)
 
-static inline void append_refuses(struct fixture *fixture, struct audit *audit, const char *kind, json_t *fields, int code)
+static inline void append_refuses(struct fixture *fixture, struct audit *audit, const char *kind, json_t *fields,
+				  int code)
 {
 	struct audit_head head;
 	assert_int_equal(audit_append(audit, kind, fields, &head, &fixture->err), code);

@@ -38,8 +38,8 @@ static void record_has_the_written_form(void **state)
 	const char *text = buf_text(&log);
 	assert_int_equal(head.file_offset, log.len);
 	assert_memory_equal(text, "{\"seq\":1,\"time\":\"", 17);
-	static const char rest[] = "\",\"kind\":\"run.intent\",\"zeta\":\"\\u00E9\\n\\u001B\",\"alpha\":1,\"list\":[\"x\"],\"prev\":"
-				   "\"0000000000000000000000000000000000000000000000000000000000000000\",\"hash\":\"";
+	static const char rest[] = "\",\"kind\":\"run.intent\",\"zeta\":\"\\u00E9\\n\\u001B\",\"alpha\":1,"
+				   "\"list\":[\"x\"],\"prev\":\"0000000000000000000000000000000000000000000000000000000000000000\",\"hash\":\"";
 	assert_memory_equal(text + 17 + 20, rest, sizeof(rest) - 1);
 	char hex[DIGEST_HEX_BYTES];
 	uint8_t hash[DIGEST_BYTES];
@@ -285,7 +285,8 @@ static void query_filters(void **state)
 	struct fixture *fixture = *state;
 	struct audit *audit = log_open(fixture);
 	append_json(fixture, audit, "run.intent", "{\"secrets\":[\"A\",\"B\"],\"program\":\"/usr/bin/curl\"}");
-	append_json(fixture, audit, "run.outcome", "{\"secrets\":[{\"name\":\"A\"},{\"name\":\"C\"}],\"program\":{\"path\":\"/bin/sh\"}}");
+	append_json(fixture, audit, "run.outcome",
+		    "{\"secrets\":[{\"name\":\"A\"},{\"name\":\"C\"}],\"program\":{\"path\":\"/bin/sh\"}}");
 	assert_int_equal(audit_rotate(audit, &fixture->err), 0);
 	append_json(fixture, audit, "running", "{\"secret\":\"A\",\"program\":7}");
 	append_json(fixture, audit, "run", "{\"secret\":[\"A\"],\"secrets\":\"A\",\"program\":{\"path\":[]}}");

@@ -14,7 +14,7 @@ static void every_bit_flipped(void **state)
 		log.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
 		struct audit_report report = {0};
 		int r = audit_verify(audit, NULL, &report, &fixture->err);
-		// Without its line end the last record is what a crash leaves, and only the anchor tells it from a cut one.
+		// Without its line end the last record is what a crash leaves; only the anchor tells it from a cut one.
 		if (bit / 8 == log.len - 1) {
 			assert_int_equal(r, 0);
 			assert_int_equal(report.records, 2);
@@ -135,6 +135,45 @@ static void torn_first_record(void **state)
 	assert_int_equal(head.count, 1);
 	audit_close(audit);
 	assert_verifies(fixture, 1);
+}
+
+static void folder_remove_aside(const struct fixture *fixture, int expected_files)
+{
+	struct fixture aside = {0};
+	DIR *dir = opendir(fixture->dir);
+	assert_non_null(dir);
+	for (const struct dirent *entry; (entry = readdir(dir));)
+		if (strncmp(entry->d_name, "audit-aside-", 12) == 0)
+			path_of(fixture, entry->d_name, aside.dir);
+	closedir(dir);
+	int files = -2; // "." and ".."
+	assert_non_null(dir = opendir(aside.dir));
+	while (readdir(dir))
+		files++;
+	closedir(dir);
+	assert_int_equal(files, expected_files);
+	folder_empty(&aside);
+	assert_int_equal(rmdir(aside.dir), 0);
+}
+
+static void broken_log_is_set_aside(void **state)
+{
+	struct fixture *fixture = *state;
+	struct audit *audit = log_open(fixture);
+	append(fixture, audit, "test", "x");
+	assert_int_equal(audit_rotate(audit, &fixture->err), 0);
+	file_put(fixture, "audit-torn-00000000000000000001.part", SPAN_LITERAL("half"));
+	file_put(fixture, "audit.jsonl", SPAN_LITERAL("broken\n"));
+	append_refuses(fixture, audit, "test", json_object(), ERR_DAMAGED);
+	assert_int_equal(audit_set_aside(audit, &fixture->err), 0);
+	struct audit_head head = append(fixture, audit, "test", "a new chain");
+	assert_int_equal(head.count, 1);
+	json_int_t told = 99;
+	assert_int_equal(audit_query(audit, NULL, each_torn, &told, &fixture->err), 0);
+	assert_int_equal(told, 0);
+	audit_close(audit);
+	assert_verifies(fixture, 1);
+	folder_remove_aside(fixture, 3);
 }
 
 static void overlong_tail_is_damage(void **state)
@@ -338,8 +377,8 @@ static void vector_check(struct fixture *fixture, const char *name, const char *
 	audit_close(audit);
 	char got[ERR_TEXT_BYTES + 16];
 	if (r == 0)
-		snprintf(got, sizeof(got), "ok: %lu records in %lu files, %lu torn bytes", (unsigned long)report.records,
-			 (unsigned long)report.files, (unsigned long)report.torn_bytes);
+		snprintf(got, sizeof(got), "ok: %lu records in %lu files, %lu torn bytes",
+			 (unsigned long)report.records, (unsigned long)report.files, (unsigned long)report.torn_bytes);
 	else
 		snprintf(got, sizeof(got), "%s: %s", err_name(r), fixture->err.text);
 	if (strcmp(got, expected) != 0)
@@ -372,8 +411,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(every_bit_flipped), CASE(every_truncation), CASE(nothing_is_appended_to_a_broken_end),
-		CASE(torn_tail_is_kept_aside), CASE(torn_first_record), CASE(overlong_tail_is_damage),
-		CASE(full_disk_leaves_a_whole_log), CASE(unsafe_files_are_refused),
+		CASE(torn_tail_is_kept_aside), CASE(torn_first_record), CASE(broken_log_is_set_aside),
+		CASE(overlong_tail_is_damage), CASE(full_disk_leaves_a_whole_log), CASE(unsafe_files_are_refused),
 		CASE(swapped_file_is_noticed), CASE(unsafe_rotated_file), CASE(existing_wants_a_log),
 		CASE(vectors_give_what_is_expected),
 	};

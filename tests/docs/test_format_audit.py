@@ -1,0 +1,34 @@
+"""The audit log's vectors, its specification and the independent reader agree; the C test checks the same table."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from docs_support import ROOT
+
+VECTORS = ROOT / "tests/vectors/audit"
+READER = ROOT / "tests/vectors/read_audit.py"
+ROWS = [row.split(" | ") for row in (VECTORS / "expected.txt").read_text().splitlines()[1:]]
+
+
+@pytest.mark.parametrize("name, anchor, expected", ROWS)
+def test_independent_reader(name, anchor, expected):
+    arguments = [] if anchor == "-" else ["--anchor", anchor]
+    result = subprocess.run([sys.executable, READER, *arguments, VECTORS / name], capture_output=True, text=True)
+    assert (result.stdout, result.returncode) == (expected + "\n", 0 if expected.startswith("ok") else 1)
+
+
+def test_every_vector_has_a_row():
+    assert {name for name, _, _ in ROWS} | {"expected.txt"} == {path.name for path in VECTORS.iterdir()}
+
+
+def test_every_reason_is_specified():
+    """Each sentence, without its numbers and names, stands in docs/format-audit.md."""
+    page = (ROOT / "docs/format-audit.md").read_text()
+    for _, _, expected in ROWS:
+        if expected.startswith("damaged: "):
+            words = re.split(r"record \d+ \(.*?\): |audit[-\w]*\.jsonl|\d+|damaged: |: audit.*", expected)
+            for part in (word.strip(" ,:-") for word in words):
+                assert part in page, f"{part!r} of {expected!r}"
