@@ -12,7 +12,7 @@ static void explain_list(const char *label, const json_t *array)
 {
 	if (json_array_size(array) == 0)
 		return;
-	printf("%-12s", label);
+	printf("%-14s", label);
 	for (size_t i = 0; i < json_array_size(array); i++)
 		printf("%s%s", i > 0 ? " " : "", json_string_value(json_array_get(array, i)));
 	fputc('\n', stdout);
@@ -20,30 +20,30 @@ static void explain_list(const char *label, const json_t *array)
 
 static void explain_program(const json_t *program)
 {
-	printf("%-12s%s\n", "program", json_text(program, "path"));
-	printf("%-12s%s\n", "binding", json_text(program, "binding"));
-	printf("%-12s%s\n", "digest", json_text(program, "digest"));
+	printf("%-14s%s\n", "program", json_text(program, "path"));
+	printf("%-14s%s\n", "binding", json_text(program, "binding"));
+	printf("%-14s%s\n", "digest", json_text(program, "digest"));
 	const json_t *interpreter = json_object_get(program, "interpreter");
 	if (interpreter)
-		printf("%-12s%s  %s\n", "run by", json_text(interpreter, "path"), json_text(interpreter, "digest"));
+		printf("%-14s%s  %s\n", "run by", json_text(interpreter, "path"), json_text(interpreter, "digest"));
 }
 
 static int explain_print(json_t *object)
 {
 	const json_t *secrets = json_object_get(object, "secrets");
-	printf("%-12s%s\n", "action", json_text(object, "action"));
+	printf("%-14s%s\n", "action", json_text(object, "action"));
 	explain_program(json_object_get(object, "program"));
 	explain_list("command", json_object_get(object, "argv"));
-	printf("%-12s%s\n", "directory", json_text(object, "directory"));
+	printf("%-14s%s\n", "directory", json_text(object, "directory"));
 	if (json_object_get(object, "manifest"))
-		printf("%-12s%s\n", "manifest", json_text(object, "manifest"));
+		printf("%-14s%s\n", "manifest", json_text(object, "manifest"));
 	for (size_t i = 0; i < json_array_size(secrets); i++) {
 		const json_t *secret = json_array_get(secrets, i);
-		printf("%-12s%s -> %s %s\n", "secret", json_text(secret, "name"), json_text(secret, "delivery"),
+		printf("%-14s%s -> %s %s\n", "secret", json_text(secret, "name"), json_text(secret, "delivery"),
 		       json_object_get(secret, "variable") ? json_text(secret, "variable") : "");
 	}
-	printf("%-12s%s\n", "tier", json_text(object, "tier"));
-	printf("%-12s%s\n", "PATH", json_text(object, "path"));
+	printf("%-14s%s\n", "tier", json_text(object, "tier"));
+	printf("%-14s%s\n", "PATH", json_text(object, "path"));
 	explain_list("PATH without", json_object_get(object, "path_dropped"));
 	explain_list("kept", json_object_get(object, "kept"));
 	explain_list("dropped", json_object_get(object, "dropped"));
