@@ -43,19 +43,19 @@ static int image_keep_dirty(struct image_work *work, struct err *err)
 	return r;
 }
 
+// The stored nodes of a level are what single rows are verified with, so they must be these.
 static int level_compare(struct image_work *work, uint8_t level, uint32_t count, struct err *err)
 {
-	for (uint32_t i = 0; i < count; i += TREE_FANOUT) {
-		uint8_t stored[TREE_FANOUT][DIGEST_BYTES];
-		int r = store_node_get(work->vault->store, level, i, TREE_FANOUT, stored, err);
-		if (r < 0)
-			return r;
-		if (memcmp(stored, work->hashes[i], sizeof(stored)) != 0)
-			return err_set(err, ERR_DAMAGED,
-				       "the vault's hash tree does not fit its records (level %u, from %u); restore a backup",
-				       (unsigned)level, (unsigned)i);
-	}
-	return 0;
+	_cleanup_free_ uint8_t(*stored)[DIGEST_BYTES] = calloc(count, DIGEST_BYTES);
+	if (!stored)
+		return err_set(err, ERR_MEMORY, "out of memory for the hash tree");
+	int r = store_node_get(work->vault->store, level, 0, count, stored, err);
+	if (r == 0 && memcmp(stored, work->hashes, (size_t)count * DIGEST_BYTES) != 0)
+		return err_set(err, ERR_DAMAGED,
+			       "the vault's hash tree does not fit its records (level %u); the file was damaged or changed by "
+			       "something else: restore a backup",
+			       (unsigned)level);
+	return r;
 }
 
 static int image_climb(struct image_work *work, bool compare, struct err *err)
