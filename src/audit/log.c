@@ -77,13 +77,20 @@ int log_active_size(const struct audit *audit, uint64_t *out, struct err *err)
 	return 0;
 }
 
+static struct audit *audit_new(const char *dir, bool is_writable)
+{
+	struct audit *audit = calloc(1, sizeof(*audit));
+	if (!audit)
+		return NULL;
+	*audit = (struct audit){.dir_fd = -1, .lock_fd = -1, .active_fd = -1, .is_writable = is_writable};
+	audit->dir = strdup(dir);
+	return audit->dir ? audit : audit_close(audit);
+}
+
 static int open_log(const char *dir, bool make, struct audit **out, struct err *err)
 {
-	_cleanup_audit_ struct audit *audit = calloc(1, sizeof(*audit));
+	_cleanup_audit_ struct audit *audit = audit_new(dir, make);
 	if (!audit)
-		return err_set(err, ERR_MEMORY, "out of memory for the audit log");
-	*audit = (struct audit){.dir = strdup(dir), .dir_fd = -1, .lock_fd = -1, .active_fd = -1, .is_writable = make};
-	if (!audit->dir)
 		return err_set(err, ERR_MEMORY, "out of memory for the audit log");
 	int r = dir_open_private(dir, make, &audit->dir_fd, err);
 	if (r == 0)
