@@ -91,10 +91,12 @@ void exec_outcome_done(struct exec_outcome *outcome);
 // While it runs, the calling process adopts and reaps whatever its descendants leave behind: it must have no other
 // children whose end it wants to hear of. INT TERM HUP QUIT USR1 USR2 WINCH CONT are passed on, once each, to the program's
 // process group; TSTP, and a program that stops itself, stop both. After the program's end, INT TERM HUP or QUIT give up
-// output that no reader takes.
+// output that no reader takes. These signals stay blocked after a return of 0, so that an impatient second Ctrl-C cannot
+// come between the end of the program and the record of it; exec_end_like is to follow soon.
 int exec_supervise(const struct exec_plan *plan, struct exec_outcome *out, struct err *err);
-// Replaces this process by the program: no supervision, no redaction; same checks and deliveries. Returns only on failure,
-// and then this process may only report the error and end: its descriptors and privileges are the program's by then.
+// Replaces this process by the program: no supervision, no redaction; same checks and deliveries. Returns only on failure.
+// After a failure of the exec itself stdin, signal mask and privileges are the program's already: this process may still
+// use what it has open, to record and report the error, and is then to end.
 int exec_replace(const struct exec_plan *plan, struct err *err);
 // Ends this process as the program ended: by the same signal, or with its status. Runs no exit handlers and flushes no
 // stdio.

@@ -121,6 +121,7 @@ struct signals {
 	sigset_t set;
 	sigset_t mask_before;
 	bool is_open;
+	bool stays_blocked; // after signals_close
 };
 // Blocks the signals to pass on, and SIGCHLD, and opens a descriptor for them.
 int signals_open(struct signals *signals, const struct exec_inherited *inherited, struct err *err);

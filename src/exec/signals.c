@@ -34,11 +34,9 @@ void signals_close(struct signals *signals)
 {
 	if (!signals->is_open)
 		return;
-	// A signal for a program that has just ended must not end envseal before its outcome is recorded.
-	while (signals->fd >= 0 && signals_next(signals) != 0)
-		;
 	fd_close(&signals->fd);
-	sigprocmask(SIG_SETMASK, &signals->mask_before, NULL);
+	if (!signals->stays_blocked)
+		sigprocmask(SIG_SETMASK, &signals->mask_before, NULL);
 	signals->is_open = false;
 }
 

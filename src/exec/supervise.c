@@ -336,6 +336,7 @@ int exec_supervise(const struct exec_plan *plan, struct exec_outcome *out, struc
 	if (r < 0)
 		return r;
 	supervisor_run(&sv);
+	sv.signals.stays_blocked = true;
 	*out = outcome_make(&sv);
 	return 0;
 }
