@@ -7,71 +7,90 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#define BRIEF_BYTES 200
+void found_done(struct found *found)
+{
+	fd_close(&found->fd);
+	free(found->path);
+	free(found->name);
+	*found = FOUND_INIT;
+}
 
-static int refuse(const char *path, const char *why, struct err *err)
+int program_refuse(const char *path, const char *why, struct err *err)
 {
 	char brief[BRIEF_BYTES];
 	return err_set(err, ERR_NO_EXEC, "%s cannot be executed: %s", text_brief(span_text(path), brief, sizeof(brief)), why);
 }
 
-// A set-id program, or one with file capabilities, changes who it is as it starts: the kernel would give it rights that its
-// caller lacks, or (no_new_privs) quietly not, and neither is what was approved.
-static int candidate_check(int fd, const char *path, struct err *err)
+static int kind_check(const char *path, const struct stat *st, struct err *err)
 {
-	struct stat st;
-	char brief[BRIEF_BYTES];
-	if (fstat(fd, &st) < 0)
-		return err_set_errno(err, ERR_NO_EXEC, errno, "cannot examine %s", text_brief(span_text(path), brief, sizeof(brief)));
-	if (S_ISDIR(st.st_mode))
-		return refuse(path, "it is a folder", err);
-	if (!S_ISREG(st.st_mode))
-		return refuse(path, "it is not a regular file", err);
-	if (faccessat(fd, "", X_OK, AT_EACCESS | AT_EMPTY_PATH) < 0)
-		return refuse(path, "it has no execute permission (chmod +x)", err);
-	if (st.st_mode & (S_ISUID | S_ISGID))
-		return refuse(path, "it is a set-id program, which would run as somebody else", err);
-	if (fgetxattr(fd, "security.capability", NULL, 0) > 0)
-		return refuse(path, "it has file capabilities, which would give it rights that you lack", err);
+	if (S_ISDIR(st->st_mode))
+		return program_refuse(path, "it is a folder", err);
+	if (!S_ISREG(st->st_mode))
+		return program_refuse(path, "it is not a regular file", err);
 	return 0;
 }
 
-// The path by which the opened file is reached without symlinks, and a check that it is still that file.
-static int real_path(int fd, const char *path, char **out, struct err *err)
-{
-	_cleanup_free_ char *real = realpath(path, NULL);
-	struct stat by_path, by_fd;
-	if (!real || stat(real, &by_path) < 0 || fstat(fd, &by_fd) < 0)
-		return refuse(path, "its real path cannot be found", err);
-	if (by_path.st_dev != by_fd.st_dev || by_path.st_ino != by_fd.st_ino)
-		return refuse(path, "it was replaced while it was looked at", err);
-	*out = TAKE_PTR(real);
-	return 0;
-}
-
-static int candidate_open(const char *path, int *out_fd, char **out_path, struct err *err)
+// What execve itself would answer ENOENT or EACCES to. Before the open, because opening a device can have effects.
+static int candidate_look(const char *path, struct err *err)
 {
 	char brief[BRIEF_BYTES];
 	text_brief(span_text(path), brief, sizeof(brief));
-	// O_NONBLOCK: the open of a FIFO must not wait for its other end.
-	_cleanup_fd_ int fd = open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
-		return err_set(err, ERR_NO_PROGRAM, "there is no program %s", brief);
-	if (fd < 0)
-		return err_set_errno(err, ERR_NO_EXEC, errno, "cannot read %s, and what cannot be read cannot be pinned", brief);
-	int r = candidate_check(fd, path, err);
-	if (r == 0)
-		r = real_path(fd, path, out_path, err);
-	if (r == 0)
-		*out_fd = TAKE_FD(fd);
+	struct stat st;
+	if (stat(path, &st) < 0)
+		return errno == ENOENT || errno == ENOTDIR
+			       ? err_set(err, ERR_NO_PROGRAM, "there is no program %s", brief)
+			       : err_set_errno(err, ERR_NO_EXEC, errno, "cannot look at %s", brief);
+	int r = kind_check(path, &st, err);
+	if (r == 0 && faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0)
+		return program_refuse(path, "you have no execute permission (chmod +x), or its file system is mounted noexec", err);
 	return r;
 }
 
-int program_open(const char *asked, const char *path_list, int *out_fd, char **out_path, struct err *err)
+// A set-id program, or one with file capabilities, changes who it is as it starts: the kernel would give it rights that its
+// caller lacks, or (no_new_privs) quietly not, and neither is what was approved.
+static int rights_check(const char *path, int fd, const struct stat *st, struct err *err)
 {
-	if (strchr(asked, '/'))
-		return candidate_open(asked, out_fd, out_path, err);
-	// As execvp: the first that can be executed; else the first that could not.
+	if (st->st_mode & (S_ISUID | S_ISGID))
+		return program_refuse(path, "it is a set-id program, which would run as somebody else", err);
+	if (fgetxattr(fd, "security.capability", NULL, 0) > 0)
+		return program_refuse(path, "it has file capabilities, which would give it rights that you lack", err);
+	return 0;
+}
+
+// The opened file under the path without symbolic links that leads to it.
+static int candidate_open(const char *path, struct found *out, struct err *err)
+{
+	char brief[BRIEF_BYTES];
+	text_brief(span_text(path), brief, sizeof(brief));
+	_cleanup_found_ struct found found = FOUND_INIT;
+	found.name = strdup(path);
+	found.path = realpath(path, NULL);
+	if (!found.name)
+		return err_set(err, ERR_MEMORY, "out of memory");
+	if (!found.path)
+		return err_set_errno(err, ERR_NO_EXEC, errno, "cannot find the real path of %s", brief);
+	// O_NONBLOCK: what became a FIFO since it was looked at must not wait for its other end.
+	found.fd = open(found.path, O_RDONLY | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	if (found.fd < 0)
+		return err_set_errno(err, ERR_NO_EXEC, errno, "cannot read %s, and what cannot be read cannot be pinned", brief);
+	struct stat opened, there;
+	if (fstat(found.fd, &opened) < 0 || stat(path, &there) < 0 || opened.st_dev != there.st_dev ||
+	    opened.st_ino != there.st_ino)
+		return program_refuse(path, "it was replaced while it was looked at; try again", err);
+	int r = kind_check(path, &opened, err);
+	if (r == 0)
+		r = rights_check(path, found.fd, &opened, err);
+	if (r < 0)
+		return r;
+	*out = found;
+	found = FOUND_INIT;
+	return 0;
+}
+
+// As execvp: the first that can be executed counts, and is not passed over when it is refused for another reason. If there
+// is none, the first that could not be executed is what is reported.
+static int path_search(const char *asked, const char *path_list, char **out, struct err *err)
+{
 	char brief[BRIEF_BYTES];
 	struct err refused = {0};
 	_cleanup_free_ char *entries = strdup(path_list ? path_list : "");
@@ -84,7 +103,9 @@ int program_open(const char *asked, const char *path_list, int *out_fd, char **o
 			continue;
 		int r = path_join(entry, asked, &candidate, err);
 		if (r == 0)
-			r = candidate_open(candidate, out_fd, out_path, err);
+			r = candidate_look(candidate, err);
+		if (r == 0)
+			*out = TAKE_PTR(candidate);
 		if (r != ERR_NO_EXEC && r != ERR_NO_PROGRAM)
 			return r;
 		if (r == ERR_NO_EXEC && refused.code == 0)
@@ -94,6 +115,17 @@ int program_open(const char *asked, const char *path_list, int *out_fd, char **o
 		*err = refused;
 		return err->code;
 	}
-	return err_set(err, ERR_NO_PROGRAM, "there is no program %s on the PATH",
+	return err_set(err, ERR_NO_PROGRAM, "there is no program '%s' on the PATH; give its path if it is elsewhere",
 		       text_brief(span_text(asked), brief, sizeof(brief)));
+}
+
+int program_find(const char *asked, const char *path_list, struct found *out, struct err *err)
+{
+	_cleanup_free_ char *candidate = NULL;
+	if (strchr(asked, '/')) {
+		int r = candidate_look(asked, err);
+		return r < 0 ? r : candidate_open(asked, out, err);
+	}
+	int r = path_search(asked, path_list, &candidate, err);
+	return r < 0 ? r : candidate_open(candidate, out, err);
 }

@@ -2,41 +2,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <unistd.h>
 
-#define COPY_STEP_BYTES (1u << 30)
-
+// Linux 6.3.
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U
 #endif
 
-static bool is_roots_own(const struct stat *st)
-{
-	return st->st_uid == 0 && (st->st_mode & (S_IWGRP | S_IWOTH)) == 0;
-}
+#define BLOCK_BYTES 65536
 
-bool path_is_system(const char *real_path, int fd)
-{
-	struct stat st;
-	if (fstat(fd, &st) < 0 || !is_roots_own(&st))
-		return false;
-	_cleanup_free_ char *folder = strdup(real_path);
-	if (!folder)
-		return false;
-	for (char *slash; (slash = strrchr(folder, '/')); ) {
-		// The last round is for the root folder itself.
-		slash[slash == folder ? 1 : 0] = 0;
-		if (lstat(folder, &st) < 0 || !is_roots_own(&st))
-			return false;
-		if (slash == folder)
-			return true;
-	}
-	return false;
-}
+// A script's copy stays open in the script: out of the way of the numbers that scripts use for redirections.
+#define COPY_FD_FIRST 512
 
 static int memfd_new(const char *path, int *out_fd, struct err *err)
 {
@@ -58,34 +37,63 @@ static int memfd_new(const char *path, int *out_fd, struct err *err)
 	return 0;
 }
 
-// From offset 0 to the end, without moving the descriptor's own offset.
+// The slow way, for file systems that do not take part in sendfile. Negative with errno set.
+static ssize_t copy_block(int from, int to, off_t *offset)
+{
+	uint8_t block[BLOCK_BYTES];
+	ssize_t n = pread(from, block, sizeof(block), *offset);
+	for (ssize_t done = 0; done < n;) {
+		ssize_t written = pwrite(to, block + done, (size_t)(n - done), *offset + done);
+		if (written < 0)
+			return -1;
+		done += written;
+	}
+	*offset += n > 0 ? n : 0;
+	return n;
+}
+
+// From offset 0 to the end, which may move meanwhile: what arrives is what counts. Does not move the descriptor's own
+// offset. 0 or an errno; EFBIG beyond the limit.
 static int copy_all(int from, int to)
 {
 	off_t offset = 0;
-	for (;;) {
-		ssize_t n = sendfile(to, from, &offset, COPY_STEP_BYTES);
+	bool slow = false;
+	while (offset <= PROGRAM_COPY_BYTES_MAX) {
+		size_t room = (size_t)(PROGRAM_COPY_BYTES_MAX - offset + 1);
+		ssize_t n = slow ? copy_block(from, to, &offset) : sendfile(to, from, &offset, room);
 		if (n == 0)
 			return 0;
-		if (n < 0 && errno != EINTR)
+		bool retry = n < 0 && !slow && (errno == EINVAL || errno == ENOSYS);
+		slow = slow || retry;
+		if (n < 0 && !retry && errno != EINTR)
 			return errno;
 	}
+	return EFBIG;
+}
+
+static int copy_seal(int copy)
+{
+	const int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+	return fchmod(copy, 0555) < 0 || fcntl(copy, F_ADD_SEALS, seals) < 0 ? errno : 0;
 }
 
 int program_seal(int fd, const char *path, int *out_fd, struct err *err)
 {
-	char brief[200];
+	char brief[BRIEF_BYTES];
+	text_brief(span_text(path), brief, sizeof(brief));
 	_cleanup_fd_ int copy = -1;
 	int r = memfd_new(path, &copy, err);
 	if (r < 0)
 		return r;
 	int failure = copy_all(fd, copy);
-	if (failure == 0 && fchmod(copy, 0555) < 0)
-		failure = errno;
-	if (failure == 0 && fcntl(copy, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
-		failure = errno;
+	if (failure == 0)
+		failure = copy_seal(copy);
+	if (failure == EFBIG)
+		return err_set(err, ERR_NO_EXEC, "%s is too large to be copied into memory (%llu MiB at most); run it with --by-path",
+			       brief, (unsigned long long)PROGRAM_COPY_BYTES_MAX >> 20);
 	if (failure != 0)
-		return err_set_errno(err, ERR_NO_EXEC, failure, "cannot make a sealed copy of %s",
-				     text_brief(span_text(path), brief, sizeof(brief)));
-	*out_fd = TAKE_FD(copy);
+		return err_set_errno(err, ERR_NO_EXEC, failure, "cannot make a sealed copy of %s", brief);
+	int high = fcntl(copy, F_DUPFD_CLOEXEC, COPY_FD_FIRST);
+	*out_fd = high >= 0 ? high : TAKE_FD(copy);
 	return 0;
 }

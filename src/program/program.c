@@ -1,5 +1,6 @@
 #include "program/program_internal.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@ struct program *program_free(struct program *program)
 	program_free(program->interpreter);
 	free(program->asked);
 	free(program->path);
+	free(program->script_name);
 	free(program->interpreter_argument);
 	fd_close(&program->fd);
 	free(program);
@@ -24,12 +26,29 @@ void program_free_ptr(struct program **program)
 	*program = program_free(*program);
 }
 
+static bool is_pinned_by_copy(const struct program *program)
+{
+	return !program->is_system && !program->is_by_path;
+}
+
+// Whether the name under which a system script was found leads to it by root's own folders only. A name in another's hands
+// could be turned to another file before the interpreter opens it.
+static bool name_is_system(const char *name, int fd)
+{
+	if (name[0] == '/')
+		return path_is_system(name, fd);
+	_cleanup_free_ char *directory = getcwd(NULL, 0);
+	_cleanup_free_ char *full = NULL;
+	struct err ignored;
+	return directory && path_join(directory, name, &full, &ignored) == 0 && path_is_system(full, fd);
+}
+
 // Fixes the content: nothing but root can change a system file, anything else is copied first and the copy is what counts.
 static int program_pin(struct program *program, bool by_path, struct err *err)
 {
 	program->is_system = path_is_system(program->path, program->fd);
 	program->is_by_path = by_path && !program->is_system;
-	if (!program->is_system && !program->is_by_path) {
+	if (is_pinned_by_copy(program)) {
 		int copy = -1;
 		int r = program_seal(program->fd, program->path, &copy, err);
 		if (r < 0)
@@ -38,14 +57,23 @@ static int program_pin(struct program *program, bool by_path, struct err *err)
 		program->fd = copy;
 	}
 	struct stat st;
-	if (fstat(program->fd, &st) == 0)
-		program->size = (uint64_t)st.st_size;
+	if (fstat(program->fd, &st) < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot examine the program");
+	program->size = (uint64_t)st.st_size;
 	return digest_file(program->fd, program->path, program->digest, err);
 }
 
-static int program_open_one(const char *asked, const struct program_options *options, struct program **out,
-			    char **out_interpreter, struct err *err)
+static int script_name_choose(struct program *program, const char *found, struct err *err)
 {
+	bool by_name = program->is_by_path || (program->is_system && name_is_system(found, program->fd));
+	program->script_name = strdup(by_name ? found : program->path);
+	return program->script_name ? 0 : err_set(err, ERR_MEMORY, "out of memory");
+}
+
+static int program_open(const char *asked, const struct program_options *options, struct program **out,
+			char **out_interpreter, struct err *err)
+{
+	_cleanup_found_ struct found found = FOUND_INIT;
 	_cleanup_program_ struct program *program = calloc(1, sizeof(*program));
 	if (!program)
 		return err_set(err, ERR_MEMORY, "out of memory");
@@ -53,9 +81,17 @@ static int program_open_one(const char *asked, const struct program_options *opt
 	program->asked = strdup(asked);
 	if (!program->asked)
 		return err_set(err, ERR_MEMORY, "out of memory");
-	int r = program_open(asked, options->path_list, &program->fd, &program->path, err);
+	int r = program_find(asked, options->path_list, &found, err);
+	if (r < 0)
+		return r;
+	program->fd = TAKE_FD(found.fd);
+	program->path = TAKE_PTR(found.path);
+	// Before a copy is made of what cannot run anyway.
+	r = format_check(program->fd, program->path, err);
 	if (r == 0)
 		r = program_pin(program, options->by_path, err);
+	if (r == 0)
+		r = script_name_choose(program, found.name, err);
 	if (r == 0)
 		r = script_parse(program->fd, program->path, out_interpreter, &program->interpreter_argument, err);
 	if (r == 0)
@@ -63,23 +99,29 @@ static int program_open_one(const char *asked, const struct program_options *opt
 	return r;
 }
 
+static int interpreter_error(const struct program *program, struct err *err)
+{
+	char brief[200];
+	// A missing interpreter is the script's fault: it was found, and cannot be executed.
+	if (err->code == ERR_NO_PROGRAM)
+		err->code = ERR_NO_EXEC;
+	return err_prefix(err, "the interpreter of %s", text_brief(span_text(program->path), brief, sizeof(brief)));
+}
+
 int program_resolve(const char *asked, const struct program_options *options, struct program **out, struct err *err)
 {
 	_cleanup_program_ struct program *program = NULL;
 	_cleanup_free_ char *interpreter = NULL, *nested = NULL;
-	int r = program_open_one(asked, options, &program, &interpreter, err);
+	int r = program_open(asked, options, &program, &interpreter, err);
 	if (r < 0)
 		return r;
 	if (interpreter) {
-		r = program_open_one(interpreter, options, &program->interpreter, &nested, err);
-		// A missing interpreter is the script's fault: it was found, and cannot be executed.
-		if (r == ERR_NO_PROGRAM)
-			err->code = r = ERR_NO_EXEC;
+		r = program_open(interpreter, options, &program->interpreter, &nested, err);
 		if (r < 0)
-			return err_prefix(err, "the interpreter of %.200s", program->path);
-		if (nested)
-			return err_set(err, ERR_NO_EXEC, "the interpreter of %.200s is itself a script; name a binary", program->path);
+			return interpreter_error(program, err);
 	}
+	if (nested)
+		return program_refuse(program->path, "its interpreter is itself a script; name a binary in its first line", err);
 	*out = TAKE_PTR(program);
 	return 0;
 }
@@ -95,19 +137,16 @@ static size_t argv_count(char *const argv[])
 }
 
 // How the script is named to its interpreter: by the sealed copy's descriptor, or by its path.
-static int script_name(const struct program *program, struct program_argv *out, struct err *err)
+static int script_path_make(const struct program *program, struct program_argv *out, struct err *err)
 {
-	bool sealed = !program->is_system && !program->is_by_path;
-	if (!sealed) {
-		// As the kernel passes it: a path as it was given, a searched name as it was found.
-		const char *name = strchr(program->asked, '/') ? program->asked : program->path;
-		out->script_path = strdup(name);
-	} else if (asprintf(&out->script_path, "/proc/self/fd/%d", program->fd) < 0) {
+	bool by_fd = is_pinned_by_copy(program);
+	if (!by_fd)
+		out->script_path = strdup(program->script_name);
+	else if (asprintf(&out->script_path, "/proc/self/fd/%d", program->fd) < 0)
 		out->script_path = NULL;
-	}
 	if (!out->script_path)
 		return err_set(err, ERR_MEMORY, "out of memory");
-	out->script_fd = sealed ? program->fd : -1;
+	out->script_fd = by_fd ? program->fd : -1;
 	return 0;
 }
 
@@ -128,7 +167,7 @@ int program_argv_build(const struct program *program, char *const argv[], struct
 		return err_set(err, ERR_MEMORY, "out of memory");
 	size_t used = 0;
 	if (program->interpreter) {
-		int r = script_name(program, &built, err);
+		int r = script_path_make(program, &built, err);
 		if (r < 0) {
 			program_argv_done(&built);
 			return r;
@@ -156,8 +195,9 @@ void program_argv_done(struct program_argv *argv)
 void program_exec(const struct program *program, const struct program_argv *argv, char *const envp[])
 {
 	const struct program *image = program->interpreter ? program->interpreter : program;
-	// A system file by its path, so that its name in ps and its auxiliary vector are as always; only root could swap it.
-	if (image->is_system)
+	// By its path, so that its name in ps and its auxiliary vector are as always. Only root could swap a system file, and
+	// a program run by path as asked for is one that wants to be found there.
+	if (!is_pinned_by_copy(image))
 		execve(image->path, argv->argv, envp);
 	else
 		execveat(image->fd, "", argv->argv, envp, AT_EMPTY_PATH);

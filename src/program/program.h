@@ -5,6 +5,8 @@
 //  - What is digested is what is executed. A file that only root can change (it and every folder above it) is *system* and
 //    is executed by its real path; any other file is copied into a sealed memfd first, and the copy is digested and
 //    executed. `by_path` asks for the exception: the original is executed, and can be swapped until then.
+//  - A system script is named to its interpreter as it was found ($0 matters to some), but only where that name leads to
+//    it by root's own folders and links; else by its real path.
 //  - Set-id, non-regular and unreadable files are refused.
 #pragma once
 
@@ -12,16 +14,19 @@
 
 // `#!` nesting: a script's interpreter must be a binary.
 #define PROGRAM_SCRIPT_LINE_BYTES_MAX 255
+// Larger files are not copied, and run only by path.
+#define PROGRAM_COPY_BYTES_MAX ((off_t)1 << 30)
 
 struct program {
 	char *asked;                  // as given on the command line
 	char *path;                   // real path: absolute, no symlinks
+	char *script_name;            // what the interpreter of an uncopied script gets: as it was found, or the real path
 	uint8_t digest[DIGEST_BYTES]; // BLAKE2b-256 of the content that will run
 	uint64_t size;
 	bool is_system;               // only root can change it or its path
 	bool is_by_path;              // asked-for exception: not pinned
 	int fd;                       // sealed copy (0555), or the original file
-	struct program *interpreter;  // of a `#!` script, else NULL
+	struct program *interpreter;  // of a `#!` script, else NULL; what is executed then
 	char *interpreter_argument;   // the rest of the `#!` line, or NULL
 };
 
@@ -38,16 +43,16 @@ void program_free_ptr(struct program **program);
 #define _cleanup_program_ _cleanup_(program_free_ptr)
 
 // The argument vector that execve needs: argv itself for a binary; interpreter, its argument, script path or
-// /proc/self/fd/N, then argv[1..] for a script. malloc'd array of borrowed and owned strings, freed by program_argv_free.
+// /proc/self/fd/N, then argv[1..] for a script. malloc'd array of borrowed and owned strings, freed by program_argv_done.
 struct program_argv {
 	char **argv;       // NULL-terminated
-	char *script_path; // owned: "/proc/self/fd/N" when the script's sealed copy is used, which must stay open across exec
+	char *script_path; // owned, NULL for a binary: "/proc/self/fd/N" of a sealed copy, which must stay open across exec
 	int script_fd;     // that descriptor (borrowed from the program), or -1
 };
 int program_argv_build(const struct program *program, char *const argv[], struct program_argv *out, struct err *err);
 void program_argv_done(struct program_argv *argv);
 
-// Replaces this process: execve by path for system files, execveat on the sealed copy otherwise. Async-signal-safe; returns
+// Replaces this process: execveat on the sealed copy, execve by path where there is none. Async-signal-safe; returns
 // only on failure, with errno set.
 void program_exec(const struct program *program, const struct program_argv *argv, char *const envp[]);
 

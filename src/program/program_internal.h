@@ -3,22 +3,41 @@
 
 #include "program/program.h"
 
+// Room for a path in an error sentence; longer ones are cut.
+#define BRIEF_BYTES 200
+
 // --- find.c
 
-// Opens what `asked` names: a path as it is, a bare word searched on the absolute entries of path_list. *out_path is the
-// real path of the opened file. ERR_NO_PROGRAM, ERR_NO_EXEC.
-int program_open(const char *asked, const char *path_list, int *out_fd, char **out_path, struct err *err);
+struct found {
+	int fd;
+	char *path; // real path
+	char *name; // path as it was found: a path as it was given, or an entry of the PATH and the name
+};
+#define FOUND_INIT ((struct found){.fd = -1})
+void found_done(struct found *found);
+#define _cleanup_found_ _cleanup_(found_done)
+
+// Opens what `asked` names: a path as it is, a bare word searched on the absolute entries of path_list. ERR_NO_PROGRAM,
+// ERR_NO_EXEC.
+int program_find(const char *asked, const char *path_list, struct found *out, struct err *err);
+// Sets ERR_NO_EXEC, "PATH cannot be executed: why".
+int program_refuse(const char *path, const char *why, struct err *err);
+
+// --- trust.c
+
+// True when only root can change the file behind `fd`, or make `path` lead to another one: it, and every folder that is
+// passed on the way to it (symbolic links are followed), belong to root and are writable by nobody else.
+bool path_is_system(const char *path, int fd);
 
 // --- pin.c
 
-// True when only root can change the file or put another in its place: it and every folder above it belong to root and are
-// writable by nobody else.
-bool path_is_system(const char *real_path, int fd);
 // Copies the file into a sealed memfd.
 int program_seal(int fd, const char *path, int *out_fd, struct err *err);
 
 // --- script.c
 
+// ERR_NO_EXEC when the file is neither ELF nor a script.
+int format_check(int fd, const char *path, struct err *err);
 // Reads the `#!` line. *out_interpreter is NULL when the file is no script. ERR_NO_EXEC for a line that cannot be used, and
-// for a file that is neither a script nor ELF.
+// as format_check.
 int script_parse(int fd, const char *path, char **out_interpreter, char **out_argument, struct err *err);
