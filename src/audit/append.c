@@ -55,7 +55,7 @@ int audit_append(struct audit *audit, const char *kind, json_t *fields, struct a
 		return r;
 	_cleanup_log_lock_ int lock = -1;
 	r = log_lock(audit, LOCK_EX, &lock, err);
-	struct audit_head head;
+	struct audit_head head = {0};
 	uint64_t end = 0;
 	if (r == 0)
 		r = append_prepare(audit, &head, &end, err);
@@ -84,7 +84,7 @@ int audit_rotate(struct audit *audit, struct err *err)
 		return r;
 	_cleanup_log_lock_ int lock = -1;
 	r = log_lock(audit, LOCK_EX, &lock, err);
-	struct audit_head head;
+	struct audit_head head = {0};
 	uint64_t end = 0;
 	if (r == 0)
 		r = append_prepare(audit, &head, &end, err);

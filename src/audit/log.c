@@ -145,7 +145,7 @@ static int head_of_rotated(const struct audit *audit, struct tail *tail, char na
 	uint64_t first = rotated.first[rotated.count - 1];
 	rotated_name(first, name);
 	_cleanup_fd_ int fd = -1;
-	uint64_t size;
+	uint64_t size = 0;
 	r = rotated_open(audit, first, &fd, &size, err);
 	if (r == 0)
 		r = tail_read(fd, name, size, tail, err);
@@ -160,7 +160,7 @@ int log_head(const struct audit *audit, struct tail *out_tail, struct audit_head
 {
 	_cleanup_tail_ struct tail active = {0};
 	_cleanup_tail_ struct tail older = {0};
-	uint64_t size;
+	uint64_t size = 0;
 	char name[AUDIT_NAME_BYTES] = AUDIT_ACTIVE_NAME;
 	int r = log_active_size(audit, &size, err);
 	if (r == 0)
