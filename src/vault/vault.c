@@ -111,19 +111,8 @@ static int unlocked_verify(struct vault *vault, struct err *err)
 	_cleanup_scope_ struct vault_scope scope = {0};
 	int r = scope_enter(vault, &scope, err);
 	if (r == 0)
-		r = header_read(vault, err);
-	for (uint8_t i = 0; r == 0 && i < VAULT_SLOTS_MAX; i++) {
-		_cleanup_buf_ struct buf body = BUF_INIT(STORE_BODY_BYTES_MAX);
-		struct err absent;
-		uint8_t key[4];
-		slot_key(i, key);
-		r = tree_get(vault, KIND_SLOT, span_of(key, sizeof(key)), &body, &absent);
-		if (r == ERR_NOT_FOUND)
-			r = 0;
-		if (r < 0)
-			*err = absent;
-	}
-	return r;
+		r = tree_base_verify(vault, err);
+	return r < 0 ? r : header_read(vault, err);
 }
 
 int vault_unlock_with_root_key(struct vault *vault, const struct secret *root, struct err *err)

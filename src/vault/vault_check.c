@@ -5,6 +5,7 @@
 // What a whole check counts on its way.
 struct checking {
 	struct vault *vault;
+	const struct tree_image *image;
 	uint64_t row_count;     // of the kind being read
 	uint64_t version_count; // that the secrets say they have
 };
@@ -75,21 +76,21 @@ static int check_row(void *context, const struct store_row *row, struct err *err
 	};
 	struct checking *checking = context;
 	checking->row_count++;
-	int r = tree_match(checking->vault, row, err);
+	int r = tree_image_match(checking->image, row, err);
 	return r < 0 ? r : by_kind[row->kind](checking, row, err);
 }
 
 int vault_check(struct vault *vault, uint64_t *ret_rows, struct err *err)
 {
 	_cleanup_scope_ struct vault_scope scope = {0};
-	struct checking checking = {.vault = vault};
-	struct tree_image image = {0};
+	_cleanup_image_ struct tree_image image = TREE_IMAGE_EMPTY;
+	struct checking checking = {.vault = vault, .image = &image};
 	uint64_t rows = 0;
 	int r = scope_enter(vault, &scope, err);
 	if (r == 0)
 		r = store_check(vault->store, err);
 	if (r == 0)
-		r = tree_image_check(vault, &image, err);
+		r = tree_image_load(vault, true, &image, err);
 	for (uint8_t kind = KIND_HEADER; r == 0 && kind <= KIND_SETTING; kind++) {
 		checking.row_count = 0;
 		r = store_scan_kind(vault->store, kind, span_of("", 0), check_row, &checking, err);

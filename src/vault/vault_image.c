@@ -18,6 +18,16 @@ static void bucket_end(struct image_work *work)
 		digest_finish(&work->state, work->hashes[work->bucket]);
 }
 
+void tree_image_done(struct tree_image *image)
+{
+	buf_done(&image->digests);
+}
+
+static int digest_compare(const void *a, const void *b)
+{
+	return memcmp(a, b, DIGEST_BYTES);
+}
+
 static int image_row(void *context, const struct store_row *row, struct err *err)
 {
 	struct image_work *work = context;
@@ -30,7 +40,7 @@ static int image_row(void *context, const struct store_row *row, struct err *err
 		tree_bucket_start(row->bucket, &work->state);
 	}
 	tree_bucket_add(row, &work->state);
-	return 0;
+	return buf_append(&work->image->digests, span_of(row->digest, DIGEST_BYTES), err);
 }
 
 // Buckets changed in this transaction have their old hash in the tree until the fold; they were verified on first change.
@@ -76,31 +86,30 @@ static int image_climb(struct image_work *work, bool compare, struct err *err)
 	return 0;
 }
 
-static int image_read(struct vault *vault, bool compare, struct tree_image *out, struct err *err)
+int tree_image_load(struct vault *vault, bool compare_nodes, struct tree_image *image, struct err *err)
 {
-	struct tree_image image = {0};
 	_cleanup_free_ uint8_t(*hashes)[DIGEST_BYTES] = calloc(STORE_BUCKET_COUNT, DIGEST_BYTES);
 	if (!hashes)
 		return err_set(err, ERR_MEMORY, "out of memory for the hash tree");
-	struct image_work work = {.vault = vault, .hashes = hashes, .image = &image, .bucket = STORE_BUCKET_NONE};
+	struct image_work work = {.vault = vault, .hashes = hashes, .image = image, .bucket = STORE_BUCKET_NONE};
 	int r = store_scan_bucket(vault->store, 0, STORE_BUCKET_COUNT - 1, image_row, &work, err);
 	if (r < 0)
 		return r;
 	bucket_end(&work);
 	r = image_keep_dirty(&work, err);
 	if (r == 0)
-		r = image_climb(&work, compare, err);
-	if (r == 0)
-		*out = image;
+		r = image_climb(&work, compare_nodes, err);
+	if (r == 0 && image->digests.len > 0)
+		qsort(image->digests.data, image->digests.len / DIGEST_BYTES, DIGEST_BYTES, digest_compare);
 	return r;
 }
 
-int tree_image_load(struct vault *vault, struct tree_image *out, struct err *err)
+int tree_image_match(const struct tree_image *image, const struct store_row *row, struct err *err)
 {
-	return image_read(vault, false, out, err);
-}
-
-int tree_image_check(struct vault *vault, struct tree_image *out, struct err *err)
-{
-	return image_read(vault, true, out, err);
+	uint8_t digest[DIGEST_BYTES];
+	tree_row_digest(row->kind, row->key, row->body, digest);
+	if (image->digests.len == 0 || !bsearch(digest, image->digests.data, image->digests.len / DIGEST_BYTES, DIGEST_BYTES,
+						digest_compare))
+		return row_damaged(row->kind, row->key, "does not verify", err);
+	return 0;
 }

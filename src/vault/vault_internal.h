@@ -99,9 +99,8 @@ bool tree_hash_is_zero(const uint8_t hash[DIGEST_BYTES]);
 int tree_get(struct vault *vault, uint8_t kind, struct span key, struct buf *body, struct err *err);
 int tree_put(struct vault *vault, uint8_t kind, struct span key, struct span body, struct err *err);
 int tree_delete(struct vault *vault, uint8_t kind, struct span key, struct err *err);
-// ERR_DAMAGED unless the row's bucket holds exactly this body. It does not climb to the root: for the rows of a scan,
-// after tree_image_load in the same scope.
-int tree_match(struct vault *vault, const struct store_row *row, struct err *err);
+// Verifies header and key slots: all that the tree lists are stored, and no other is.
+int tree_base_verify(struct vault *vault, struct err *err);
 // A bucket's hash: start, its rows in order, digest_finish. A bucket without rows is all zeros instead.
 void tree_bucket_start(uint32_t bucket, struct digest_state *out);
 void tree_bucket_add(const struct store_row *row, struct digest_state *state);
@@ -117,11 +116,16 @@ int row_damaged(uint8_t kind, struct span key, const char *why, struct err *err)
 
 struct tree_image {
 	uint64_t row_count[KIND_COUNT]; // by kind; unknown kinds are ERR_DAMAGED
+	struct buf digests;             // of all rows, sorted
 };
-// Reads every bucket and compares the tree over them with the state's root. O(rows).
-int tree_image_load(struct vault *vault, struct tree_image *out, struct err *err);
-// The same, and every stored node too.
-int tree_image_check(struct vault *vault, struct tree_image *out, struct err *err);
+#define TREE_IMAGE_EMPTY ((struct tree_image){.digests = BUF_INIT(1u << 30)})
+void tree_image_done(struct tree_image *image);
+#define _cleanup_image_ _cleanup_(tree_image_done)
+// Reads every bucket into an empty image and compares the tree over them with the state's root. O(rows). `compare_nodes`:
+// with every stored node too.
+int tree_image_load(struct vault *vault, bool compare_nodes, struct tree_image *image, struct err *err);
+// ERR_DAMAGED unless the tree holds exactly this row. For rows of a scan in the same scope.
+int tree_image_match(const struct tree_image *image, const struct store_row *row, struct err *err);
 
 // --- vault_record.c: bodies of rows
 

@@ -99,8 +99,15 @@ struct listing {
 	void *context;
 	struct buf waiting; // names of deposits, each with its NUL
 	size_t waiting_at;
+	struct tree_image image; // while unlocked
 	uint64_t count;
 };
+
+static void listing_done(struct listing *listing)
+{
+	buf_done(&listing->waiting);
+	tree_image_done(&listing->image);
+}
 
 static int listing_note_deposit(void *context, const struct store_row *row, struct err *err)
 {
@@ -135,7 +142,7 @@ static int listing_emit_secret(void *context, const struct store_row *row, struc
 	struct vault_entry entry;
 	int r = secret_decode(row->key, row->body, &entry, err);
 	if (r == 0 && listing->vault->keys)
-		r = tree_match(listing->vault, row, err);
+		r = tree_image_match(&listing->image, row, err);
 	if (r == 0)
 		r = listing_emit_before(listing, entry.name, err);
 	if (r != 0)
@@ -158,21 +165,22 @@ int vault_list(struct vault *vault, int (*each)(void *context, const struct vaul
 	       struct err *err)
 {
 	_cleanup_scope_ struct vault_scope scope = {0};
-	int r = scope_enter(vault, &scope, err);
-	struct tree_image image = {0};
-	if (r == 0 && vault->keys)
-		r = tree_image_load(vault, &image, err);
-	if (r < 0)
-		return r;
-	struct listing listing = {.vault = vault, .each = each, .context = context, .waiting = BUF_INIT(64u << 20)};
+	_cleanup_(listing_done) struct listing listing = {.vault = vault,
+							  .each = each,
+							  .context = context,
+							  .waiting = BUF_INIT(64u << 20),
+							  .image = TREE_IMAGE_EMPTY};
 	struct span all = span_of("", 0);
-	r = store_scan_kind(vault->store, KIND_DEPOSIT, all, listing_note_deposit, &listing, err);
+	int r = scope_enter(vault, &scope, err);
+	if (r == 0 && vault->keys)
+		r = tree_image_load(vault, false, &listing.image, err);
+	if (r == 0)
+		r = store_scan_kind(vault->store, KIND_DEPOSIT, all, listing_note_deposit, &listing, err);
 	if (r == 0)
 		r = store_scan_kind(vault->store, KIND_SECRET, all, listing_emit_secret, &listing, err);
 	if (r == 0)
 		r = listing_emit_before(&listing, NULL, err);
-	buf_done(&listing.waiting);
-	if (r == 0 && vault->keys && listing.count != image.row_count[KIND_SECRET])
+	if (r == 0 && vault->keys && listing.count != listing.image.row_count[KIND_SECRET])
 		r = row_damaged(KIND_SECRET, SPAN_LITERAL("(one of them)"), "was deleted", err);
 	return r;
 }

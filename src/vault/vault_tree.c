@@ -34,6 +34,9 @@ bool tree_hash_is_zero(const uint8_t hash[DIGEST_BYTES])
 
 uint32_t tree_bucket(uint8_t kind, struct span key)
 {
+	// Header and slots lie together, so that unlocking verifies all of them by one path.
+	if (kind == KIND_HEADER || kind == KIND_SLOT)
+		return 0;
 	struct digest_state state;
 	uint8_t hash[DIGEST_BYTES];
 	digest_start(&state);
@@ -200,18 +203,56 @@ int tree_get(struct vault *vault, uint8_t kind, struct span key, struct buf *bod
 	return verified < 0 ? verified : r;
 }
 
-int tree_match(struct vault *vault, const struct store_row *row, struct err *err)
+// Compares the rows that bucket 0 lists with those that are stored.
+struct base_rows {
+	struct vault *vault;
+	uint64_t listed;
+	uint64_t stored;
+};
+
+static int base_row_listed(void *context, const struct store_row *row, struct err *err)
 {
+	struct base_rows *base = context;
+	if (row->kind != KIND_HEADER && row->kind != KIND_SLOT)
+		return 0;
+	_cleanup_buf_ struct buf body = BUF_INIT(STORE_BODY_BYTES_MAX);
 	uint8_t digest[DIGEST_BYTES];
-	uint8_t hash[DIGEST_BYTES];
-	struct bucket_look look = {.kind = row->kind, .key = row->key};
-	int r = bucket_hash(vault, tree_bucket(row->kind, row->key), &look, hash, err);
+	int r = store_row_get(base->vault->store, row->kind, row->key, &body, err);
+	if (r == ERR_NOT_FOUND)
+		return row_damaged(row->kind, row->key, "was deleted", err);
 	if (r < 0)
 		return r;
-	tree_row_digest(row->kind, row->key, row->body, digest);
-	if (!look.has_row || memcmp(digest, look.row_digest, DIGEST_BYTES) != 0)
+	tree_row_digest(row->kind, row->key, buf_span(&body), digest);
+	if (memcmp(digest, row->digest, DIGEST_BYTES) != 0)
 		return row_damaged(row->kind, row->key, "does not verify", err);
+	base->listed++;
 	return 0;
+}
+
+static int base_row_stored(void *context, const struct store_row *row, struct err *err)
+{
+	(void)row;
+	(void)err;
+	struct base_rows *base = context;
+	base->stored++;
+	return 0;
+}
+
+int tree_base_verify(struct vault *vault, struct err *err)
+{
+	struct base_rows base = {.vault = vault};
+	struct bucket_look look = {.kind = KIND_HEADER};
+	struct span all = span_of("", 0);
+	int r = bucket_verify(vault, 0, &look, err);
+	if (r == 0)
+		r = store_scan_bucket(vault->store, 0, 0, base_row_listed, &base, err);
+	if (r == 0)
+		r = store_scan_kind(vault->store, KIND_HEADER, all, base_row_stored, &base, err);
+	if (r == 0)
+		r = store_scan_kind(vault->store, KIND_SLOT, all, base_row_stored, &base, err);
+	if (r == 0 && base.stored != base.listed)
+		r = row_damaged(KIND_SLOT, all, "was added", err);
+	return r;
 }
 
 // What is not verified before the first change would be made genuine by the fold after it.
@@ -249,6 +290,8 @@ int tree_delete(struct vault *vault, uint8_t kind, struct span key, struct err *
 static int buckets_fold(struct vault *vault, uint8_t *changed, struct err *err)
 {
 	for (uint32_t bucket = 0; bucket < STORE_BUCKET_COUNT; bucket++) {
+		if (!vault->dirty[bucket / 8])
+			bucket |= 7; // the last of eight that are all unchanged
 		if (!tree_is_dirty(vault, bucket))
 			continue;
 		struct bucket_look look = {0};
