@@ -105,25 +105,6 @@ def test_symbols(name, defined):
     assert not wrong, f"{name} may not link against: {wrong}"
 
 
-@pytest.mark.parametrize("name", LAYERS)
-def test_listed_layers_are_used(name, defined):
-    """A permission that nobody uses is a hole in the picture."""
-    line = next(line for line in (ROOT / "layers.txt").read_text().splitlines() if line.startswith(name + ":"))
-    if line.partition(":")[2].strip() == "*":
-        return
-    included = set()
-    for path in (SRC / name).rglob("*.[ch]"):
-        included |= set(re.findall(r'#\s*include\s+"([^"/]+)/', path.read_text()))
-    linked = {defined[symbol] for symbol in symbols(name, "-u") if symbol in defined}
-    # A front header brings those below it along, so a used type can be all the use there is.
-    text = "".join(path.read_text() for path in (SRC / name).rglob("*.[ch]"))
-    for other in LAYERS[name] - included - linked:
-        header = (SRC / other / f"{other}.h").read_text()
-        types = set(re.findall(r"^(?:struct|enum) (\w+)", header, re.MULTILINE))
-        types |= set(re.findall(r"^#define (\w+)", header, re.MULTILINE))
-        assert any(re.search(rf"\b{word}\b", text) for word in types), f"{name} does not use {other}"
-
-
 def test_architecture_names_every_layer():
     text = (ROOT / "docs" / "architecture.md").read_text()
     for name in LAYERS:

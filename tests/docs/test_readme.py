@@ -15,7 +15,7 @@ from docs_support import ROOT, binary
 
 README = (ROOT / "README.md").read_text()
 PASSPHRASE = "quiet otter maps lemon stairs"
-VALUE = "ghp_0a1B2c3D4e5F6g7H8i9J"
+VALUE = "not-a-real-token-7c1e59"
 ANSWERS = {r"assphrase[^\n]*: $": PASSPHRASE, r"The same once more: $": PASSPHRASE, r"Value of \w+: $": VALUE}
 
 
@@ -42,8 +42,9 @@ def normal(text, folder=None):
 
 
 def type_command(command, folder, env):
-    child = pexpect.spawn("/bin/bash", ["--norc", "-c", command], cwd=str(folder), env=env, encoding="utf-8", timeout=60,
-                          dimensions=(50, 400))
+    # With something behind it bash stays, as the shell that a reader types into does.
+    child = pexpect.spawn("/bin/bash", ["--norc", "-c", f"{command}\nexit $?"], cwd=str(folder), env=env, encoding="utf-8",
+                          timeout=60, dimensions=(50, 400))
     seen = ""
     patterns = [*ANSWERS, pexpect.EOF]
     while True:
@@ -63,7 +64,7 @@ def place(tmp_path_factory):
     folder = base / "shop"
     folder.mkdir()
     os.symlink(binary(), base / "envseal")
-    env = {"PATH": f"{base}:/usr/local/bin:/usr/bin:/bin", "HOME": str(base), "ENVSEAL_HOME": str(base / "vault"),
+    env = {"PATH": f"{base}:/usr/local/bin:/usr/bin:/bin", "HOME": str(base),
            "LC_ALL": "C.UTF-8", "TERM": "dumb"}
     return folder, env
 
