@@ -12,12 +12,11 @@ static int enter_no_new_privs(void)
 // 1 byte and not 0: with 0 a piped core_pattern is still fed (core(5), "Piping core dumps to a program").
 static int enter_no_core(void)
 {
-	struct rlimit limit;
-	if (getrlimit(RLIMIT_CORE, &limit) < 0)
-		return errno;
-	rlim_t one = limit.rlim_max < 1 ? limit.rlim_max : 1;
-	limit = (struct rlimit){one, one};
-	return setrlimit(RLIMIT_CORE, &limit) < 0 ? errno : 0;
+	if (setrlimit(RLIMIT_CORE, &(struct rlimit){1, 1}) == 0)
+		return 0;
+	// A hard limit of 0 that may not be raised: no file is written, and coredump_filter, which is inherited, keeps memory
+	// out of what a pipe gets.
+	return errno == EPERM && setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}) == 0 ? 0 : errno;
 }
 
 // In the order in which they are entered.
