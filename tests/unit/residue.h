@@ -29,17 +29,20 @@ static inline size_t residue_count_window(const uint8_t *window, size_t len, str
 	return hits;
 }
 
+// Whether this process can look at its memory, and it is its own alone: valgrind keeps the program's registers in it.
+static inline bool residue_is_countable(void)
+{
+	const char *preload = getenv("LD_PRELOAD");
+	return access("/proc/self/mem", R_OK) == 0 && !(preload && strstr(preload, "vgpreload"));
+}
+
 // Counts copies outside of the secret's own pages, in words of 8 bytes at any place. The secret must be random enough
-// not to stand there by chance. SIZE_MAX when the memory cannot be read, or is valgrind's too, which keeps the registers
-// of the program in it.
+// not to stand there by chance. SIZE_MAX when the memory cannot be read.
 static inline size_t residue_count(const struct secret *secret)
 {
 	// The window is a secret too: it holds what it finds, so it must be wiped, and must not be searched.
 	_cleanup_secret_ struct secret *window = NULL;
 	struct err err;
-	const char *preload = getenv("LD_PRELOAD");
-	if (preload && strstr(preload, "vgpreload"))
-		return SIZE_MAX;
 	FILE *maps = fopen("/proc/self/maps", "re");
 	_cleanup_fd_ int memory = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
 	if (!maps || memory < 0 || secret_new(RESIDUE_WINDOW_BYTES, SECRET_LOCK_REQUIRED, &window, &err) < 0)

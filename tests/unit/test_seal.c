@@ -419,10 +419,12 @@ static int estimate_plainly(void)
 
 static int estimate_with_a_child_that_dies(void)
 {
-	// The child is killed when it writes its answer.
+	// Whoever writes to standard output is killed, and that is the child with its answer.
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_write, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_write, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, STDOUT_FILENO, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
@@ -451,17 +453,11 @@ static void score_that_cannot_be_made_is_an_error(void **state)
 	assert_int_equal(r, ERR_SYSTEM);
 }
 
-static void assert_no_residue(const struct secret *secret)
-{
-	size_t count = residue_count(secret);
-	if (count == SIZE_MAX)
-		skip();
-	assert_int_equal(count, 0);
-}
-
 static void secrets_leave_no_residue(void **state)
 {
 	(void)state;
+	if (!residue_is_countable())
+		skip();
 	_cleanup_secret_ struct secret *root_key = NULL;
 	_cleanup_secret_ struct secret *passphrase = NULL;
 	_cleanup_secret_ struct secret *opened = NULL;
@@ -472,15 +468,15 @@ static void secrets_leave_no_residue(void **state)
 	rng_fill(secret_data(root_key), KEY_BYTES);
 	rng_fill(secret_data(passphrase), 40);
 	assert_int_equal(passphrase_estimate(passphrase, &score, &err), 0);
-	assert_no_residue(passphrase);
+	assert_int_equal(residue_count(passphrase), 0);
 	assert_int_equal(seal_passphrase_wrap(root_key, passphrase, PWHASH_INTERACTIVE, vault_id, &blob, &err), 0);
-	assert_no_residue(passphrase);
-	assert_no_residue(root_key);
+	assert_int_equal(residue_count(passphrase), 0);
+	assert_int_equal(residue_count(root_key), 0);
 	assert_int_equal(seal_passphrase_unwrap(buf_span(&blob), passphrase, vault_id, &opened, &err), 0);
 	assert_true(secret_is_equal(secret_span(opened), secret_span(root_key)));
 	opened = secret_free(opened);
-	assert_no_residue(passphrase);
-	assert_no_residue(root_key);
+	assert_int_equal(residue_count(passphrase), 0);
+	assert_int_equal(residue_count(root_key), 0);
 }
 
 int main(void)
