@@ -1,5 +1,5 @@
-// A filter from standard input to standard output with N made-up secrets of 20 to 64 bytes, in all forms: what `run` does
-// to a program's output, and nothing else. `bench_filter N [SEED]`; compare it with cat on the same pipes.
+// A filter from standard input to standard output with N made-up secrets of 20 to 64 bytes, in all forms: what `run`
+// does to a program's output, and nothing else. `bench_filter N [SEED]`; compare it with cat on the same pipes.
 #include "redact/redact.h"
 
 #include <errno.h>

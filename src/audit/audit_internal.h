@@ -138,6 +138,9 @@ void snapshot_done(struct snapshot *snapshot);
 #define _cleanup_snapshot_ _cleanup_(snapshot_done)
 #define SNAPSHOT_INIT ((struct snapshot){.active_fd = -1})
 
+// The file that should hold record `number` (rotated.count: the active one).
+size_t snapshot_find(const struct snapshot *snapshot, uint64_t number);
+
 // Where a line stands.
 struct place {
 	const char *file;

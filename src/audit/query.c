@@ -42,12 +42,17 @@ static bool kind_is_of(struct span kind, const char *wanted)
 	return span_has_prefix(kind, prefix) && (kind.len == prefix.len || kind.data[prefix.len] == '.');
 }
 
-static bool record_is_wanted(const struct record *scanned, json_t *record, const struct audit_filter *filter)
+// By what can be told without parsing the whole line.
+static bool head_is_wanted(const struct record *scanned, const struct audit_filter *filter)
 {
-	return (filter->since == 0 || scanned->time_s >= filter->since) &&
+	return scanned->number > filter->after && (filter->since == 0 || scanned->time_s >= filter->since) &&
 	       (filter->until == 0 || scanned->time_s <= filter->until) &&
-	       (!filter->kind || kind_is_of(scanned->kind, filter->kind)) &&
-	       (!filter->secret || record_has_secret(record, filter->secret)) &&
+	       (!filter->kind || kind_is_of(scanned->kind, filter->kind));
+}
+
+static bool record_is_wanted(json_t *record, const struct audit_filter *filter)
+{
+	return (!filter->secret || record_has_secret(record, filter->secret)) &&
 	       (!filter->program || record_has_program(record, filter->program));
 }
 
@@ -60,7 +65,7 @@ static int query_line(void *context, const struct place *place, struct span line
 	if (!record)
 		return err_set(err, ERR_DAMAGED, "%s line %llu: %s", place->file, (unsigned long long)place->line,
 			       reason ? reason : "it is not valid JSON");
-	int r = record_is_wanted(&scanned, record, query->filter) ? query->each(query->context, record) : 0;
+	int r = head_is_wanted(&scanned, query->filter) && record_is_wanted(record, query->filter) ? query->each(query->context, record) : 0;
 	json_decref(record);
 	return r;
 }
@@ -72,5 +77,6 @@ int audit_query(struct audit *audit, const struct audit_filter *filter, int (*ea
 	struct query query = {.filter = filter ? filter : &everything, .each = each, .context = context};
 	_cleanup_snapshot_ struct snapshot snapshot = SNAPSHOT_INIT;
 	int r = snapshot_take(audit, &snapshot, err);
-	return r < 0 ? r : snapshot_walk(audit, &snapshot, 0, 0, query_line, &query, err);
+	size_t index = query.filter->after > 0 ? snapshot_find(&snapshot, query.filter->after) : 0;
+	return r < 0 ? r : snapshot_walk(audit, &snapshot, index, 0, query_line, &query, err);
 }

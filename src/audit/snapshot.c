@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <unistd.h>
 
 int snapshot_take(struct audit *audit, struct snapshot *out, struct err *err)
 {
@@ -90,4 +91,23 @@ int snapshot_walk(const struct audit *audit, const struct snapshot *snapshot, si
 		return 0;
 	struct place place = {.file = AUDIT_ACTIVE_NAME, .line = offset == 0};
 	return walk_file(snapshot->active_fd, place, offset, snapshot->active_end, each, context, err);
+}
+
+// The number of the first record of the active file; 0 when it has none.
+static uint64_t active_first(const struct snapshot *snapshot)
+{
+	uint8_t begin[32];
+	ssize_t n = snapshot->active_end > 0 ? pread(snapshot->active_fd, begin, sizeof(begin), 0) : 0;
+	return n > 0 ? record_number(span_of(begin, (size_t)n)) : 0;
+}
+
+size_t snapshot_find(const struct snapshot *snapshot, uint64_t number)
+{
+	size_t index = snapshot->rotated.count;
+	uint64_t first = active_first(snapshot);
+	if (first > 0 && number >= first)
+		return index;
+	while (index > 0 && snapshot->rotated.first[index - 1] > number)
+		index--;
+	return index > 0 ? index - 1 : 0;
 }

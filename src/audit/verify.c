@@ -138,26 +138,6 @@ int audit_verify(struct audit *audit, const struct audit_head *anchor, struct au
 	return 0;
 }
 
-// The number of the first record of the active file; 0 when it has none.
-static uint64_t active_first(const struct snapshot *snapshot)
-{
-	uint8_t begin[32];
-	ssize_t n = snapshot->active_end > 0 ? pread(snapshot->active_fd, begin, sizeof(begin), 0) : 0;
-	return n > 0 ? record_number(span_of(begin, (size_t)n)) : 0;
-}
-
-// The file that should hold record `number` (rotated.count: the active one).
-static size_t file_find(const struct snapshot *snapshot, uint64_t number)
-{
-	size_t index = snapshot->rotated.count;
-	uint64_t first = active_first(snapshot);
-	if (first > 0 && number >= first)
-		return index;
-	while (index > 0 && snapshot->rotated.first[index - 1] > number)
-		index--;
-	return index > 0 ? index - 1 : 0;
-}
-
 // Whether the anchored record ends at the offset that was kept with it.
 static bool hint_is_right(const struct audit *audit, const struct snapshot *snapshot, size_t index,
 			  const struct audit_head *anchor)
@@ -192,7 +172,7 @@ int audit_check_anchor(struct audit *audit, const struct audit_head *anchor, uin
 	if (r < 0)
 		return r;
 	struct verifier verifier = {.anchor = anchor, .is_begun = anchor->count == 0};
-	size_t index = anchor->count > 0 ? file_find(&snapshot, anchor->count) : 0;
+	size_t index = anchor->count > 0 ? snapshot_find(&snapshot, anchor->count) : 0;
 	uint64_t offset = 0;
 	if (anchor->count > 0 && hint_is_right(audit, &snapshot, index, anchor)) {
 		offset = anchor->file_offset;

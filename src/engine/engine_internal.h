@@ -37,6 +37,8 @@ int session_unlock(struct session *session, const struct secret *passphrase, str
 // session_open, passphrase_get, session_unlock.
 int session_open_unlocked(struct engine *engine, const struct engine_unlock *unlock, struct session *out,
 			  struct err *err);
+// Unlocked: the log holds what the vault anchored, and nothing in it is from a later state of the vault. ERR_DAMAGED.
+int session_check_log(struct session *session, struct err *err);
 // Begins a transaction; when unlocked, checks that log and vault agree.
 int session_begin(struct session *session, struct err *err);
 // Appends the record and makes everything since session_begin durable together with it. Takes over `fields` in every case;

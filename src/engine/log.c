@@ -35,6 +35,8 @@ int engine_audit_verify(struct engine *engine, const struct engine_unlock *unloc
 		return r;
 	struct audit_head head = head_from_anchor(&anchor);
 	r = audit_verify(session.audit, &head, &report.log, err);
+	if (r == 0)
+		r = session_check_log(&session, err);
 	report.anchor_checked = true;
 	report.anchor_count = anchor.count;
 	if (r == 0)
@@ -86,7 +88,7 @@ int engine_audit_accept(struct engine *engine, const struct engine_unlock *unloc
 	if (r < 0)
 		return r;
 	struct audit_head head = head_from_anchor(&anchor);
-	if (audit_verify(session.audit, &head, &report, &found) == 0)
+	if (audit_verify(session.audit, &head, &report, &found) == 0 && session_check_log(&session, &found) == 0)
 		return err_set(err, ERR_EXISTS, "the log matches the vault; there is nothing to accept");
 	session_rollback(&session);
 	if (!yes)

@@ -68,23 +68,48 @@ struct audit_head head_from_anchor(const struct vault_anchor *anchor)
 	return head;
 }
 
+// Records of changes carry the generation that the vault has from then on. One more than the vault's own is a change that a
+// crash kept from being committed; more than that means that the vault is older than the log.
+static int tail_check(void *context, json_t *record)
+{
+	const struct session *session = context;
+	json_int_t generation = json_integer_value(json_object_get(record, "generation"));
+	return generation > 0 && (uint64_t)generation > vault_generation(session->vault) + 1 ? ERR_DAMAGED : 0;
+}
+
+static int generation_check(struct session *session, const struct vault_anchor *anchor, struct err *err)
+{
+	struct audit_filter tail = {.after = anchor->count};
+	err->code = 0;
+	int r = audit_query(session->audit, &tail, tail_check, session, err);
+	if (r == ERR_DAMAGED && err->code == 0)
+		return err_set(err, ERR_DAMAGED, "the vault is older than its audit log: a copy of an earlier day was put in its place");
+	return r;
+}
+
+int session_check_log(struct session *session, struct err *err)
+{
+	struct vault_anchor anchor;
+	uint64_t unanchored = 0;
+	int r = vault_anchor_get(session->vault, &anchor, err);
+	if (r < 0)
+		return r;
+	struct audit_head head = head_from_anchor(&anchor);
+	r = audit_check_anchor(session->audit, &head, &unanchored, err);
+	return r == 0 && unanchored > 0 ? generation_check(session, &anchor, err) : r;
+}
+
 int session_begin(struct session *session, struct err *err)
 {
 	int r = vault_begin(session->vault, err);
 	if (r < 0 || !vault_is_unlocked(session->vault))
 		return r;
-	struct vault_anchor anchor;
-	uint64_t unanchored = 0;
-	r = vault_anchor_get(session->vault, &anchor, err);
-	if (r == 0) {
-		struct audit_head head = head_from_anchor(&anchor);
-		r = audit_check_anchor(session->audit, &head, &unanchored, err);
-		if (r < 0)
-			err_prefix(err, "the audit log does not match the vault (see `envseal audit verify`; `envseal audit accept` goes "
-					"on from it as it is)");
-	}
-	if (r < 0)
+	r = session_check_log(session, err);
+	if (r < 0) {
+		err_prefix(err, "vault and audit log do not match (see `envseal audit verify`; `envseal audit accept` goes on from them "
+				"as they are)");
 		session_rollback(session);
+	}
 	return r;
 }
 
@@ -96,6 +121,8 @@ void session_rollback(struct session *session)
 int session_commit(struct session *session, const char *kind, json_t *fields, struct err *err)
 {
 	struct audit_head head;
+	if (fields && vault_is_unlocked(session->vault))
+		json_object_set_new(fields, "generation", json_integer((json_int_t)vault_generation(session->vault) + 1));
 	int r = fields ? audit_append(session->audit, kind, fields, &head, err) : err_set(err, ERR_MEMORY, "out of memory");
 	json_decref(fields);
 	if (r == 0 && vault_is_unlocked(session->vault)) {

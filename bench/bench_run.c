@@ -1,0 +1,138 @@
+// bench_run DIR COUNT: in a fresh vault of COUNT secrets under DIR, times a whole `run -- /bin/true` with one secret below the
+// passphrase's own cost (open, unlock by root key, plan, intent, start, outcome), beside plain fork and exec, in turns; one
+// line of JSON, microseconds, medians.
+#include "engine/engine_internal.h"
+#include "vault/vault_internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ROUNDS 41
+#define COUNT_MAX 1000000
+
+static double now_us(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+	return (x > y) - (x < y);
+}
+
+static double median(double values[ROUNDS])
+{
+	qsort(values, ROUNDS, sizeof(double), compare);
+	return values[ROUNDS / 2];
+}
+
+static void ignore_notice(const char *sentence)
+{
+	(void)sentence;
+}
+
+static int fill(struct vault *vault, uint64_t count, struct err *err)
+{
+	int r = vault_begin(vault, err);
+	for (uint64_t i = 0; r == 0 && i < count; i++) {
+		char name[64];
+		snprintf(name, sizeof(name), "SECRET_%" PRIu64, i);
+		r = vault_put(vault, name, SPAN_LITERAL("value-of-a-secret-0123456789"), NULL, false, false, err);
+	}
+	return r < 0 ? r : vault_commit(vault, &(struct vault_anchor){0}, err);
+}
+
+static void plain_run(char *const argv[])
+{
+	pid_t child = fork();
+	if (child == 0) {
+		execve(argv[0], argv, environ);
+		_exit(127);
+	}
+	waitpid(child, NULL, 0);
+}
+
+static int sealed_run(struct engine *engine, const struct secret *root, const struct engine_run *request, struct err *err)
+{
+	_cleanup_session_ struct session session = {0};
+	_cleanup_plan_ struct plan plan = {0};
+	struct exec_outcome outcome = {0};
+	int r = plan_build(engine, request, &plan, err);
+	if (r == 0)
+		r = session_open(engine, &session, err);
+	if (r == 0)
+		r = vault_unlock_with_root_key(session.vault, root, err);
+	if (r == 0)
+		r = plan_run(engine, &plan, &session, &outcome, err);
+	if (r == 0 && outcome.status != 0)
+		r = err_set(err, ERR_NO, "the program ended with %d", outcome.status);
+	exec_outcome_done(&outcome);
+	return r;
+}
+
+static int measure(struct engine *engine, const struct secret *root, const struct exec_inherited *inherited, uint64_t count,
+		   struct err *err)
+{
+	static double plain[ROUNDS], sealed[ROUNDS];
+	char *argv[] = {(char[]){"/bin/true"}, NULL};
+	const char *secrets[] = {"SECRET_0"};
+	struct engine_run request = {.action = ENGINE_RUN, .secrets = secrets, .secret_count = 1, .argv = argv,
+				     .environment = environ, .inherited = inherited};
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < ROUNDS; i++) {
+		double start = now_us();
+		plain_run(argv);
+		plain[i] = now_us() - start;
+		start = now_us();
+		r = sealed_run(engine, root, &request, err);
+		sealed[i] = now_us() - start;
+	}
+	if (r == 0)
+		printf("{\"secrets\": %" PRIu64 ", \"plain_us\": %.0f, \"run_us\": %.0f}\n", count, median(plain), median(sealed));
+	return r;
+}
+
+static int bench(const char *dir, const char *count_text, struct err *err)
+{
+	struct exec_inherited inherited;
+	_cleanup_engine_ struct engine *engine = NULL;
+	_cleanup_secret_ struct secret *root = NULL;
+	_cleanup_vault_ struct vault *vault = NULL;
+	const uint8_t id[VAULT_ID_BYTES] = {1};
+	uint64_t count;
+	int r = text_parse_u64(count_text, "COUNT", 1, COUNT_MAX, &count, err);
+	if (r == 0)
+		r = exec_inherit(&inherited, err);
+	if (r == 0 && setenv("ENVSEAL_HOME", dir, 1) < 0)
+		r = err_set(err, ERR_MEMORY, "out of memory");
+	if (r == 0)
+		r = engine_new(ignore_notice, &engine, err);
+	if (r == 0)
+		r = secret_new(KEY_BYTES, SECRET_LOCK_REQUIRED, &root, err);
+	if (r == 0)
+		r = vault_create_with_root_key(dir, root, id, SPAN_LITERAL("no slot"), &vault, err);
+	if (r == 0)
+		r = fill(vault, count, err);
+	vault_close_ptr(&vault);
+	return r < 0 ? r : measure(engine, root, &inherited, count, err);
+}
+
+int main(int argc, char **argv)
+{
+	struct err err;
+	if (argc != 3) {
+		fputs("usage: bench_run DIR COUNT\n", stderr);
+		return 2;
+	}
+	if (bench(argv[1], argv[2], &err) == 0)
+		return 0;
+	fprintf(stderr, "bench_run: %s\n", err.text);
+	return 1;
+}
