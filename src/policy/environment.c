@@ -1,3 +1,4 @@
+#include "policy/path.h"
 #include "policy/steering.h"
 
 #include <stdlib.h>
@@ -58,26 +59,6 @@ static bool has_variable(const struct environment *environment, struct span name
 	return false;
 }
 
-// A folder in which somebody other than root and the user can put a program. Sticky does not help: new names can be made.
-static bool folder_is_foreign(const char *path)
-{
-	struct stat st;
-	if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
-		return true;
-	bool private_group = (st.st_mode & S_IWGRP) && st.st_gid == getgid() && getgid() == getuid();
-	return (st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & S_IWOTH) || ((st.st_mode & S_IWGRP) && !private_group);
-}
-
-static bool path_entry_is_good(struct span entry, char **seen, size_t seen_count)
-{
-	char path[4096];
-	if (entry.len == 0 || entry.len >= sizeof(path) || entry.data[0] != '/' || list_has(seen, seen_count, entry))
-		return false;
-	memcpy(path, entry.data, entry.len);
-	path[entry.len] = 0;
-	return !folder_is_foreign(path);
-}
-
 static int path_clean(struct environment *environment, const char *path, struct err *err)
 {
 	char **good = NULL;
@@ -86,10 +67,10 @@ static int path_clean(struct environment *environment, const char *path, struct 
 	int r = 0;
 	for (const char *at = path; r == 0 && at; at = strchr(at, ':') ? strchr(at, ':') + 1 : NULL) {
 		struct span entry = span_of(at, strcspn(at, ":"));
-		if (!path_entry_is_good(entry, good, good_count)) {
-			r = list_has(good, good_count, entry) ? 0
-							      : list_add(&environment->path_dropped,
-									 &environment->path_dropped_count, entry, err);
+		if (list_has(good, good_count, entry))
+			continue;
+		if (!path_entry_is_safe(entry)) {
+			r = list_add(&environment->path_dropped, &environment->path_dropped_count, entry, err);
 			continue;
 		}
 		r = list_add(&good, &good_count, entry, err);
@@ -122,6 +103,9 @@ static int variable_add(struct environment *environment, struct span entry, cons
 {
 	const uint8_t *equals = memchr(entry.data, '=', entry.len);
 	struct span name = span_of(entry.data, equals ? (size_t)(equals - entry.data) : entry.len);
+	// What stands there without a '=' is not a name, and not fit for a log.
+	if (!equals)
+		name = SPAN_LITERAL("(entry without a name)");
 	struct span value = equals ? span_of(equals + 1, entry.len - name.len - 1) : span_of("", 0);
 	bool own = span_has_prefix(name, SPAN_LITERAL("ENVSEAL_"));
 	bool kept = is_kept(name, keep, keep_count) && !own;
@@ -140,12 +124,29 @@ static int name_compare(const void *a, const void *b)
 	return strcmp(*left, *right);
 }
 
+static int keep_check(const char *const keep[], size_t keep_count, struct err *err)
+{
+	for (size_t i = 0; i < keep_count; i++) {
+		char brief[64];
+		struct span name = span_text(keep[i]);
+		text_brief(name, brief, sizeof(brief));
+		if (!variable_is_valid(name))
+			return err_set(err, ERR_USAGE, "'%s' cannot be the name of a variable: letters, digits and '_', no digit first",
+				       brief);
+		if (span_has_prefix(name, SPAN_LITERAL("ENVSEAL_")) || span_is_equal(name, SPAN_LITERAL("PATH")))
+			return err_set(err, ERR_USAGE, "%s cannot be kept as it is: %s", brief,
+				       brief[0] == 'P' ? "it is always cleaned; name the program by its path instead"
+						       : "envseal's own variables are for envseal only");
+	}
+	return 0;
+}
+
 int environment_build(char *const envp[], const char *const keep[], size_t keep_count, struct environment *out,
 		      struct err *err)
 {
-	__attribute__((cleanup(environment_done))) struct environment environment = {0};
+	_cleanup_(environment_done) struct environment environment = {0};
 	const char *path = NULL;
-	int r = 0;
+	int r = keep_check(keep, keep_count, err);
 	for (size_t i = 0; r == 0 && envp[i]; i++) {
 		if (strncmp(envp[i], "PATH=", 5) != 0)
 			r = variable_add(&environment, span_text(envp[i]), keep, keep_count, err);
