@@ -271,120 +271,6 @@ static void test_removing_takes_the_deposit_too(void **state)
 	vault_close(vault);
 }
 
-static void test_transactions(void **state)
-{
-	(void)state;
-	struct vault *vault = vault_make(0);
-	uint64_t generation = vault_generation(vault);
-	assert_int_equal(vault_put(vault, "A", SPAN_LITERAL("x"), NULL, false, false, &err), ERR_USAGE);
-	assert_int_equal(vault_commit(vault, NULL, &err), ERR_USAGE);
-	begin(vault);
-	assert_int_equal(vault_begin(vault, &err), ERR_USAGE);
-	put(vault, "A", "x");
-	vault_rollback(vault);
-	vault_rollback(vault);
-	assert_int_equal(find_result(vault, "A"), ERR_NOT_FOUND);
-	assert_int_equal(vault_generation(vault), generation);
-	begin(vault);
-	put(vault, "A", "x");
-	vault = vault_reopen(vault, true);
-	assert_int_equal(find_result(vault, "A"), ERR_NOT_FOUND);
-	store_one(vault, "B", "y");
-	assert_int_equal(vault_generation(vault), generation + 1);
-	assert_int_equal(check(vault), 0);
-	vault_close(vault);
-}
-
-static void test_anchor(void **state)
-{
-	(void)state;
-	struct vault_anchor anchor = {.count = 12, .hash = {1, 2, 3}, .file_offset = 999};
-	struct vault_anchor read;
-	struct vault *vault = vault_make(0);
-	assert_int_equal(vault_anchor_get(vault, &read, &err), 0);
-	assert_int_equal(read.count, 0);
-	begin(vault);
-	assert_int_equal(vault_commit(vault, &anchor, &err), 0);
-	store_one(vault, "A", "keeps the anchor");
-	vault = vault_reopen(vault, false);
-	assert_int_equal(vault_anchor_get(vault, &read, &err), 0);
-	assert_memory_equal(&read, &anchor, sizeof(anchor));
-	begin(vault);
-	assert_int_equal(vault_commit(vault, &anchor, &err), ERR_LOCKED);
-	vault_close(vault);
-}
-
-static void test_settings(void **state)
-{
-	(void)state;
-	struct buf out = BUF_INIT(VAULT_SETTING_BYTES_MAX);
-	_cleanup_free_ uint8_t *bytes = calloc(1, VAULT_SETTING_BYTES_MAX + 1);
-	struct vault *vault = vault_make(0);
-	begin(vault);
-	assert_int_equal(vault_setting_get(vault, "count", &out, &err), 0);
-	assert_int_equal(out.len, 0);
-	assert_int_equal(vault_setting_put(vault, "count", SPAN_LITERAL("7"), &err), 0);
-	assert_int_equal(vault_setting_put(vault, "count", SPAN_LITERAL("8"), &err), 0);
-	assert_int_equal(vault_setting_put(vault, "big", span_of(bytes, VAULT_SETTING_BYTES_MAX), &err), 0);
-	assert_int_equal(vault_setting_put(vault, "big", span_of(bytes, VAULT_SETTING_BYTES_MAX + 1), &err), ERR_LIMIT);
-	assert_int_equal(vault_setting_put(vault, "gone", SPAN_LITERAL("x"), &err), 0);
-	assert_int_equal(vault_setting_put(vault, "gone", SPAN_LITERAL(""), &err), 0);
-	assert_int_equal(vault_setting_put(vault, "gone", SPAN_LITERAL(""), &err), 0);
-	commit(vault);
-	vault = vault_reopen(vault, true);
-	assert_int_equal(vault_setting_get(vault, "count", &out, &err), 0);
-	assert_string_equal(buf_text(&out), "8");
-	assert_int_equal(check(vault), 0);
-	vault = vault_reopen(vault, false);
-	assert_int_equal(vault_setting_get(vault, "count", &out, &err), ERR_LOCKED);
-	buf_done(&out);
-	vault_close(vault);
-}
-
-static void test_narrowed(void **state)
-{
-	(void)state;
-	struct vault *vault = vault_make(0);
-	store_one(vault, "A", "x");
-	vault_narrow(vault);
-	assert_true(vault_is_unlocked(vault));
-	assert_int_equal(reveal(vault, "A", 0), ERR_LOCKED);
-	begin(vault);
-	put(vault, "B", "y");
-	assert_int_equal(vault_rename(vault, "A", "C", &err), ERR_LOCKED);
-	commit(vault);
-	assert_int_equal(check(vault), 0);
-	vault = vault_reopen(vault, true);
-	reveals(vault, "A", 0, "x");
-	reveals(vault, "B", 0, "y");
-	vault_close(vault);
-}
-
-static int other_process(void *context)
-{
-	(void)context;
-	struct vault *vault = NULL;
-	if (vault_open(vault_dir, &vault, &err) < 0 || unlock(vault, 0) < 0 || vault_begin(vault, &err) < 0 ||
-	    vault_put(vault, "A", SPAN_LITERAL("theirs"), NULL, false, true, &err) < 0 || vault_commit(vault, NULL, &err) < 0)
-		return 1;
-	vault_close(vault);
-	return 0;
-}
-
-static void test_another_process_changes_it(void **state)
-{
-	(void)state;
-	struct vault *vault = vault_make(0);
-	store_one(vault, "A", "ours");
-	assert_int_equal(child_run(other_process, NULL), 0);
-	reveals(vault, "A", 0, "theirs");
-	store_one(vault, "A", "ours again");
-	reveals(vault, "A", 2, "theirs");
-	assert_int_equal(find(vault, "A").version, 3);
-	assert_int_equal(check(vault), 0);
-	vault_close(vault);
-}
-
 static int stop_at_once(void *context, const struct vault_entry *entry)
 {
 	int *calls = context;
@@ -425,11 +311,6 @@ int main(void)
 		DIR_TEST(test_history_and_rollback),
 		DIR_TEST(test_deposits),
 		DIR_TEST(test_removing_takes_the_deposit_too),
-		DIR_TEST(test_transactions),
-		DIR_TEST(test_anchor),
-		DIR_TEST(test_settings),
-		DIR_TEST(test_narrowed),
-		DIR_TEST(test_another_process_changes_it),
 		DIR_TEST(test_lists),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
