@@ -7,17 +7,19 @@ static void test_signal_is_passed_on_once(void **state)
 {
 	(void)state;
 	const struct scene scene = {
-		.argv = SH("trap 'echo got' USR1; trap 'echo end; exit 7' TERM; echo ready\n"
+		.argv = SH("trap 'echo got' USR1; trap 'echo end; exit 7' TERM; echo $$\n"
 			   "while :; do sleep 1000 >/dev/null 2>&1 & wait $!; done"),
 	};
 	struct actor actor = scene_start(&scene);
-	actor_expect(&actor, 1, "ready\n");
+	pid_t program = actor_read_pid(&actor);
 	for (int i = 0; i < 5; i++) {
 		kill(actor.pid, SIGUSR1);
 		actor_expect(&actor, 1, "got\n");
 	}
 	kill(actor.pid, SIGTERM);
 	_cleanup_ending_ struct ending ending = actor_end(&actor);
+	// A sleep that was just being started may have missed the signal; it holds no output and so is left.
+	kill(-program, SIGKILL);
 	assert_status(ending, 7);
 	assert_string_equal(buf_text(&ending.out), "end\n");
 }
@@ -117,6 +119,7 @@ static void test_program_stops_itself(void **state)
 static void test_terminal_stop(void **state)
 {
 	(void)state;
+	skip_under_valgrind();
 	struct actor actor = scene_start(&(struct scene){.argv = SH("trap 'echo continued' CONT; echo $$; until read line; do :; done; echo $line")});
 	pid_t program = actor_read_pid(&actor);
 	kill(actor.pid, SIGTSTP);
