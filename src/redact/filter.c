@@ -1,8 +1,8 @@
 // One stream: what may be shown, what is held, what is masked.
 //
 // Nothing that came from the stream is kept here. Held bytes are always a prefix of some needle (or a weak needle that
-// waits for its right neighbour), so they are shown from the matcher's own tables, which are secret memory; masked bytes
-// are dropped as soon as they are matched.
+// waits for its right neighbour), so they are shown from the matcher's own tables, which are secret memory; masked
+// bytes are dropped as soon as they are matched.
 #include "redact/redactor.h"
 #include "redact/stretch.h"
 
@@ -27,8 +27,8 @@ struct filter {
 	uint64_t pos;     // bytes read
 	uint64_t settled; // bytes shown or masked
 	uint64_t shown;   // end of the last byte shown
-	// Two pieces make up the part of the stream that is still needed: `held`, which ends at `base`, and `bytes`, the
-	// caller's, which begins there and is empty between calls.
+	// Two pieces make up the part of the stream that is still needed: `held`, which ends at `base`, and `bytes`,
+	// the caller's, which begins there and is empty between calls.
 	uint64_t base;
 	struct span held;
 	struct span bytes;
@@ -45,7 +45,8 @@ int filter_new(const struct redactor *redactor, const struct redact_sink *sink, 
 	filter->sink = *sink;
 	filter->state = MATCHER_START;
 	filter->mask = BUF_INIT(MASK_BYTES_MAX);
-	int r = stretches_init(&filter->stretches, redactor->value_count, matcher_output_count(redactor->matcher), err);
+	size_t marks = 2 * (matcher_output_count(redactor->matcher) + 1);
+	int r = stretches_init(&filter->stretches, redactor->value_count, marks, err);
 	if (r < 0) {
 		free(filter);
 		return r;
@@ -69,7 +70,7 @@ void filter_free_ptr(struct filter **filter)
 	*filter = filter_free(*filter);
 }
 
-// --------------------------------------------------------------------------------------------------------- the stream
+// -------------------------------------------------------------------------------------------------------- the stream
 
 // True when the byte before `offset` is a word byte. `offset` lies within held and bytes.
 static bool filter_is_after_word(const struct filter *f, uint64_t offset)
@@ -95,7 +96,7 @@ static struct span filter_keep(const struct filter *f)
 	return pending.len > prefix.len ? pending : prefix;
 }
 
-// ------------------------------------------------------------------------------------------------------------- output
+// ------------------------------------------------------------------------------------------------------------ output
 
 static int filter_write(struct filter *f, struct span bytes, struct err *err)
 {
@@ -140,7 +141,8 @@ static int filter_mask(struct filter *f, struct err *err)
 	f->mask.len = 0;
 	for (uint32_t i = 0; i < stretch.label_count && r == 0; i++) {
 		const struct label *label = &f->stretches.labels[sorted[i]];
-		struct redact_leak leak = {stretch.from, stretch.to - stretch.from, label->value, label->form, label->partial};
+		struct redact_leak leak = {stretch.from, stretch.to - stretch.from, label->value, label->form,
+					   label->partial};
 		if (f->sink.leak)
 			f->sink.leak(f->sink.context, &leak);
 		r = filter_mask_name(f, label, i == 0 ? "[ENVSEAL:REDACTED " : ", ", err);
@@ -168,7 +170,7 @@ static int filter_settle(struct filter *f, uint64_t safe, struct err *err)
 	return filter_show(f, first && first->from < safe ? first->from : safe, err);
 }
 
-// ------------------------------------------------------------------------------------------------------------ matches
+// ----------------------------------------------------------------------------------------------------------- matches
 
 static int filter_label(struct filter *f, const struct matcher_needle *needle, uint64_t len, bool cut, struct err *err)
 {
@@ -181,11 +183,12 @@ static int filter_label(struct filter *f, const struct matcher_needle *needle, u
 	return stretches_label(&f->stretches, &label, err);
 }
 
-static int filter_label_output(struct filter *f, const struct matcher_output *output, bool weak, struct err *err)
+static int filter_label_output(struct filter *f, uint32_t output, bool weak, struct err *err)
 {
+	const struct matcher_output *o = matcher_find_output(f->matcher, output);
 	int r = 0;
-	for (uint32_t i = 0; i < output->count && r == 0; i++) {
-		const struct matcher_needle *needle = matcher_find_needle(f->matcher, output->first + i);
+	for (uint32_t i = 0; i < o->count && r == 0; i++) {
+		const struct matcher_needle *needle = matcher_find_needle(f->matcher, o->first + i);
 		if (needle->weak == weak)
 			r = filter_label(f, needle, needle->len, false, err);
 	}
@@ -199,36 +202,58 @@ static int filter_cover(struct filter *f, uint64_t len, struct err *err)
 	return stretches_cover(&f->stretches, from > f->settled ? from : f->settled, f->pos, err);
 }
 
-// All needles that end at `pos` and match everywhere. An output that was marked in this stretch has had its whole chain
-// entered, so each is walked once in a stretch however often it comes.
+static uint32_t output_next_strong(const struct filter *f, uint32_t output)
+{
+	return matcher_find_output(f->matcher, matcher_find_output(f->matcher, output)->link)->strong;
+}
+
+static uint32_t output_next_weak(const struct filter *f, uint32_t output)
+{
+	return matcher_find_output(f->matcher, matcher_find_output(f->matcher, output)->link)->weak;
+}
+
+// All needles that end at `pos` and match everywhere. A mark says that an output and all shorter ones behind it have
+// been entered in this stretch, so each is walked once in a stretch however often it comes.
 static int filter_match_strong(struct filter *f, uint32_t output, struct err *err)
 {
+	struct stretches *s = &f->stretches;
 	int r = filter_cover(f, matcher_output_text(f->matcher, output).len, err);
-	while (r == 0 && output && stretches_mark(&f->stretches, output)) {
-		const struct matcher_output *o = matcher_find_output(f->matcher, output);
-		r = filter_label_output(f, o, false, err);
-		output = matcher_find_output(f->matcher, o->link)->strong;
+	for (; r == 0 && output && !stretches_is_marked(s, output); output = output_next_strong(f, output)) {
+		stretches_mark(s, output);
+		r = filter_label_output(f, output, false, err);
 	}
 	return r;
+}
+
+static bool filter_fits_left(const struct filter *f, uint32_t output)
+{
+	return !filter_is_after_word(f, f->pos - matcher_output_text(f->matcher, output).len);
 }
 
 // The longest weak output from this one on whose left neighbour is right.
 static uint32_t filter_fit_weak(const struct filter *f, uint32_t output)
 {
-	while (output && filter_is_after_word(f, f->pos - matcher_output_text(f->matcher, output).len))
-		output = matcher_find_output(f->matcher, matcher_find_output(f->matcher, output)->link)->weak;
+	while (output && !filter_fits_left(f, output))
+		output = output_next_weak(f, output);
 	return output;
 }
 
-// All weak needles that end at `pos`, now that its right neighbour is known to be right.
+// All weak needles that end at `pos`, now that its right neighbour is known to be right. Marks as for strong ones, in
+// numbers of their own; only a tail of which each output fits is complete.
 static int filter_match_weak(struct filter *f, uint32_t output, struct err *err)
 {
+	struct stretches *s = &f->stretches;
+	size_t marks = matcher_output_count(f->matcher) + 1;
+	uint32_t tail = 0;
 	int r = filter_cover(f, matcher_output_text(f->matcher, output).len, err);
-	while (r == 0 && output) {
-		const struct matcher_output *o = matcher_find_output(f->matcher, output);
-		r = filter_label_output(f, o, true, err);
-		output = filter_fit_weak(f, matcher_find_output(f->matcher, o->link)->weak);
+	for (; r == 0 && output && !stretches_is_marked(s, marks + output); output = output_next_weak(f, output)) {
+		bool fits = filter_fits_left(f, output);
+		if (fits)
+			r = filter_label_output(f, output, true, err);
+		tail = !fits ? 0 : tail ? tail : output;
 	}
+	for (; r == 0 && tail && !stretches_is_marked(s, marks + tail); tail = output_next_weak(f, tail))
+		stretches_mark(s, marks + tail);
 	return r;
 }
 
@@ -255,7 +280,7 @@ static int filter_resolve(struct filter *f, bool before_word, struct err *err)
 	return weak && !before_word ? filter_match_weak(f, weak, err) : 0;
 }
 
-// --------------------------------------------------------------------------------------------------------- operations
+// -------------------------------------------------------------------------------------------------------- operations
 
 // Between calls only `held` is left of the stream.
 static void filter_close_bytes(struct filter *f)

@@ -23,8 +23,8 @@ static size_t form_raw(struct span value, unsigned variant, uint8_t *out)
 	return value.len;
 }
 
-// The characters that depend on the value alone when `before` bytes (modulo 3) stand in front of it: those whose six bits
-// all lie within the value. They need no padding and are the same whatever the neighbours are.
+// The characters that depend on the value alone when `before` bytes (modulo 3) stand in front of it: those whose six
+// bits all lie within the value. They need no padding and are the same whatever the neighbours are.
 static size_t form_base64_core(struct span value, unsigned before, const char *letters, uint8_t *out)
 {
 	size_t skip = 8 * (size_t)before;
@@ -111,7 +111,8 @@ bool redact_value_is_weak(struct span value, const char **ret_reason)
 
 bool needle_is_word(uint8_t byte)
 {
-	return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') || byte == '_';
+	return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') ||
+	       byte == '_';
 }
 
 // The value without its last newline; all of it when it ends in none.
@@ -160,8 +161,9 @@ size_t form_room_bytes(size_t value_bytes)
 int form_each_needle(struct span value, uint32_t index, struct secret *room, needle_take take, void *context,
 		     struct err *err)
 {
-	// A value that is printed through $(...) or `echo -n` has lost its newline before it is encoded, so the trimmed text
-	// goes through every form. Its needles are mostly prefixes of the full ones and cost the matcher next to nothing.
+	// A value that is printed through $(...) or `echo -n` has lost its newline before it is encoded, so the
+	// trimmed text goes through every form. Its needles are mostly prefixes of the full ones and cost the matcher
+	// next to nothing.
 	struct span trimmed = value_trim(value);
 	struct form_run run = {.index = index, .room = secret_data(room), .take = take, .context = context};
 	int r = 0;

@@ -14,10 +14,10 @@ struct needle {
 // Takes one needle; its bytes are valid during the call only. Non-zero stops and is returned.
 typedef int (*needle_take)(void *context, const struct needle *needle, struct err *err);
 
-// Calls `take` for every needle of `value`, in the order of enum redact_form: the value as it is and, where it ends in a
-// newline, without it. Needles of encoded forms are only the characters that the value alone determines. `needle.value`
-// is `index`. An empty value has no needle. The needles are written into `room`, of at least form_room_bytes; it can
-// serve many values. Returns what `take` returned.
+// Calls `take` for every needle of `value`, in the order of enum redact_form: the value as it is and, where it ends in
+// a newline, without it. Needles of encoded forms are only the characters that the value alone determines.
+// `needle.value` is `index`. An empty value has no needle. The needles are written into `room`, of at least
+// form_room_bytes; it can serve many values. Returns what `take` returned.
 int form_each_needle(struct span value, uint32_t index, struct secret *room, needle_take take, void *context,
 		     struct err *err);
 size_t form_room_bytes(size_t value_bytes);

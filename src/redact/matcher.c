@@ -86,6 +86,21 @@ static inline size_t skip_run(const struct matcher_skip *skip, struct span bytes
 	return from;
 }
 
+// Where a needle can begin only at the last byte read or later, moves on to the first place where one may. Returns how
+// many bytes are read then.
+static inline size_t scan_skip(const struct matcher *m, uint32_t *state, struct span bytes, size_t i)
+{
+	bool is_first = *state != MATCHER_START;
+	if (is_first && (i == 0 || *state != m->start_child[bytes.data[i - 1]]))
+		return i;
+	size_t from = i - is_first;
+	size_t next = skip_run(&m->skip, bytes, from);
+	if (next == from)
+		return i;
+	*state = MATCHER_START;
+	return next;
+}
+
 size_t matcher_scan(const struct matcher *matcher, uint32_t *state, struct span bytes, uint32_t *ret_output)
 {
 	uint32_t at = *state;
@@ -94,8 +109,7 @@ size_t matcher_scan(const struct matcher *matcher, uint32_t *state, struct span 
 	if (matcher->needle_count == 0)
 		i = bytes.len;
 	while (i < bytes.len && output == 0) {
-		if (at == MATCHER_START)
-			i = skip_run(&matcher->skip, bytes, i);
+		i = scan_skip(matcher, &at, bytes, i);
 		if (i == bytes.len)
 			break;
 		at = matcher_step(matcher, at, bytes.data[i++]);

@@ -1,9 +1,9 @@
 // matcher: finds all needles in a stream, private to redact/ and its tests.
 //
-// An Aho-Corasick automaton: a state is the longest suffix of the stream that is a proper prefix of some needle, as one
-// number; MATCHER_START is the empty one. Where the end of a stretch completes needles, the scan stops and names an
-// output: the list of needles that end there, longest first. Linear in the stream for every input; the tables take about
-// 10 bytes for each byte of the needles, are made once, and live in secret memory.
+// An Aho-Corasick automaton: a state is the longest suffix of the stream that is a proper prefix of some needle, as
+// one number; MATCHER_START is the empty one. Where the end of a stretch completes needles, the scan stops and names
+// an output: the list of needles that end there, longest first. Linear in the stream for every input; the tables take
+// about 10 bytes for each byte of the needles, are made once, and live in secret memory.
 //
 // filter.c uses nothing but what stands here, so that another engine can take this one's place.
 #pragma once
@@ -57,8 +57,8 @@ size_t matcher_scan(const struct matcher *matcher, uint32_t *state, struct span 
 struct span matcher_prefix(const struct matcher *matcher, uint32_t state);
 // The next shorter suffix that is a proper prefix of some needle; MATCHER_START in the end.
 uint32_t matcher_fall(const struct matcher *matcher, uint32_t state);
-// The needles of which the state is a proper prefix, weak ones only on request; false when there are none. Costs as many
-// steps as there are such needles, so it is meant for pauses.
+// The needles of which the state is a proper prefix, weak ones only on request; false when there are none. Costs as
+// many steps as there are such needles, so it is meant for pauses.
 bool matcher_find_reach(const struct matcher *matcher, uint32_t state, bool with_weak, struct matcher_reach *out);
 
 const struct matcher_output *matcher_find_output(const struct matcher *matcher, uint32_t output);

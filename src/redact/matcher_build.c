@@ -117,7 +117,7 @@ static int build_measure(struct build *b, struct err *err)
 		}
 	}
 	if (labels > UINT32_MAX || m->output_count > INFO_OUTPUT)
-		return err_set(err, ERR_LIMIT, "the secrets are too large to look for them in output; use fewer in one run");
+		return err_set(err, ERR_LIMIT, "the secrets are too large to look for in output; use fewer in one run");
 	m->needle_count = b->count;
 	m->label_count = (size_t)labels;
 	m->branch_bits = bits_for(2 * m->chain_count, 4, 40);
@@ -151,7 +151,7 @@ static size_t build_layout(struct matcher *m, uint8_t *base)
 	return used;
 }
 
-// ------------------------------------------------------------------------------------------------- chains and outputs
+// ------------------------------------------------------------------------------------------------ chains and outputs
 
 // The state at `depth` on the path of the needle that owns `chain`; *ret_chain is the chain it belongs to.
 static uint32_t chain_state(const struct matcher *m, uint32_t chain, uint32_t depth, uint32_t *ret_chain)
@@ -228,7 +228,7 @@ static void build_trie(struct build *b)
 	}
 }
 
-// ------------------------------------------------------------------------------------------------------ after a mismatch
+// -------------------------------------------------------------------------------------------------- after a mismatch
 
 static void build_state(struct matcher *m, uint32_t parent, uint32_t state)
 {
@@ -249,8 +249,8 @@ static void build_state(struct matcher *m, uint32_t parent, uint32_t state)
 		output->weak = m->outputs[link].weak;
 }
 
-// Visits the states by depth, since each needs the shorter ones: the first `active` places of `level` hold the chains that
-// have a state at this depth.
+// Visits the states by depth, since each needs the shorter ones: the first `active` places of `level` hold the chains
+// that have a state at this depth.
 static void build_falls(struct build *b)
 {
 	struct matcher *m = b->m;
@@ -288,7 +288,7 @@ static void build_skip(struct build *b)
 	}
 }
 
-// -------------------------------------------------------------------------------------------------------------- making
+// ------------------------------------------------------------------------------------------------------------ making
 
 static int build_tables(struct build *b, struct err *err)
 {

@@ -1,10 +1,10 @@
 // The tables that matcher_build.c makes and matcher.c reads.
 //
 // A chain is one needle that is no prefix of another. It owns the numbers base + 1 .. base + len, one for each of its
-// bytes: state base + d stands for its first d bytes, and label[base + d] is byte d. So the main child of a state is the
-// next number, and what a state stands for is a stretch of `label`. The bytes that a chain shares with the chain before
-// it in sorted order belong to that one's states; the chain's own states begin at depth `first`, and only there does a
-// state have a second child, which is looked up in `branches`.
+// bytes: state base + d stands for its first d bytes, and label[base + d] is byte d. So the main child of a state is
+// the next number, and what a state stands for is a stretch of `label`. The bytes that a chain shares with the chain
+// before it in sorted order belong to that one's states; the chain's own states begin at depth `first`, and only there
+// does a state have a second child, which is looked up in `branches`.
 #pragma once
 
 #include "redact/matcher.h"

@@ -4,8 +4,9 @@
 // back is only the longest suffix that is still a proper prefix of a needle; memory does not grow with the stream; the
 // cost is linear in the stream. Redaction stops accidents, not intent.
 //
-// Seams: forms.c turns a value into needles (one table of forms), matcher.c finds needles (tables built once, shared by
-// all streams), filter.c decides what to hold, show and mask (one per stream). A faster matcher replaces matcher.c alone.
+// Seams: forms.c turns a value into needles (one table of forms), matcher.c finds needles (tables built once, shared
+// by all streams), filter.c decides what to hold, show and mask (one per stream). A faster matcher replaces matcher.c
+// alone.
 #pragma once
 
 #include "secmem/secmem.h"
@@ -38,8 +39,10 @@ struct redact_value {
 
 struct redactor; // the tables for one set of values: read-only once made
 
-// Builds the tables for all forms of all values, in secret memory. Equal needles of several secrets are kept once and
-// name all. No values is allowed (everything passes). ERR_LIMIT for more than 4 GiB of needles, ERR_MEMORY.
+// Builds the tables for all forms of all values, in secret memory: about 10 bytes for each byte of all needles, which
+// are about 13 times the values. A value that ends in a newline is also watched without it, in all forms. Equal
+// needles of several secrets are kept once and name all. No values is allowed (everything passes). ERR_LIMIT for more
+// than 4 GiB of needles, ERR_MEMORY.
 int redactor_new(const struct redact_value *values, size_t count, struct redactor **out, struct err *err);
 struct redactor *redactor_free(struct redactor *redactor);
 void redactor_free_ptr(struct redactor **redactor);
@@ -53,33 +56,39 @@ struct redact_leak {
 	uint64_t len;           // masked input bytes
 	size_t value_index;     // into the values given to redactor_new
 	enum redact_form form;  // the longest match of that value in the stretch
-	bool partial;           // the end of the stream cut the value short, or a part had been shown when the stream was quiet
+	bool partial;           // the end of the stream cut the value short, or silence had shown a part of it
 };
 
 struct redact_sink {
-	// Takes bytes that may be shown, in order. They are valid during the call only. Non-zero stops the feed and is
-	// returned by it.
+	// Takes bytes that may be shown, in order. They are valid during the call only. Non-zero stops the feed, quiet
+	// or end and is returned by it.
 	int (*write)(void *context, struct span bytes, struct err *err);
 	// Called once per secret in a masked stretch, before the mask is written. May be NULL.
 	void (*leak)(void *context, const struct redact_leak *leak);
 	void *context;
 };
 
-struct filter; // the state of one stream
+// The state of one stream. It keeps no byte of the stream. After a call that did not return 0, and after filter_end,
+// only filter_free may be called: what the sink was given then is all that it gets.
+struct filter;
 
+// The redactor must outlive the filter; the sink is copied. ERR_MEMORY, as for the calls below.
 int filter_new(const struct redactor *redactor, const struct redact_sink *sink, struct filter **out, struct err *err);
-struct filter *filter_free(struct filter *filter); // wipes what it holds
+struct filter *filter_free(struct filter *filter); // NULL is allowed; always returns NULL
 void filter_free_ptr(struct filter **filter);
 #define _cleanup_filter_ _cleanup_(filter_free_ptr)
 // Scans `bytes` and gives the sink everything that may be shown. Clean stretches are handed on as spans of `bytes`
-// itself, without a copy.
+// itself, without a copy. What is held afterwards is a prefix of a needle, or a weak value whose right neighbour is to
+// come.
 int filter_feed(struct filter *filter, struct span bytes, struct err *err);
 // The stream has been quiet: shows a held prefix of at most 3 bytes and at most a quarter of every needle it may become
 // (the exposure budget), and a finished mask. Anything longer stays held, however long the silence.
 int filter_quiet(struct filter *filter, struct err *err);
-// End of the stream: a held prefix of 6 bytes or more, or of half its needle or more, is masked; shorter ones are shown.
+// End of the stream: a held prefix of 6 bytes or more, or of half its needle or more, is masked; shorter ones are
+// shown. It is named after the first secret it may belong to. Weak values count where a word boundary stands before
+// the prefix.
 int filter_end(struct filter *filter, struct err *err);
-// Bytes held back at present.
+// Bytes held back at present: read, not shown, and not in a match either.
 size_t filter_held(const struct filter *filter);
 // True when filter_quiet would give something to the sink.
 bool filter_can_show(const struct filter *filter);

@@ -59,7 +59,7 @@ static int collection_count(void *context, const struct needle *needle, struct e
 {
 	struct collection *c = context;
 	if (needle->bytes.len > UINT32_MAX - c->bytes)
-		return err_set(err, ERR_LIMIT, "the secrets are too large to look for them in output; use fewer in one run");
+		return err_set(err, ERR_LIMIT, "the secrets are too large to look for in output; use fewer in one run");
 	c->count++;
 	c->bytes += needle->bytes.len;
 	return 0;

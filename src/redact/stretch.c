@@ -3,12 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-int stretches_init(struct stretches *s, size_t value_count, size_t output_count, struct err *err)
+int stretches_init(struct stretches *s, size_t value_count, size_t mark_count, struct err *err)
 {
 	*s = (struct stretches){.label_free = LABEL_NONE};
 	s->slots = calloc(value_count + 1, sizeof(*s->slots));
 	s->sorted = calloc(value_count + 1, sizeof(*s->sorted));
-	s->marks = calloc(output_count + 1, sizeof(*s->marks));
+	s->marks = calloc(mark_count + 1, sizeof(*s->marks));
 	if (s->slots && s->sorted && s->marks)
 		return 0;
 	stretches_done(s);
@@ -155,11 +155,14 @@ int stretches_label(struct stretches *s, const struct label *label, struct err *
 	return 0;
 }
 
-bool stretches_mark(struct stretches *s, uint32_t output)
+void stretches_mark(struct stretches *s, size_t mark)
 {
-	bool first = s->marks[output] != s->epoch;
-	s->marks[output] = s->epoch;
-	return first;
+	s->marks[mark] = s->epoch;
+}
+
+bool stretches_is_marked(const struct stretches *s, size_t mark)
+{
+	return s->marks[mark] == s->epoch;
 }
 
 static int index_compare(const void *x, const void *y, void *context)

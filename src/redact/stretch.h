@@ -1,8 +1,8 @@
 // stretch: the masked stretches of one stream that are not settled yet, private to redact/.
 //
-// A queue, in the order of the stream. Stretches neither overlap nor hold bytes: only where they begin and end, and which
-// secrets were found in them. A stretch that overlaps the ones before it takes them in. Everything but the emission of
-// labels costs a constant amount for each match, merging included.
+// A queue, in the order of the stream. Stretches neither overlap nor hold bytes: only where they begin and end, and
+// which secrets were found in them. A stretch that overlaps the ones before it takes them in. Everything but the
+// emission of labels costs a constant amount for each match, merging included.
 #pragma once
 
 #include "redact/redact.h"
@@ -40,17 +40,18 @@ struct stretches {
 	uint32_t label_free;
 	uint64_t epoch; // number of the last stretch; one that takes in others keeps its own
 	struct label_slot *slots;
-	uint64_t *marks; // by output: the epoch in which all it stands for was entered
+	uint64_t *marks; // the callers': the epoch in which each was set
 	uint32_t *sorted; // room for stretches_sort
 };
 
-int stretches_init(struct stretches *s, size_t value_count, size_t output_count, struct err *err);
+int stretches_init(struct stretches *s, size_t value_count, size_t mark_count, struct err *err);
 void stretches_done(struct stretches *s);
 // Adds from..to as a match. `to` is never before the end of the last stretch. Labels then go to that stretch.
 int stretches_cover(struct stretches *s, uint64_t from, uint64_t to, struct err *err);
 int stretches_label(struct stretches *s, const struct label *label, struct err *err);
-// True the first time it is asked for this output in the present last stretch.
-bool stretches_mark(struct stretches *s, uint32_t output);
+// Marks belong to the last stretch: a new one begins with none, one that takes in others keeps its own.
+void stretches_mark(struct stretches *s, size_t mark);
+bool stretches_is_marked(const struct stretches *s, size_t mark);
 const struct stretch *stretches_first(const struct stretches *s); // NULL when there is none
 const struct stretch *stretches_last(const struct stretches *s);
 // The labels of the first stretch by value index; good until the next call of stretches_label.

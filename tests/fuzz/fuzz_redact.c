@@ -1,7 +1,7 @@
 // The filter against the oracle: the input decodes to needles over a tiny alphabet, a stream and the cuts in it.
 //
-// Byte 0: number of needles. Then for each: a byte with value, form and weakness, a byte with its length, and its letters,
-// two bits each. The rest: one byte for each letter of the stream, with a flag for a cut behind it.
+// Byte 0: number of needles. Then for each: a byte with value, form and weakness, a byte with its length, and its
+// letters, two bits each. The rest: one byte for each letter of the stream, with a flag for a cut behind it.
 #include "property/redact_oracle.h"
 #include "redact/redactor.h"
 

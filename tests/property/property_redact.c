@@ -1,8 +1,8 @@
 // Random needles over tiny alphabets, random streams and cuts: the filter against the oracle. Also random values in all
 // their forms, and streams that fall quiet.
 //
-// property_redact [CASES]; the seed is PROPERTY_SEED, or a fixed one. A case is named by its own seed, which replays it:
-// PROPERTY_SEED=<that> property_redact 1.
+// property_redact [CASES]; the seed is PROPERTY_SEED, or a fixed one. A case is named by its own seed, which replays
+// it: PROPERTY_SEED=<that> property_redact 1.
 #include "redact/redactor.h"
 #include "redact_oracle.h"
 
@@ -183,6 +183,7 @@ int main(int argc, char **argv)
 	const char *text = getenv("PROPERTY_SEED");
 	uint64_t seed = text ? strtoull(text, NULL, 0) : 20260101;
 	unsigned long cases = argc > 1 ? strtoul(argv[1], NULL, 10) : CASES_DEFAULT;
+	setvbuf(stdout, NULL, _IOLBF, 0); // the seed must be seen even when a case aborts
 	printf("property_redact: seed %" PRIu64 ", %lu cases\n", seed, cases);
 	for (unsigned long i = 0; i < cases; i++) {
 		const char *wrong = case_run(seed + i);

@@ -1,6 +1,5 @@
 #include "redact_oracle.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,7 +44,7 @@ void oracle_needles_add_value(struct oracle_needles *needles, struct span value,
 		abort();
 }
 
-// ------------------------------------------------------------------------------------------------------------ results
+// ----------------------------------------------------------------------------------------------------------- results
 
 void oracle_result_init(struct oracle_result *result, size_t stream_bytes)
 {
@@ -80,8 +79,9 @@ static int recorder_write(void *context, struct span bytes, struct err *err)
 	struct oracle_result *result = context;
 	(void)err;
 	result_text(result, bytes);
-	if (!result->mask_next) {
-		assert(result->position + bytes.len <= result->length);
+	if (!result->mask_next && result->position + bytes.len > result->length) {
+		result->wrong = "the length: more is shown than there was";
+	} else if (!result->mask_next) {
 		memset(result->shown + result->position, 1, bytes.len);
 		result->position += bytes.len;
 	}
@@ -89,14 +89,15 @@ static int recorder_write(void *context, struct span bytes, struct err *err)
 	return 0;
 }
 
+// Each byte of the stream is given out once and in order, as itself or under a mask; a mask may have several leaks.
 static void recorder_leak(void *context, const struct redact_leak *leak)
 {
 	struct oracle_result *result = context;
-	assert(leak->len > 0);
-	// Each byte of the stream is given out once and in order, as itself or under a mask.
-	assert(result->mask_next ? leak->offset + leak->len == result->position : leak->offset == result->position);
+	uint64_t end = leak->offset + leak->len;
+	if (leak->len == 0 || (result->mask_next ? end != result->position : leak->offset != result->position))
+		result->wrong = "the place of a leak: it is empty or not where the stream is";
 	result->mask_next = true;
-	result->position = leak->offset + leak->len;
+	result->position = end;
 	result_leak(result, leak);
 }
 
@@ -107,6 +108,8 @@ struct redact_sink oracle_recorder(struct oracle_result *result)
 
 const char *oracle_compare(const struct oracle_result *want, const struct oracle_result *got)
 {
+	if (got->wrong)
+		return got->wrong;
 	if (want->leak_count != got->leak_count)
 		return "the number of leaks";
 	for (size_t i = 0; i < want->leak_count; i++) {
@@ -124,7 +127,7 @@ const char *oracle_compare(const struct oracle_result *want, const struct oracle
 	return span_is_equal(buf_span(&want->text), buf_span(&got->text)) ? NULL : "the text";
 }
 
-// ------------------------------------------------------------------------------------------------------------- oracle
+// ------------------------------------------------------------------------------------------------------------ oracle
 
 struct match {
 	size_t from;
@@ -172,7 +175,8 @@ static bool fits_right(const struct needle *needle, struct span stream, size_t t
 	return to == stream.len ? !more_may_come : !is_word(stream.data[to]);
 }
 
-static void matches_find(struct matches *m, const struct oracle_needles *needles, struct span stream, bool more_may_come)
+static void matches_find(struct matches *m, const struct oracle_needles *needles, struct span stream,
+			 bool more_may_come)
 {
 	*m = (struct matches){.covered = must(calloc(stream.len + 1, 1)), .joined = must(calloc(stream.len + 1, 1))};
 	for (size_t i = 0; i < needles->count; i++) {
@@ -287,7 +291,8 @@ size_t oracle_held(const struct oracle_needles *needles, struct span stream)
 		for (size_t len = max; len > longest; len--) {
 			bool is_whole = len == needle->bytes.len;
 			bool waits = is_whole && needle->weak && fits_left(needle, stream, stream.len - len);
-			if ((!is_whole || waits) && memcmp(stream.data + stream.len - len, needle->bytes.data, len) == 0)
+			const uint8_t *suffix = stream.data + stream.len - len;
+			if ((!is_whole || waits) && memcmp(suffix, needle->bytes.data, len) == 0)
 				longest = len;
 		}
 	}
@@ -305,7 +310,7 @@ bool oracle_budget_is_kept(const struct oracle_needles *needles, struct span str
 	struct matches m;
 	matches_find(&m, needles, stream, false);
 	matches_find_end(&m, needles, stream);
-	bool ok = got->position == stream.len;
+	bool ok = !got->wrong && got->position == stream.len;
 	for (size_t i = 0; i < m.count; i++) {
 		size_t shown = 0;
 		for (size_t at = m.list[i].from; at < m.list[i].to; at++)

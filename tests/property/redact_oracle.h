@@ -1,5 +1,5 @@
-// What redaction must give, computed on the whole stream by the plainest means, and a recorder of what the filter gives.
-// It shares nothing with the engine but the table of forms.
+// What redaction must give, computed on the whole stream by the plainest means, and a recorder of what the filter
+// gives. It shares nothing with the engine but the table of forms.
 #pragma once
 
 #include "redact/forms.h"
@@ -24,6 +24,7 @@ struct oracle_result {
 	uint8_t *shown;    // for each byte of the stream: not masked
 	size_t length;     // of `shown`
 	bool mask_next;    // a leak was told, so the next bytes are its mask
+	const char *wrong; // set when the filter has told something that cannot be
 };
 
 void oracle_result_init(struct oracle_result *result, size_t stream_bytes);

@@ -144,7 +144,8 @@ static void test_value_is_weak(void **state)
 	assert_false(redact_value_is_weak(SPAN_LITERAL("\0\1\2\3\0\1\2\3"), NULL));
 }
 
-// RFC 4648 section 4, a character at a time from its six bits; `out` needs no room for padding, which is never compared.
+// RFC 4648 section 4, a character at a time from its six bits; `out` needs no room for padding, which is never
+// compared.
 static size_t plain_base64(const uint8_t *bytes, size_t len, const char *last_two, char *out)
 {
 	char letters[65] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
