@@ -16,8 +16,9 @@
 // log10(2): zxcvbn answers in bits.
 #define LOG10_OF_2 0.30102999566398119521
 
-// The program that scores (score_program.c), as bytes of this one: zxcvbn comes as a static library that cannot be linked
-// into a position-independent program, so it is a program of its own, embedded so that nobody can put another in its place.
+// The program that scores (score_program.c), as bytes of this one: zxcvbn comes as a static library that cannot be
+// linked into a position-independent program, so it is a program of its own, embedded so that nobody can put another in
+// its place.
 extern const uint8_t score_program_start[], score_program_end[];
 
 // In a memory file that may be executed and not read: the kernel then keeps the process undumpable from its first
@@ -56,8 +57,8 @@ static int passphrase_pipe(struct span passphrase, int *out_fd, struct err *err)
 	return r;
 }
 
-// Becomes the program: a process of its own, because zxcvbn copies what it scores to its stack and to a heap that it does not
-// wipe. Here those copies end with the process, which lives for milliseconds.
+// Becomes the program: a process of its own, because zxcvbn copies what it scores to its stack and to a heap that it
+// does not wipe. Here those copies end with the process, which lives for milliseconds.
 static _Noreturn void estimate_in_child(int program, int passphrase, int answer)
 {
 	char *const argv[] = {(char[]){"envseal-score"}, NULL};

@@ -29,11 +29,16 @@ static inline size_t residue_count_window(const uint8_t *window, size_t len, str
 	return hits;
 }
 
+static inline bool valgrind_is_here(void)
+{
+	const char *preload = getenv("LD_PRELOAD");
+	return preload && strstr(preload, "vgpreload");
+}
+
 // Whether this process can look at its memory, and it is its own alone: valgrind keeps the program's registers in it.
 static inline bool residue_is_countable(void)
 {
-	const char *preload = getenv("LD_PRELOAD");
-	return access("/proc/self/mem", R_OK) == 0 && !(preload && strstr(preload, "vgpreload"));
+	return access("/proc/self/mem", R_OK) == 0 && !valgrind_is_here();
 }
 
 // Counts copies outside of the secret's own pages, in words of 8 bytes at any place. The secret must be random enough
