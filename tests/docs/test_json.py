@@ -1,0 +1,103 @@
+"""The members of --json objects that the manual names are those that are printed."""
+
+import json
+import re
+import subprocess
+
+import pytest
+
+from docs_support import Man, binary, man_file
+
+VALUE = "not-a-real-token-7c1e59"
+
+# command line, standard input; in this order, in one vault
+STEPS = [
+    ("init --json --pwhash interactive", ""),
+    ("set A --stdin --raw --json", VALUE),
+    ("copy A B --json", ""),
+    ("rename B C --json", ""),
+    ("tag C --add x --json", ""),
+    ("set C --generate 20 --force --json", ""),
+    ("rollback C --json", ""),
+    ("history C --json", None),
+    ("verify A --json", VALUE),
+    ("set D --generate 20 --locked --json", None),
+    ("confirm --yes --json", ""),
+    ("import BAD --dry-run --json", None),
+    ("import GOOD --dry-run --json", None),
+    ("list --json", None),
+    ("show A --json", None),
+    ("run -s A --explain --json -- true", None),
+    ("audit verify --json", ""),
+    ("rm C D --yes --json", ""),
+    ("doctor --json", None),
+    ("version --json", None),
+]
+
+
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("json")
+    passphrase = folder / "passphrase"
+    passphrase.write_text("quiet otter maps lemon stairs\n")
+    passphrase.chmod(0o600)
+    (folder / "GOOD").write_text(f"TOKEN={VALUE}\nPORT=3000\n")
+    (folder / "BAD").write_text(f"TOKEN={VALUE}\nnot an assignment\n")
+    env = {"PATH": "/usr/bin:/bin", "ENVSEAL_HOME": str(folder / "vault")}
+    objects = {}
+    for line, given in STEPS:
+        words = line.split()
+        # None: needs no passphrase
+        key = [] if given is None else ["--passphrase-file", str(passphrase)]
+        result = subprocess.run([binary(), words[0], *key, *words[1:]] if words[0] != "audit" else
+                                [binary(), *words, *key], input=given or "", env=env, cwd=folder,
+                                capture_output=True, text=True, timeout=60)
+        assert result.returncode in ((2,) if "BAD" in words else (0, 1) if words[0] == "doctor" else (0,)), \
+            (line, result)
+        objects.setdefault(line, json.loads(result.stdout))
+    return objects
+
+
+def members(value, depth):
+    names = set()
+    if isinstance(value, dict):
+        names |= set(value)
+        for item in value.values():
+            names |= members(item, depth - 1) if depth else set()
+    if isinstance(value, list):
+        for item in value:
+            names |= members(item, depth)
+    return names
+
+
+def in_manual(command):
+    text = Man(man_file(command)).options()["json"][2]
+    return {name.replace("\\", "") for name in re.findall(r"(?<!\w)_([a-z0-9\\_]+?)_(?!\w)", text)}
+
+
+@pytest.mark.parametrize("line", [line for line, _ in STEPS if not line.startswith(("show", "audit", "import"))])
+def test_members_are_those_of_the_manual(printed, line):
+    documented = in_manual(line.split()[0])
+    # What is under "program" and "secrets" of an explanation is what the audit log has: docs/format-audit.md.
+    found = members(printed[line], 0 if line.startswith("run") else 2)
+    if line.startswith("run"):
+        documented -= {"manifest"}
+    assert found == documented
+    assert printed[line]["version"] == 1
+
+
+def test_import_has_the_members_of_the_manual(printed):
+    good, bad = printed["import GOOD --dry-run --json"], printed["import BAD --dry-run --json"]
+    assert members(good, 2) | members(bad, 2) == in_manual("import")
+    assert (good["ok"], bad["ok"], good["problems"], bad["lines"]) == (True, False, [], [])
+
+
+def test_show_has_the_members_of_list(printed):
+    shown, listed = printed["show A --json"], printed["list --json"]["secrets"][0]
+    assert set(shown) == set(listed) | {"version"}
+
+
+def test_audit_verify_members_are_in_the_manual(printed):
+    text = Man(man_file("audit verify")).options()["json"][2].replace("\\", "")
+    for name in printed["audit verify --json"]:
+        assert f"_{name}_" in text, name
