@@ -41,6 +41,11 @@ static bool list_has(char *const *list, size_t count, struct span text)
 	return false;
 }
 
+static int list_add_once(char ***list, size_t *count, struct span text, struct err *err)
+{
+	return list_has(*list, *count, text) ? 0 : list_add(list, count, text, err);
+}
+
 static bool is_kept(struct span name, const char *const keep[], size_t keep_count)
 {
 	for (size_t i = 0; i < keep_count; i++)
@@ -70,7 +75,7 @@ static int path_clean(struct environment *environment, const char *path, struct 
 		if (list_has(good, good_count, entry))
 			continue;
 		if (!path_entry_is_safe(entry)) {
-			r = list_add(&environment->path_dropped, &environment->path_dropped_count, entry, err);
+			r = list_add_once(&environment->path_dropped, &environment->path_dropped_count, entry, err);
 			continue;
 		}
 		r = list_add(&good, &good_count, entry, err);
@@ -113,9 +118,7 @@ static int variable_add(struct environment *environment, struct span entry, cons
 		      (kept || (!variable_is_steering(name) && variable_has_plain_shape(name, value)));
 	if (passes)
 		return list_add(&environment->entries, &environment->count, entry, err);
-	if (list_has(environment->dropped, environment->dropped_count, name))
-		return 0;
-	return list_add(&environment->dropped, &environment->dropped_count, name, err);
+	return list_add_once(&environment->dropped, &environment->dropped_count, name, err);
 }
 
 static int name_compare(const void *a, const void *b)
@@ -150,7 +153,9 @@ int environment_build(char *const envp[], const char *const keep[], size_t keep_
 	for (size_t i = 0; r == 0 && envp[i]; i++) {
 		if (strncmp(envp[i], "PATH=", 5) != 0)
 			r = variable_add(&environment, span_text(envp[i]), keep, keep_count, err);
-		else if (!path)
+		else if (path)
+			r = list_add_once(&environment.dropped, &environment.dropped_count, SPAN_LITERAL("PATH"), err);
+		else
 			path = envp[i] + 5;
 	}
 	if (r == 0)
