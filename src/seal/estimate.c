@@ -66,6 +66,10 @@ static _Noreturn void estimate_in_child(int program, int passphrase, int answer)
 	sigset_t none;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	// Where the caller had its standard descriptors closed, ours may have their numbers: out of the way first.
+	program = fcntl(program, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	passphrase = fcntl(passphrase, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	answer = fcntl(answer, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	if (dup2(passphrase, STDIN_FILENO) == STDIN_FILENO && dup2(answer, STDOUT_FILENO) == STDOUT_FILENO)
 		execveat(program, "", argv, environment, AT_EMPTY_PATH);
 	_exit(1);

@@ -443,6 +443,13 @@ static int estimate_with_a_child_that_dies(void)
 	return estimate_plainly();
 }
 
+static int estimate_with_standard_descriptors_closed(void)
+{
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		close(fd);
+	return estimate_plainly();
+}
+
 static int estimate_without_descriptors(void)
 {
 	const struct rlimit none = {3, 3};
@@ -457,6 +464,7 @@ static void score_that_cannot_be_made_is_an_error(void **state)
 	if (valgrind_is_here())
 		skip();
 	assert_int_equal(run_in_child(estimate_plainly), 0);
+	assert_int_equal(run_in_child(estimate_with_standard_descriptors_closed), 0);
 	assert_int_equal(run_in_child(estimate_without_descriptors), ERR_SYSTEM);
 	int r = run_in_child(estimate_with_a_child_that_dies);
 	if (r == -103)
