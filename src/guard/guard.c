@@ -58,6 +58,16 @@ bool guard_read_number(const char *root, const char *path, long long *out)
 	return true;
 }
 
+const char *guard_variable_set(const char *const names[], size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const char *value = getenv(names[i]);
+		if (value && value[0])
+			return names[i];
+	}
+	return NULL;
+}
+
 static int checks_run(const struct guard_check *checks, size_t count, const struct guard_source *source,
 		      int (*each)(void *context, const struct finding *finding), void *context)
 {

@@ -31,3 +31,5 @@ void finding_unknown(struct finding *finding, const char *path);
 bool guard_read(const char *root, const char *path, struct buf *out);
 // The same for a file that holds one number.
 bool guard_read_number(const char *root, const char *path, long long *out);
+// The first of the environment variables that is set and not empty, or NULL.
+const char *guard_variable_set(const char *const names[], size_t count);

@@ -1,7 +1,6 @@
 // What holds for envseal's own process, and for the programs that it starts.
 #include "guard/guard_internal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -10,6 +9,7 @@
 
 #define STATUS_BYTES_MAX 65536
 #define MOUNTS_BYTES_MAX (1u << 20)
+#define LINE_BYTES_MAX 4096
 
 static void check_proc(const struct guard_source *source, struct finding *finding)
 {
@@ -47,21 +47,31 @@ static void check_tracer(const struct guard_source *source, struct finding *find
 			    "process %ld is attached as a tracer and can read every secret", tracer);
 }
 
+static bool core_is_piped(const struct guard_source *source)
+{
+	_cleanup_buf_ struct buf pattern = BUF_INIT(LINE_BYTES_MAX);
+	return guard_read(source->proc, "sys/kernel/core_pattern", &pattern) && buf_text(&pattern)[0] == '|';
+}
+
 static void check_core_limit(const struct guard_source *source, struct finding *finding)
 {
-	(void)source;
 	struct rlimit limit;
 	// 0 stops files only: the kernel still feeds a program that core_pattern names. 1 stops both.
-	if (getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_max <= 1)
-		finding_set(finding, FINDING_OK, "", "core dumps are off for envseal and for the programs it starts");
-	else
+	bool known = getrlimit(RLIMIT_CORE, &limit) == 0;
+	if (!known || limit.rlim_max > 1)
 		finding_set(finding, FINDING_BAD, "report this as a bug, with your kernel's version",
 			    "core dumps are not off: a crash could write secrets to disk");
+	else if (limit.rlim_max == 0 && core_is_piped(source))
+		finding_set(finding, FINDING_WARN, "make the hard core limit 1, or kernel.core_pattern a file name",
+			    "the hard core limit is 0, which a program that takes core dumps (core_pattern) is not bound by: the "
+			    "crash of a program may be recorded with its secrets");
+	else
+		finding_set(finding, FINDING_OK, "", "core dumps are off for envseal and for the programs it starts");
 }
 
 static void check_core_pattern(const struct guard_source *source, struct finding *finding)
 {
-	_cleanup_buf_ struct buf pattern = BUF_INIT(4096);
+	_cleanup_buf_ struct buf pattern = BUF_INIT(LINE_BYTES_MAX);
 	if (!guard_read(source->proc, "sys/kernel/core_pattern", &pattern))
 		finding_unknown(finding, "/proc/sys/kernel/core_pattern");
 	else if (buf_text(&pattern)[0] == '|')
@@ -103,9 +113,7 @@ static void check_preload(const struct guard_source *source, struct finding *fin
 {
 	(void)source;
 	static const char *const names[] = {"LD_PRELOAD", "LD_AUDIT"};
-	const char *found = NULL;
-	for (size_t i = 0; i < ARRAY_COUNT(names); i++)
-		found = getenv(names[i]) ? names[i] : found;
+	const char *found = guard_variable_set(names, ARRAY_COUNT(names));
 	if (found)
 		finding_set(finding, FINDING_NOTE, "find out who sets it: look into your shell's start-up files",
 			    "%s is set; it does not reach envseal, which is linked statically, nor the programs it starts, but "

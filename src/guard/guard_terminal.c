@@ -2,18 +2,6 @@
 #include "guard/guard_internal.h"
 
 #include <fcntl.h>
-#include <stdlib.h>
-
-// The first of the variables that is set and not empty, or NULL.
-static const char *variable_set(const char *const names[], size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		const char *value = getenv(names[i]);
-		if (value && value[0])
-			return names[i];
-	}
-	return NULL;
-}
 
 static void check_terminal(const struct guard_source *source, struct finding *finding)
 {
@@ -42,7 +30,7 @@ static void check_multiplexer(const struct guard_source *source, struct finding 
 {
 	(void)source;
 	static const char *const names[] = {"TMUX", "STY", "ZELLIJ"};
-	const char *name = variable_set(names, ARRAY_COUNT(names));
+	const char *name = guard_variable_set(names, ARRAY_COUNT(names));
 	if (name)
 		finding_set(finding, FINDING_WARN, "type passphrases in a terminal outside of it",
 			    "this terminal is inside a multiplexer ($%s): any process of yours can read and type there through its socket",
@@ -55,7 +43,7 @@ static void check_remote(const struct guard_source *source, struct finding *find
 {
 	(void)source;
 	static const char *const names[] = {"SSH_CONNECTION", "SSH_TTY"};
-	if (variable_set(names, ARRAY_COUNT(names)))
+	if (guard_variable_set(names, ARRAY_COUNT(names)))
 		finding_set(finding, FINDING_NOTE, "",
 			    "this session came over SSH: whoever controls the machine at its other end sees what you type");
 	else
@@ -66,9 +54,9 @@ static void check_display(const struct guard_source *source, struct finding *fin
 {
 	(void)source;
 	static const char *const x11[] = {"DISPLAY"}, *const wayland[] = {"WAYLAND_DISPLAY"};
-	if (variable_set(wayland, ARRAY_COUNT(wayland)))
+	if (guard_variable_set(wayland, ARRAY_COUNT(wayland)))
 		finding_set(finding, FINDING_OK, "", "the desktop is Wayland: programs do not see each other's keys");
-	else if (variable_set(x11, ARRAY_COUNT(x11)))
+	else if (guard_variable_set(x11, ARRAY_COUNT(x11)))
 		finding_set(finding, FINDING_WARN, "use a Wayland session, or a text console, to type passphrases",
 			    "the desktop is X11: every program on it sees what you type, and can type in your place");
 	else

@@ -1,0 +1,458 @@
+// What doctor says of a machine: each answer of each check, on prepared copies of /proc and /sys.
+#include <fcntl.h>
+#include <pty.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <utmp.h>
+
+#include <cmocka.h>
+
+#include "guard/guard.h"
+
+#define FINDINGS_MAX 64
+
+struct findings {
+	struct finding rows[FINDINGS_MAX];
+	size_t count;
+};
+
+static int finding_keep(void *context, const struct finding *finding)
+{
+	struct findings *findings = context;
+	assert_true(findings->count < FINDINGS_MAX);
+	findings->rows[findings->count++] = *finding;
+	return 0;
+}
+
+// ---------------------------------------------------------------------------------------------------------- the tree
+
+static char scene[256];
+
+static int scene_setup(void **state)
+{
+	(void)state;
+	const char *tmp = getenv("TMPDIR");
+	snprintf(scene, sizeof(scene), "%s/guard-XXXXXX", tmp ? tmp : "/tmp");
+	return mkdtemp(scene) && chdir(scene) == 0 ? 0 : -1;
+}
+
+static int scene_teardown(void **state)
+{
+	(void)state;
+	char command[300];
+	snprintf(command, sizeof(command), "rm -rf '%s'", scene);
+	return system(command) == 0 && chdir("/") == 0 ? 0 : -1;
+}
+
+// Relative to the scene; missing folders are made.
+static void file_write(const char *path, const char *content)
+{
+	char folder[256];
+	struct err err;
+	for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
+		snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path), path);
+		mkdir(folder, 0755);
+	}
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	assert_true(fd >= 0);
+	assert_int_equal(fd_write_all(fd, span_text(content), path, &err), 0);
+	close(fd);
+}
+
+#define SWAPS_HEADING "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
+#define MOUNT_ROOT "21 1 254:0 / / rw,relatime - ext4 /dev/root rw\n"
+
+// A machine on which everything is as it should be.
+static const struct {
+	const char *path;
+	const char *content;
+} good_files[] = {
+	{"proc/self/status", "Name:\tenvseal\nState:\tR (running)\nTracerPid:\t0\nUid:\t1000\n"},
+	{"proc/self/mountinfo", MOUNT_ROOT "22 21 0:21 / /proc rw,relatime - proc proc rw,hidepid=invisible\n"},
+	{"proc/swaps", SWAPS_HEADING},
+	{"proc/sys/kernel/core_pattern", "core\n"},
+	{"proc/sys/kernel/osrelease", "6.1.0-30-amd64\n"},
+	{"proc/sys/kernel/yama/ptrace_scope", "1\n"},
+	{"proc/sys/user/max_user_namespaces", "15000\n"},
+	{"proc/sys/vm/memfd_noexec", "0\n"},
+	{"proc/sys/dev/tty/legacy_tiocsti", "0\n"},
+};
+
+static struct finding find(const char *id)
+{
+	struct findings findings = {0};
+	char proc[300], sys[300];
+	snprintf(proc, sizeof(proc), "%s/proc", scene);
+	snprintf(sys, sizeof(sys), "%s/sys", scene);
+	assert_int_equal(guard_check(&(struct guard_source){proc, sys}, finding_keep, &findings), 0);
+	for (size_t i = 0; i < findings.count; i++)
+		if (strcmp(findings.rows[i].id, id) == 0)
+			return findings.rows[i];
+	fail_msg("there is no finding %s", id);
+	return findings.rows[0];
+}
+
+static void assert_finding(const char *id, enum finding_severity severity, const char *words)
+{
+	struct finding finding = find(id);
+	if (finding.severity != severity || !strstr(finding.text, words))
+		fail_msg("%s: %s instead of %s, about '%s': %s", id, finding_severity_name(finding.severity),
+			 finding_severity_name(severity), words, finding.text);
+	if (severity >= FINDING_WARN)
+		assert_true(finding.remedy[0] != 0);
+	if (severity == FINDING_OK)
+		assert_string_equal(finding.remedy, "");
+	// A full buffer would be a sentence that was cut.
+	assert_true(strlen(finding.text) + 1 < FINDING_TEXT_BYTES);
+	assert_true(strlen(finding.remedy) + 1 < FINDING_TEXT_BYTES);
+}
+
+static void tree_make(void)
+{
+	for (size_t i = 0; i < ARRAY_COUNT(good_files); i++)
+		file_write(good_files[i].path, good_files[i].content);
+}
+
+// ---------------------------------------------------------------------------------------------------------- the files
+
+static const struct {
+	const char *id;
+	const char *path;
+	const char *content; // NULL: the file is not there
+	enum finding_severity severity;
+	const char *words;
+} cases[] = {
+	{"proc", "proc/self/status", NULL, FINDING_WARN, "/proc is missing"},
+	{"tracer", "proc/self/status", NULL, FINDING_NOTE, "cannot be read"},
+	{"tracer", "proc/self/status", "Name:\tx\nTracerPid:\t4711\nUid:\t0\n", FINDING_BAD, "process 4711"},
+	{"tracer", "proc/self/status", "Name:\tx\nUid:\t0\n", FINDING_NOTE, "cannot be read"},
+	{"core-pattern", "proc/sys/kernel/core_pattern", "|/usr/lib/systemd/systemd-coredump %P\n", FINDING_NOTE, "pipe"},
+	{"core-pattern", "proc/sys/kernel/core_pattern", "", FINDING_OK, "limit"},
+	{"core-pattern", "proc/sys/kernel/core_pattern", NULL, FINDING_NOTE, "cannot be read"},
+	{"ptrace-scope", "proc/sys/kernel/yama/ptrace_scope", "0\n", FINDING_WARN, "ptrace_scope is 0"},
+	{"ptrace-scope", "proc/sys/kernel/yama/ptrace_scope", "3\n", FINDING_OK, "ptrace_scope 3"},
+	{"ptrace-scope", "proc/sys/kernel/yama/ptrace_scope", "x\n", FINDING_WARN, "no ptrace_scope"},
+	{"ptrace-scope", "proc/sys/kernel/yama/ptrace_scope", "", FINDING_WARN, "no ptrace_scope"},
+	{"ptrace-scope", "proc/sys/kernel/yama/ptrace_scope", "99999999999999999999", FINDING_WARN, "no ptrace_scope"},
+	{"ptrace-scope", "proc/sys/kernel/yama/ptrace_scope", NULL, FINDING_WARN, "no ptrace_scope"},
+	{"proc-hidepid", "proc/self/mountinfo", MOUNT_ROOT "22 21 0:21 / /proc rw - proc proc rw\n", FINDING_NOTE, "other users can"},
+	{"proc-hidepid", "proc/self/mountinfo", "22 21 0:21 / /proc rw - proc proc rw,hidepid=0\n", FINDING_NOTE, "other users can"},
+	{"proc-hidepid", "proc/self/mountinfo", "22 21 0:21 / /proc rw - proc proc rw,hidepid=off\n", FINDING_NOTE, "other users can"},
+	{"proc-hidepid", "proc/self/mountinfo", "22 21 0:21 / /proc rw - proc proc rw,hidepid=2", FINDING_OK, "cannot see"},
+	// Another mount of it elsewhere says nothing, and of two in one place the upper one counts.
+	{"proc-hidepid", "proc/self/mountinfo", "22 21 0:21 / /mnt rw - proc proc rw,hidepid=2\n", FINDING_NOTE, "other users can"},
+	{"proc-hidepid", "proc/self/mountinfo",
+	 "22 21 0:21 / /proc rw - proc proc rw,hidepid=2\n23 22 0:22 / /proc rw - proc proc rw\n", FINDING_NOTE, "other users can"},
+	{"proc-hidepid", "proc/self/mountinfo", NULL, FINDING_NOTE, "cannot be read"},
+	{"swap", "proc/swaps", SWAPS_HEADING "/dev/zram0 partition 100 0 100\n", FINDING_OK, "zram"},
+	{"swap", "proc/swaps", SWAPS_HEADING "/dev/sda2 partition 100 0 -2\n", FINDING_WARN, "not visibly encrypted"},
+	{"swap", "proc/swaps", SWAPS_HEADING "/swapfile file 100 0 -2\n", FINDING_WARN, "not visibly encrypted"},
+	{"swap", "proc/swaps", SWAPS_HEADING "/dev/dm-1 partition 100 0 -2\n", FINDING_OK, "encrypted"},
+	{"swap", "proc/swaps", SWAPS_HEADING "/dev/dm-2 partition 100 0 -2\n", FINDING_WARN, "not visibly encrypted"},
+	{"swap", "proc/swaps", SWAPS_HEADING "/dev/dm-3 partition 100 0 -2\n", FINDING_WARN, "not visibly encrypted"},
+	{"swap", "proc/swaps", SWAPS_HEADING "/dev/zram0 partition 1 0 1\n/dev/dm-1 partition 1 0 1", FINDING_OK, "encrypted"},
+	{"swap", "proc/swaps", SWAPS_HEADING "/dev/sda2 partition 1 0 1\n/dev/zram0 partition 1 0 1\n", FINDING_WARN, "not visibly"},
+	{"swap", "proc/swaps", "", FINDING_OK, "no swap"},
+	{"swap", "proc/swaps", NULL, FINDING_NOTE, "cannot be read"},
+	{"kernel", "proc/sys/kernel/osrelease", "5.10.0\n", FINDING_OK, "Linux 5.10.0"},
+	{"kernel", "proc/sys/kernel/osrelease", "5.9.16-x\n", FINDING_WARN, "older than"},
+	{"kernel", "proc/sys/kernel/osrelease", "4.19.0\n", FINDING_WARN, "older than"},
+	{"kernel", "proc/sys/kernel/osrelease", "10.1\n", FINDING_OK, "Linux 10.1"},
+	{"kernel", "proc/sys/kernel/osrelease", NULL, FINDING_NOTE, "cannot be read"},
+	{"user-namespaces", "proc/sys/user/max_user_namespaces", "0\n", FINDING_NOTE, "max_user_namespaces is 0"},
+	{"user-namespaces", "proc/sys/user/max_user_namespaces", NULL, FINDING_NOTE, "the kernel has none"},
+	{"user-namespaces", "proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1\n", FINDING_NOTE, "AppArmor"},
+	{"user-namespaces", "proc/sys/kernel/apparmor_restrict_unprivileged_userns", "0\n", FINDING_OK, "can make"},
+	{"user-namespaces", "proc/sys/kernel/unprivileged_userns_clone", "0\n", FINDING_NOTE, "userns_clone is 0"},
+	{"user-namespaces", "proc/sys/kernel/unprivileged_userns_clone", "1\n", FINDING_OK, "can make"},
+	{"memfd-exec", "proc/sys/vm/memfd_noexec", "1\n", FINDING_OK, "sealed copies"},
+	{"memfd-exec", "proc/sys/vm/memfd_noexec", "2\n", FINDING_WARN, "cannot be executed"},
+	{"memfd-exec", "proc/sys/vm/memfd_noexec", NULL, FINDING_OK, "sealed copies"},
+	{"terminal-injection", "proc/sys/dev/tty/legacy_tiocsti", "1\n", FINDING_WARN, "TIOCSTI"},
+	{"terminal-injection", "proc/sys/dev/tty/legacy_tiocsti", NULL, FINDING_WARN, "TIOCSTI"},
+};
+
+static void test_each_file(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+		tree_make();
+		file_write("sys/block/dm-1/dm/uuid", "CRYPT-PLAIN-swap\n");
+		file_write("sys/block/dm-2/dm/uuid", "LVM-abcdef\n");
+		if (cases[i].content)
+			file_write(cases[i].path, cases[i].content);
+		else
+			assert_int_equal(unlink(cases[i].path), 0);
+		assert_finding(cases[i].id, cases[i].severity, cases[i].words);
+		unlink(cases[i].path);
+	}
+}
+
+static void test_good_machine(void **state)
+{
+	(void)state;
+	tree_make();
+	static const char *const ids[] = {"proc", "tracer", "core-pattern", "ptrace-scope", "proc-hidepid", "swap", "kernel",
+					  "user-namespaces", "memfd-exec", "terminal-injection"};
+	for (size_t i = 0; i < ARRAY_COUNT(ids); i++)
+		assert_finding(ids[i], FINDING_OK, "");
+}
+
+// Nothing that a file holds stops the others, nor is it believed to end where it should.
+static void test_strange_files(void **state)
+{
+	(void)state;
+	static const char *const contents[] = {"", "\n", "\n\n\n", " ", "-1", "999999999999999999999999", "\xff\xfe", "| ", "x y z",
+					       "\nTracerPid:", "\n/dev/dm-\n", "\n/dev/dm-/../../x 1\n", "\n \n", " /proc  - proc hidepid="};
+	for (size_t c = 0; c < ARRAY_COUNT(contents); c++) {
+		tree_make();
+		for (size_t i = 0; i < ARRAY_COUNT(good_files); i++)
+			file_write(good_files[i].path, contents[c]);
+		assert_finding("tracer", strstr(contents[c], "\nTracerPid:") ? FINDING_OK : FINDING_NOTE, "");
+	}
+	for (size_t i = 0; i < ARRAY_COUNT(good_files); i++) {
+		assert_int_equal(unlink(good_files[i].path), 0);
+		assert_int_equal(mkdir(good_files[i].path, 0755), 0);
+	}
+	assert_finding("tracer", FINDING_NOTE, "cannot be read");
+	for (size_t i = 0; i < ARRAY_COUNT(good_files); i++) {
+		assert_int_equal(rmdir(good_files[i].path), 0);
+		assert_int_equal(mkfifo(good_files[i].path, 0644), 0);
+	}
+	find("tracer"); // comes back
+}
+
+// ------------------------------------------------------------------------------------------------------- the process
+
+// Runs the check in a child that `prepare` was called in.
+static void assert_in_child(void (*prepare)(void), const char *id, enum finding_severity severity, const char *words)
+{
+	int status = -1;
+	fflush(NULL);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		prepare();
+		struct finding finding = find(id);
+		_exit(finding.severity == severity && strstr(finding.text, words) ? 0 : 1 + (int)finding.severity);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+		fail_msg("%s: wait status %#x instead of %s", id, (unsigned)status, finding_severity_name(severity));
+}
+
+static void undumpable(void)
+{
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+static void dumpable(void)
+{
+	prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+}
+
+static void core_one(void)
+{
+	setrlimit(RLIMIT_CORE, &(struct rlimit){1, 1});
+}
+
+static void core_none(void)
+{
+	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+}
+
+static void core_soft_only(void)
+{
+	setrlimit(RLIMIT_CORE, &(struct rlimit){1, 4096});
+}
+
+static void test_process(void **state)
+{
+	(void)state;
+	tree_make();
+	assert_in_child(undumpable, "process-dumpable", FINDING_OK, "closed");
+	assert_in_child(dumpable, "process-dumpable", FINDING_BAD, "dumpable");
+	assert_in_child(core_one, "core-limit", FINDING_OK, "off");
+	assert_in_child(core_none, "core-limit", FINDING_OK, "off");
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_max >= 4096)
+		assert_in_child(core_soft_only, "core-limit", FINDING_BAD, "not off");
+	file_write("proc/sys/kernel/core_pattern", "|/usr/bin/taker\n");
+	assert_in_child(core_one, "core-limit", FINDING_OK, "off");
+	assert_in_child(core_none, "core-limit", FINDING_WARN, "hard core limit is 0");
+	assert_finding("root", geteuid() == 0 ? FINDING_WARN : FINDING_OK, geteuid() == 0 ? "as root" : "ordinary user");
+}
+
+static void memlock_set(rlim_t bytes)
+{
+	setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){bytes, bytes});
+}
+
+static void memlock_tiny(void)
+{
+	memlock_set(64 << 10);
+}
+
+static void memlock_small(void)
+{
+	memlock_set(1 << 20);
+}
+
+static void memlock_enough(void)
+{
+	memlock_set(4 << 20);
+}
+
+static void test_memory_lock(void **state)
+{
+	(void)state;
+	tree_make();
+	bool is_root = geteuid() == 0;
+	struct rlimit limit;
+	assert_int_equal(getrlimit(RLIMIT_MEMLOCK, &limit), 0);
+	assert_in_child(memlock_tiny, "memory-lock", is_root ? FINDING_OK : FINDING_BAD, is_root ? "" : "only 64 KiB");
+	if (limit.rlim_max >= 4 << 20) {
+		assert_in_child(memlock_small, "memory-lock", is_root ? FINDING_OK : FINDING_WARN, is_root ? "" : "only 1024 KiB");
+		assert_in_child(memlock_enough, "memory-lock", FINDING_OK, is_root ? "" : "4096 KiB");
+	}
+}
+
+// ------------------------------------------------------------------------------------------------------- the session
+
+static void test_variables(void **state)
+{
+	(void)state;
+	static const char *const names[] = {"LD_PRELOAD", "LD_AUDIT", "TMUX", "STY", "ZELLIJ", "SSH_CONNECTION", "SSH_TTY",
+					    "DISPLAY", "WAYLAND_DISPLAY"};
+	static const struct {
+		const char *name;
+		const char *id;
+		enum finding_severity severity;
+		const char *words;
+	} rows[] = {
+		{"LD_AUDIT", "preload", FINDING_NOTE, "LD_AUDIT"},
+		{"TMUX", "terminal-multiplexer", FINDING_WARN, "$TMUX"},
+		{"STY", "terminal-multiplexer", FINDING_WARN, "$STY"},
+		{"SSH_CONNECTION", "remote", FINDING_NOTE, "SSH"},
+		{"SSH_TTY", "remote", FINDING_NOTE, "SSH"},
+		{"DISPLAY", "display", FINDING_WARN, "X11"},
+		{"WAYLAND_DISPLAY", "display", FINDING_OK, "Wayland"},
+	};
+	tree_make();
+	for (size_t i = 0; i < ARRAY_COUNT(names); i++)
+		unsetenv(names[i]);
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+		setenv(rows[i].name, "", 1);
+		assert_int_equal(find(rows[i].id).severity, FINDING_OK);
+		setenv(rows[i].name, "a value that is not shown", 1);
+		assert_finding(rows[i].id, rows[i].severity, rows[i].words);
+		assert_null(strstr(find(rows[i].id).text, "a value"));
+		unsetenv(rows[i].name);
+	}
+	assert_finding("terminal-multiplexer", FINDING_OK, "not inside");
+	assert_finding("remote", FINDING_OK, "not come");
+	assert_finding("display", FINDING_OK, "no desktop");
+	setenv("DISPLAY", ":0", 1);
+	setenv("WAYLAND_DISPLAY", "wayland-0", 1);
+	assert_finding("display", FINDING_OK, "Wayland");
+	unsetenv("DISPLAY");
+	unsetenv("WAYLAND_DISPLAY");
+}
+
+static void terminal_none(void)
+{
+	setsid();
+}
+
+static void terminal_own(void)
+{
+	int main_fd, terminal_fd;
+	setsid();
+	if (openpty(&main_fd, &terminal_fd, NULL, NULL, NULL) < 0 || login_tty(terminal_fd) < 0)
+		_exit(99);
+}
+
+static void test_terminal(void **state)
+{
+	(void)state;
+	tree_make();
+	assert_in_child(terminal_none, "terminal", FINDING_NOTE, "no controlling terminal");
+	assert_in_child(terminal_own, "terminal", FINDING_OK, "there is a controlling terminal");
+}
+
+// --------------------------------------------------------------------------------------------------------- every row
+
+static void test_rows_are_sound(void **state)
+{
+	(void)state;
+	static const char *const categories[] = {"process", "kernel", "memory", "terminal", "files"};
+	struct findings findings = {0};
+	assert_int_equal(guard_check(NULL, finding_keep, &findings), 0);
+	assert_true(findings.count > 20);
+	for (size_t i = 0; i < findings.count; i++) {
+		const struct finding *row = &findings.rows[i];
+		bool is_known = false;
+		for (size_t c = 0; c < ARRAY_COUNT(categories); c++)
+			is_known = is_known || strcmp(row->category, categories[c]) == 0;
+		assert_true(is_known);
+		for (size_t other = 0; other < i; other++)
+			assert_string_not_equal(row->id, findings.rows[other].id);
+		assert_int_equal(row->id[strspn(row->id, "abcdefghijklmnopqrstuvwxyz-")], 0);
+		assert_true(row->text[0] != 0);
+		assert_null(strpbrk(row->text, "\n\033"));
+		assert_true(strlen(row->text) + 1 < FINDING_TEXT_BYTES);
+		assert_true(strlen(row->remedy) + 1 < FINDING_TEXT_BYTES);
+	}
+}
+
+static int stop_at_third(void *context, const struct finding *finding)
+{
+	(void)finding;
+	int *count = context;
+	return ++*count == 3 ? -42 : 0;
+}
+
+static void test_each_can_stop(void **state)
+{
+	(void)state;
+	int count = 0;
+	assert_int_equal(guard_check(&(struct guard_source){0}, stop_at_third, &count), -42);
+	assert_int_equal(count, 3);
+}
+
+static void test_severity_names(void **state)
+{
+	(void)state;
+	static const char *const names[] = {
+		[FINDING_OK] = "ok", [FINDING_NOTE] = "note", [FINDING_WARN] = "warn", [FINDING_BAD] = "bad"};
+	for (size_t i = 0; i < ARRAY_COUNT(names); i++)
+		assert_string_equal(finding_severity_name((enum finding_severity)i), names[i]);
+}
+
+#define scene_test(function) cmocka_unit_test_setup_teardown(function, scene_setup, scene_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		scene_test(test_each_file),
+		scene_test(test_good_machine),
+		scene_test(test_strange_files),
+		scene_test(test_process),
+		scene_test(test_memory_lock),
+		scene_test(test_variables),
+		scene_test(test_terminal),
+		cmocka_unit_test(test_rows_are_sound),
+		cmocka_unit_test(test_each_can_stop),
+		cmocka_unit_test(test_severity_names),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
