@@ -1,5 +1,6 @@
 #include "program/program_internal.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,7 +51,10 @@ static int head_read(int fd, const char *path, char head[HEAD_BYTES + 1], size_t
 		return err_set_errno(err, ERR_NO_EXEC, errno, "cannot read %s", text_brief(span_text(path), brief, sizeof(brief)));
 	head[len] = 0;
 	*ret_len = (size_t)len;
-	if (len >= 4 && memcmp(head, "\177ELF", 4) == 0)
+	bool is_elf = len >= 4 && memcmp(head, "\177ELF", 4) == 0;
+	if (is_elf && (size_t)len < sizeof(Elf32_Ehdr))
+		return program_refuse(path, "it is a binary that was cut short", err);
+	if (is_elf)
 		*ret_format = FORMAT_ELF;
 	else if (len >= 2 && memcmp(head, "#!", 2) == 0)
 		*ret_format = FORMAT_SCRIPT;

@@ -171,6 +171,30 @@ static void test_no_format(void **state)
 	}
 }
 
+// Refused here where the header shows it, by the kernel where only the rest does.
+static void test_cut_binary(void **state)
+{
+	(void)state;
+	_cleanup_buf_ struct buf content = BUF_INIT(8u << 20);
+	struct err err;
+	int fd = open("/bin/true", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(fd_read_all(fd, &content, "true", &err), 0);
+	close(fd);
+	static const size_t lengths[] = {4, 5, 16, 51};
+	for (size_t i = 0; i < ARRAY_COUNT(lengths); i++) {
+		file_write("program", span_of(content.data, lengths[i]), 0755);
+		assert_says(assert_refused("./program", NULL, ERR_NO_EXEC), "cut short");
+	}
+	file_write("program", span_of(content.data, 100), 0755);
+	_cleanup_program_ struct program *program = resolve("./program", NULL);
+	struct program_argv argv;
+	assert_int_equal(program_argv_build(program, mutable(STRINGS("program")), &argv, &err), 0);
+	char *environment[] = {NULL};
+	program_exec(program, &argv, environment);
+	assert_true(errno == ENOEXEC || errno == EIO);
+	program_argv_done(&argv);
+}
+
 static void test_sentence_is_inert(void **state)
 {
 	(void)state;
@@ -316,6 +340,7 @@ int main(void)
 		scene_test(test_file_capabilities),
 		scene_test(test_permissions),
 		scene_test(test_no_format),
+		scene_test(test_cut_binary),
 		scene_test(test_sentence_is_inert),
 		scene_test(test_binary_is_pinned),
 		scene_test(test_copy_is_sealed),
