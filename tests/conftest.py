@@ -1,0 +1,45 @@
+"""Vaults for the tests of the real program. Making one costs a passphrase hash for each secret, so it is made once and
+copied."""
+
+import pytest
+
+from envseal_support import SECRETS, Vault, copy_vault
+
+
+@pytest.fixture(scope="session")
+def empty_original(tmp_path_factory):
+    vault = Vault(tmp_path_factory.mktemp("empty"))
+    vault.init()
+    return vault
+
+
+@pytest.fixture(scope="session")
+def original(tmp_path_factory, empty_original):
+    vault = copy_vault(empty_original, tmp_path_factory.mktemp("original"))
+    for name, value in SECRETS.items():
+        vault.set(name, value)
+    return vault
+
+
+@pytest.fixture
+def no_vault(tmp_path):
+    """Folders, and nothing in them yet."""
+    return Vault(tmp_path)
+
+
+@pytest.fixture
+def empty(tmp_path, empty_original):
+    """A vault without secrets."""
+    return copy_vault(empty_original, tmp_path)
+
+
+@pytest.fixture
+def vault(tmp_path, original):
+    """A vault that holds SECRETS."""
+    return copy_vault(original, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory, original):
+    """Like `vault`, one for all tests of a file: for those that change nothing but the log."""
+    return copy_vault(original, tmp_path_factory.mktemp("shared"))

@@ -1,0 +1,608 @@
+"""Making a vault, and everything that stores, names, changes and removes secrets."""
+
+import json
+import os
+import re
+import stat
+
+import pytest
+
+from envseal_support import PASSPHRASE, SECRETS, Vault, assert_nowhere
+
+TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+VALUE = b"val-90bT7xQe21"
+OTHER = b"val-other-55Rp"
+MIB = 1 << 20
+
+
+# ---------------------------------------------------------------------------------------------------------------- init
+
+
+def test_init_makes_private_files(no_vault):
+    result = no_vault.init()
+    assert result.out == b"" and "passphrase strength: 4 of 4" in result.talk
+    assert stat.S_IMODE(no_vault.dir.stat().st_mode) == 0o700
+    for name in ("vault.db", "audit.jsonl"):
+        assert stat.S_IMODE((no_vault.dir / name).stat().st_mode) == 0o600, name
+    assert no_vault.names() == []
+    assert [record["kind"] for record in no_vault.records()] == ["vault.init"]
+    assert no_vault.check()["ok"]
+
+
+def test_init_is_private_whatever_the_umask(no_vault):
+    no_vault.ok("init", "--pwhash", "interactive", umask=0)
+    for path in [no_vault.dir, *no_vault.dir.iterdir()]:
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_init_json(no_vault):
+    found = no_vault.ok("init", "--pwhash", "interactive", "--json").json()
+    assert found["score"] == 4 and found["guesses_log10"] > 10
+
+
+def test_init_again_is_refused_and_changes_nothing(vault):
+    before = vault.files()
+    result = vault.run("init", "--pwhash", "interactive", status=1)
+    assert "there is a vault already" in result.talk and "envseal set" in result.talk
+    assert vault.files() == before
+
+
+def test_init_refuses_a_weak_passphrase(no_vault):
+    no_vault.write_passphrase("password1")
+    result = no_vault.run("init", "--pwhash", "interactive", status=2)
+    assert "the passphrase is weak" in result.talk and "--allow-weak" in result.talk
+    assert not no_vault.database.exists()
+    no_vault.ok("init", "--pwhash", "interactive", "--allow-weak")
+    assert no_vault.names() == []
+
+
+@pytest.mark.parametrize("preset", ["interactive", "moderate"])
+def test_init_presets(no_vault, preset):
+    no_vault.ok("init", "--pwhash", preset)
+    no_vault.set("A_NAME", VALUE)
+    assert no_vault.is_value("A_NAME", VALUE)
+
+
+def test_init_unknown_preset(no_vault):
+    result = no_vault.run("init", "--pwhash", "cheap", status=2)
+    assert "interactive" in result.talk and not no_vault.database.exists()
+
+
+def test_init_measures_when_no_preset_is_given(no_vault):
+    no_vault.ok("init")
+    no_vault.set("A_NAME", VALUE)
+    assert no_vault.is_value("A_NAME", VALUE)
+
+
+def test_files_lie_where_xdg_says(tmp_path):
+    vault = Vault(tmp_path, home_variable=False)
+    vault.init()
+    assert (vault.home / ".local/share/envseal/vault.db").is_file()
+    assert (vault.home / ".local/state/envseal/audit.jsonl").is_file()
+    env = {"XDG_DATA_HOME": str(tmp_path / "data"), "XDG_STATE_HOME": str(tmp_path / "state")}
+    vault.ok("init", "--pwhash", "interactive", env=env)
+    assert (tmp_path / "data/envseal/vault.db").is_file()
+    assert (tmp_path / "state/envseal/audit.jsonl").is_file()
+    # The specification says that relative paths are to be ignored.
+    vault.run("init", "--pwhash", "interactive", env={"XDG_DATA_HOME": "data", "XDG_STATE_HOME": "state"}, status=1)
+
+
+def test_a_relative_home_is_refused(no_vault):
+    result = no_vault.run("list", env={"ENVSEAL_HOME": "vault"}, status=2)
+    assert "absolute" in result.talk
+    result = no_vault.run("list", env={"ENVSEAL_HOME": None, "HOME": None}, status=2)
+    assert "HOME is not set" in result.talk and "ENVSEAL_HOME" in result.talk
+
+
+@pytest.mark.parametrize("command", [
+    ["list"], ["show", "A"], ["history", "A"], ["set", "A", "--generate", "20"], ["set", "A", "--generate", "20", "--locked"],
+    ["rename", "A", "B"], ["copy", "A", "B"], ["rm", "A", "--yes"], ["tag", "A", "--add", "x"], ["rollback", "A"],
+    ["verify", "A"], ["confirm", "A"], ["confirm", "--yes"]], ids=" ".join)
+def test_without_a_vault(no_vault, command):
+    result = no_vault.run(*command, status=3)
+    assert "envseal init" in result.talk
+    assert not no_vault.dir.exists() or not any(no_vault.dir.iterdir())
+
+
+# ----------------------------------------------------------------------------------------------------------------- set
+
+
+def test_set_says_what_it_did(empty):
+    result = empty.ok("set", "A_NAME", "--stdin", input=VALUE)
+    assert result.out == b"" and result.talk == "envseal: A_NAME is stored, version 1\n"
+    assert empty.is_value("A_NAME", VALUE)
+    assert_nowhere([VALUE], b"".join(empty.files().values()))
+
+
+def test_set_json(empty):
+    assert empty.ok("set", "A", "--stdin", "--json", input=VALUE).json() == {
+        "version": 1, "name": "A", "value_version": 1, "locked": False}
+    assert empty.ok("set", "B", "--stdin", "--json", "--locked", input=VALUE).json()["locked"] is True
+
+
+@pytest.mark.parametrize("given, kept, trimmed", [
+    (VALUE, VALUE, False), (VALUE + b"\n", VALUE, True), (VALUE + b"\r\n", VALUE, True), (VALUE + b"\n\n", VALUE + b"\n", True),
+    (VALUE + b"\r", VALUE + b"\r", False), (b"\n" + VALUE, b"\n" + VALUE, False)], ids=repr)
+def test_one_trailing_newline_is_trimmed(empty, given, kept, trimmed):
+    result = empty.ok("set", "A", "--stdin", input=given)
+    assert ("one trailing newline was trimmed (--raw keeps it)" in result.talk) == trimmed
+    assert empty.value("A") == kept
+    result = empty.ok("set", "B", "--stdin", "--raw", input=given)
+    assert "trimmed" not in result.talk
+    assert empty.value("B") == given
+
+
+def test_set_from_a_file(empty):
+    path = empty.work / "value"
+    path.write_bytes(VALUE + b"\n")
+    empty.ok("set", "A", "--file", path)
+    assert empty.value("A") == VALUE
+    empty.ok("set", "A", "--file", path, "--raw", "--force")
+    assert empty.value("A") == VALUE + b"\n"
+
+
+@pytest.mark.parametrize("path, status", [("missing", 1), (".", 1)])
+def test_set_from_no_file(empty, path, status):
+    result = empty.run("set", "A", "--file", path, status=status)
+    assert path in result.talk and empty.names() == []
+
+
+@pytest.mark.parametrize("count", [8, 40, 4096])
+def test_set_generates(empty, count):
+    empty.ok("set", "A", "--generate", str(count))
+    first = empty.value("A")
+    assert re.fullmatch(rb"[A-Za-z0-9]{%d}" % count, first)
+    empty.ok("set", "A", "--generate", str(count), "--force")
+    assert empty.value("A") != first
+
+
+@pytest.mark.parametrize("count", ["7", "4097", "0", "-1", "x", "", "99999999999999999999"])
+def test_set_generates_within_limits(empty, count):
+    result = empty.run("set", "A", f"--generate={count}", status=2)
+    assert "--generate" in result.talk and empty.names() == []
+
+
+@pytest.mark.parametrize("options", [["--stdin", "--file", "x"], ["--stdin", "--generate", "9"], ["--file=x", "--generate=9"]])
+def test_set_takes_one_source(empty, options):
+    result = empty.run("set", "A", *options, status=2)
+    assert "give one of them" in result.talk
+
+
+def test_set_takes_no_value_as_argument(empty):
+    result = empty.run("set", "A", "value-on-the-line", status=2)
+    assert "envseal set --help" in result.talk and "value-on-the-line" not in result.talk
+
+
+@pytest.mark.parametrize("value", [
+    b"\0", b"\xff\xfe\0\n\r\0" * 3, bytes(range(256)), b"12345678", b"x\ny\nz\n0123", "grüße—日本語".encode(), b"$(id) `id` ${HOME}\\n'\"",
+    b"[ENVSEAL:REDACTED A]"], ids=lambda value: repr(value[:12]))
+def test_values_come_out_as_they_went_in(empty, value):
+    empty.set("A", value, "--allow-weak")
+    assert empty.value("A") == value
+    assert empty.is_value("A", value) and not empty.is_value("A", value + b"x")
+
+
+@pytest.mark.parametrize("size", [1, 7, 8, 65535, 65536, 65537, MIB])
+def test_sizes(empty, size):
+    value = (b"0123456789abcdef" * (size // 16 + 1))[:size]
+    empty.set("A", value, "--allow-weak")
+    assert empty.value("A") == value
+
+
+@pytest.mark.parametrize("size, bucket", [(1, "1-7"), (7, "1-7"), (8, "8-15"), (15, "8-15"), (16, "16-31"), (32, "32-63"),
+                                          (64, "64-255"), (256, "256-4095"), (4095, "256-4095"), (4096, "4096+")])
+def test_the_size_shows_as_a_bucket_only(empty, size, bucket):
+    empty.set("A", (b"0123456789abcdef" * 256)[:size], "--allow-weak")
+    assert empty.entry("A")["size"] == bucket
+
+
+@pytest.mark.parametrize("options", [["--stdin", "--raw"], ["--file", "big", "--raw"]])
+def test_more_than_a_mebibyte_is_refused(empty, options):
+    value = b"0123456789abcdef" * (MIB // 16) + b"x"
+    (empty.work / "big").write_bytes(value)
+    result = empty.run("set", "A", *options, input=value, status=2)
+    assert "1048576" in result.talk and empty.names() == []
+
+
+@pytest.mark.parametrize("value, options", [(b"", []), (b"\n", []), (b"\r\n", []), (b"", ["--raw"]), (b"", ["--allow-weak"])])
+def test_an_empty_value_is_refused(empty, value, options):
+    result = empty.run("set", "A", "--stdin", *options, input=value, status=2)
+    assert "the value of A is empty" in result.talk and empty.names() == []
+
+
+@pytest.mark.parametrize("value", [b"s3cRt", b"1234567", b"aaaaaaaaaaaaaaaa", b"abcabcabcabcabc"])
+def test_a_weak_value_is_refused(empty, value):
+    result = empty.run("set", "A", "--stdin", input=value, status=2)
+    assert "weak" in result.talk and "--allow-weak" in result.talk and empty.names() == []
+    assert value not in result.err
+    result = empty.ok("set", "A", "--stdin", "--allow-weak", input=value)
+    assert "masked only where it stands alone" in result.talk
+    assert empty.entry("A")["weak"] is True
+    assert "weak" in empty.ok("show", "A").text and "[weak]" in empty.ok("list").text
+
+
+def test_an_existing_name_wants_force(vault):
+    result = vault.run("set", "API_TOKEN", "--stdin", input=OTHER, status=1)
+    assert "exists already" in result.talk and "--force" in result.talk
+    assert vault.is_value("API_TOKEN", SECRETS["API_TOKEN"])
+    result = vault.ok("set", "API_TOKEN", "--stdin", "--force", input=OTHER)
+    assert "version 2" in result.talk
+    assert vault.is_value("API_TOKEN", OTHER)
+
+
+@pytest.mark.parametrize("name", ["A", "a.b_c-d", "0", "team/a/b/c", "x" * 128, "/".join(["y" * 20] * 5), "A/1"])
+def test_names(empty, name):
+    empty.set(name, VALUE)
+    assert empty.names() == [name] and empty.is_value(name, VALUE)
+
+
+@pytest.mark.parametrize("name", ["", "-", ".a", "/a", "a/", "a//b", "a b", "a=b", "a:b", "ä", "a\nb", "x" * 129, "a/.b", "../a",
+                                  "\x1b[31m", "_a", "a;b"])
+def test_bad_names(empty, name):
+    for command in (["set", name, "--generate", "20"], ["show", name], ["rename", "A", name]):
+        result = empty.run(*command)
+        assert result.status == 2, result
+        assert "\x1b" not in result.talk
+    assert empty.names() == []
+
+
+def test_tags_note_and_expiry(empty):
+    note = "tab\there, \x1b[31mred, \"quotes\" \\ und ümläut"
+    empty.ok("set", "A", "--stdin", "--tag", "prod", "--tag=team:x", "--note", note, "--expires", "2199-01-31", input=VALUE)
+    entry = empty.entry("A")
+    assert entry["tags"] == ["prod", "team:x"] and entry["expires"] == "2199-01-31T00:00:00Z"
+    assert entry["expired"] is False and entry["pending"] is False and entry["weak"] is False
+    for text in (empty.ok("show", "A").text, empty.ok("list").text, entry["note"]):
+        assert "\x1b" not in text
+    assert "und" in entry["note"] and "prod" in empty.ok("list").text
+    shown = empty.ok("show", "A").text
+    assert "2199-01-31T00:00:00Z" in shown and "prod,team:x" in shown and "8-15 bytes" in shown
+
+
+@pytest.mark.parametrize("when, like", [("90d", TIME), ("30m", TIME), ("2199-12-31T23:59:59Z", "2199-12-31T23:59:59Z")])
+def test_expiry_forms(empty, when, like):
+    empty.set("A", VALUE, "--expires", when)
+    assert re.fullmatch(like, empty.entry("A")["expires"])
+
+
+@pytest.mark.parametrize("when", ["yesterday", "2001-01-01", "2199-02-30", "0d", "5y", "", "12"])
+def test_bad_expiry(empty, when):
+    result = empty.run("set", "A", "--generate", "20", f"--expires={when}", status=2)
+    assert "--expires" in result.talk and empty.names() == []
+
+
+@pytest.mark.parametrize("option, says", [("--tag=a b", "tag"), ("--tag=", "tag"), ("--tag=" + "x" * 65, "tag"),
+                                          ("--note=" + "x" * 2000, "note")])
+def test_bad_metadata(empty, option, says):
+    result = empty.run("set", "A", "--generate", "20", option, status=2)
+    assert says in result.talk and empty.names() == []
+
+
+def test_force_keeps_metadata_that_was_not_given(empty):
+    empty.set("A", VALUE, "--tag", "prod", "--note", "why", "--expires", "2199-01-31")
+    empty.set("A", OTHER, "--force")
+    entry = empty.entry("A")
+    assert (entry["tags"], entry["note"], entry["expires"]) == (["prod"], "why", "2199-01-31T00:00:00Z")
+    assert entry["value_version"] == 2 and entry["versions"] == 2
+
+
+# ------------------------------------------------------------------------------------------------- passphrase elsewhere
+
+
+def test_a_wrong_passphrase_is_refused_and_recorded(vault):
+    vault.write_passphrase("not the passphrase")
+    before = vault.database.read_bytes()
+    result = vault.run("set", "B", "--generate", "20", status=5)
+    assert "passphrase" in result.talk and "not the passphrase" not in result.talk
+    assert vault.database.read_bytes() == before
+    assert vault.records()[-1]["kind"] == "unlock.failed"
+    vault.write_passphrase(PASSPHRASE)
+    vault.ok("set", "B", "--generate", "20")
+
+
+@pytest.mark.parametrize("text", [PASSPHRASE, PASSPHRASE + "\n", PASSPHRASE + "\r\n", PASSPHRASE + "\nmore lines\n"])
+def test_the_first_line_of_a_descriptor(vault, text):
+    read, write = os.pipe()
+    os.write(write, text.encode())
+    os.close(write)
+    vault.ok("tag", "API_TOKEN", "--add", "x", "--passphrase-fd", str(read), passphrase=False, pass_fds=[read])
+    os.close(read)
+
+
+def test_a_descriptor_that_is_not_open(vault):
+    result = vault.run("tag", "API_TOKEN", "--add", "x", "--passphrase-fd", "77", passphrase=False, status=2)
+    assert "descriptor 77" in result.talk
+
+
+@pytest.mark.parametrize("text, says", [(b"", "empty"), (b"\n", "empty"), (b"x" * 5000, "longer")])
+def test_no_usable_passphrase(vault, text, says):
+    vault.passphrase_file.write_bytes(text)
+    result = vault.run("tag", "API_TOKEN", "--add", "x", status=2)
+    assert says in result.talk
+
+
+def test_a_passphrase_file_must_be_private(vault):
+    vault.passphrase_file.chmod(0o640)
+    result = vault.run("tag", "API_TOKEN", "--add", "x", status=4)
+    command = re.search(r"mend it with: (.*)", result.talk)[1]
+    assert os.system(command) == 0
+    vault.ok("tag", "API_TOKEN", "--add", "x")
+
+
+def test_a_passphrase_file_that_is_none(vault):
+    vault.passphrase_file.unlink()
+    assert "cannot open the passphrase file" in vault.run("tag", "API_TOKEN", "--add", "x", status=2).talk
+    vault.passphrase_file.mkdir(0o700)
+    assert "not a regular file" in vault.run("tag", "API_TOKEN", "--add", "x", status=4).talk
+
+
+def test_two_ways_to_the_passphrase_are_one_too_many(vault):
+    result = vault.run("tag", "API_TOKEN", "--add", "x", "--passphrase-fd", "0", status=2)
+    assert "give one of them" in result.talk
+
+
+@pytest.mark.parametrize("command", [["set", "A", "--stdin"], ["verify", "API_TOKEN"]], ids=" ".join)
+def test_standard_input_cannot_be_both(vault, command):
+    result = vault.run(*command, "--passphrase-fd", "0", input=PASSPHRASE, passphrase=False, status=2)
+    assert "another descriptor" in result.talk
+
+
+def test_a_passphrase_in_the_environment_is_not_taken(vault):
+    env = {"ENVSEAL_PASSPHRASE": PASSPHRASE, "PASSPHRASE": PASSPHRASE}
+    vault.run("tag", "API_TOKEN", "--add", "x", passphrase=False, env=env, status=4)
+
+
+# ------------------------------------------------------------------------------------------------------ list, show, get
+
+
+def test_list(vault):
+    lines = vault.ok("list").text.splitlines()
+    assert lines[0].split() == ["NAME", "VERSION", "CHANGED"]
+    assert [line.split()[0] for line in lines[1:]] == sorted(SECRETS)
+    for line in lines[1:]:
+        assert re.search(rf"\s1\s+{TIME}", line), line
+
+
+def test_list_needs_no_passphrase_and_records_nothing(vault):
+    before = vault.files()["audit.jsonl"]
+    vault.ok("list")
+    vault.ok("show", "API_TOKEN")
+    vault.ok("history", "API_TOKEN")
+    assert vault.files()["audit.jsonl"] == before
+
+
+def test_list_json(vault):
+    entries = vault.ok("list", "--json").json()["secrets"]
+    assert {entry["name"] for entry in entries} == set(SECRETS)
+    for entry in entries:
+        assert set(entry) == {"name", "value_version", "versions", "created", "changed", "expires", "tags", "note", "size",
+                              "weak", "pending", "expired"}
+        assert entry["value_version"] == entry["versions"] == 1
+        assert re.fullmatch(TIME, entry["created"]) and re.fullmatch(TIME, entry["changed"])
+        assert entry["expires"] is None and entry["note"] is None and entry["tags"] == []
+
+
+def test_list_by_tag(vault):
+    vault.ok("tag", "API_TOKEN", "--add", "prod")
+    assert [entry["name"] for entry in vault.ok("list", "--tag", "prod", "--json").json()["secrets"]] == ["API_TOKEN"]
+    assert "DATABASE_URL" not in vault.ok("list", "--tag", "prod").text
+    result = vault.ok("list", "--tag", "none")
+    assert result.out == b"" and "no secret has this tag" in result.talk
+
+
+def test_list_of_an_empty_vault(empty):
+    result = empty.ok("list")
+    assert result.out == b"" and "envseal set NAME" in result.talk
+    assert empty.ok("list", "--json").json()["secrets"] == []
+
+
+def test_show_of_an_unknown_name(vault):
+    result = vault.run("show", "NOBODY", status=1)
+    assert "NOBODY" in result.talk and result.out == b""
+
+
+def test_nothing_shown_holds_a_value(vault):
+    for command in (["list"], ["list", "--json"], ["show", "API_TOKEN"], ["show", "API_TOKEN", "--json"],
+                    ["history", "API_TOKEN", "--json"], ["audit", "show", "--json"], ["doctor", "--json"]):
+        result = vault.run(*command)
+        assert_nowhere(SECRETS.values(), result.out + result.err)
+
+
+@pytest.mark.parametrize("name", [["API_TOKEN"], ["NOBODY"], []])
+def test_get_refuses_and_helps(vault, name):
+    result = vault.run("get", *name, status=4)
+    assert result.out == b""
+    for command in ("envseal run -s", "envseal pipe", "envseal verify"):
+        assert command in result.talk
+    assert (name or ["NAME"])[0] in result.talk
+
+
+def test_get_cannot_be_talked_into_it(vault):
+    for option in ("--json", "--force", "--raw", "--yes"):
+        vault.run("get", "API_TOKEN", option, status=2)
+
+
+# ---------------------------------------------------------------------------------------------- rename, copy, rm and tag
+
+
+def test_rename(vault):
+    vault.ok("set", "API_TOKEN", "--stdin", "--force", "--tag", "prod", input=OTHER)
+    found = vault.ok("rename", "API_TOKEN", "team/token", "--json").json()
+    assert (found["from"], found["to"]) == ("API_TOKEN", "team/token")
+    assert sorted(vault.names()) == ["DATABASE_URL", "team/deploy-key", "team/token"]
+    assert vault.is_value("team/token", OTHER)
+    entry = vault.entry("team/token")
+    assert entry["tags"] == ["prod"] and entry["versions"] == 2
+    vault.ok("rollback", "team/token")
+    assert vault.is_value("team/token", SECRETS["API_TOKEN"])
+    vault.run("show", "API_TOKEN", status=1)
+
+
+@pytest.mark.parametrize("command, status, says", [
+    (["rename", "NOBODY", "X"], 1, "NOBODY"), (["rename", "API_TOKEN", "DATABASE_URL"], 1, "DATABASE_URL"),
+    (["copy", "NOBODY", "X"], 1, "NOBODY"), (["copy", "API_TOKEN", "DATABASE_URL"], 1, "DATABASE_URL"),
+    (["copy", "API_TOKEN", "API_TOKEN"], 1, "API_TOKEN"), (["rm", "API_TOKEN", "NOBODY", "--yes"], 1, "NOBODY"),
+    (["tag", "NOBODY", "--add", "x"], 1, "NOBODY"), (["tag", "API_TOKEN"], 2, "nothing to change"),
+    (["rollback", "NOBODY"], 1, "NOBODY"), (["rollback", "API_TOKEN"], 1, "no earlier version"),
+    (["rollback", "API_TOKEN", "--to", "1"], 1, "current one already"), (["rollback", "API_TOKEN", "--to", "9"], 1, "9"),
+    (["rollback", "API_TOKEN", "--to", "0"], 2, "--to"), (["verify", "NOBODY"], 1, "NOBODY"),
+    (["history", "NOBODY"], 1, "NOBODY"), (["confirm", "NOBODY"], 1, "NOBODY"), (["confirm", "API_TOKEN"], 1, "API_TOKEN"),
+    (["confirm", "--yes"], 1, "no value waits")], ids=lambda value: " ".join(value) if isinstance(value, list) else None)
+def test_what_cannot_be_done_changes_nothing(vault, command, status, says):
+    before = vault.ok("list", "--json").out
+    result = vault.run(*command, status=status)
+    assert says in result.talk and result.out == b""
+    assert vault.ok("list", "--json").out == before
+
+
+def test_copy(vault):
+    vault.ok("tag", "API_TOKEN", "--add", "prod")
+    vault.ok("copy", "API_TOKEN", "COPY")
+    assert vault.is_value("COPY", SECRETS["API_TOKEN"]) and vault.is_value("API_TOKEN", SECRETS["API_TOKEN"])
+    vault.ok("set", "COPY", "--stdin", "--force", input=OTHER)
+    assert vault.is_value("API_TOKEN", SECRETS["API_TOKEN"])
+
+
+def test_rm(vault):
+    result = vault.run("rm", "API_TOKEN", status=2)
+    assert "--yes" in result.talk and len(vault.names()) == 3
+    found = vault.ok("rm", "API_TOKEN", "DATABASE_URL", "--yes", "--json").json()
+    assert found["removed"] == ["API_TOKEN", "DATABASE_URL"]
+    assert vault.names() == ["team/deploy-key"]
+    vault.set("API_TOKEN", OTHER)
+    assert vault.entry("API_TOKEN")["versions"] == 1
+    assert vault.is_value("API_TOKEN", OTHER)
+
+
+def test_tag(vault):
+    found = vault.ok("tag", "API_TOKEN", "--add", "a", "--add", "b", "--add", "a", "--json").json()
+    assert found["tags"] == ["a", "b"]
+    vault.ok("tag", "API_TOKEN", "--remove", "a", "--add", "c", "--note", "text", "--expires", "2199-01-31")
+    entry = vault.entry("API_TOKEN")
+    assert (entry["tags"], entry["note"], entry["expires"]) == (["b", "c"], "text", "2199-01-31T00:00:00Z")
+    vault.ok("tag", "API_TOKEN", "--note", "", "--expires", "never")
+    entry = vault.entry("API_TOKEN")
+    assert (entry["tags"], entry["note"], entry["expires"]) == (["b", "c"], None, None)
+    assert entry["value_version"] == 1 and vault.is_value("API_TOKEN", SECRETS["API_TOKEN"])
+
+
+# ------------------------------------------------------------------------------------------------- history and rollback
+
+
+def test_history_and_rollback(empty):
+    for version in range(1, 4):
+        empty.set("A", VALUE + b"%d" % version, *(["--force"] if version > 1 else []))
+    versions = empty.ok("history", "A", "--json").json()
+    assert versions["name"] == "A"
+    assert sorted((row["value_version"], row["current"]) for row in versions["versions"]) == [(1, False), (2, False), (3, True)]
+    assert len(empty.ok("history", "A").text.splitlines()) == 3
+    found = empty.ok("rollback", "A", "--json").json()
+    assert found["name"] == "A" and empty.is_value("A", VALUE + b"2")
+    current = [row for row in empty.ok("history", "A", "--json").json()["versions"] if row["current"]]
+    assert [row["value_version"] for row in current] == [found["value_version"]]
+    empty.ok("rollback", "A", "--to", "1")
+    assert empty.is_value("A", VALUE + b"1")
+
+
+# -------------------------------------------------------------------------------------------------------------- verify
+
+
+def test_verify_answers(vault):
+    value = SECRETS["API_TOKEN"]
+    for candidate in (value, value + b"\n", value + b"\r\n"):
+        result = vault.ok("verify", "API_TOKEN", input=candidate)
+        assert result.out == b"yes\n" and result.err == b""
+    for candidate in (value[:-1], value + b"x", b"", value + b"\n\n"):
+        assert vault.run("verify", "API_TOKEN", input=candidate, status=1).out == b"no\n"
+    result = vault.run("verify", "API_TOKEN", "--raw", input=value + b"\n")
+    assert (result.status, result.out) == (1, b"no\n")
+
+
+def test_verify_json(vault):
+    assert vault.ok("verify", "API_TOKEN", "--json", input=SECRETS["API_TOKEN"]).json()["equal"] is True
+    assert vault.run("verify", "API_TOKEN", "--json", input=b"guess", status=1).json()["equal"] is False
+
+
+def test_guessing_is_stopped(vault):
+    for _ in range(5):
+        vault.run("verify", "API_TOKEN", input=b"guess", status=1)
+    for name in ("API_TOKEN", "DATABASE_URL"):
+        result = vault.run("verify", name, input=SECRETS[name], status=4)
+        assert result.out == b"" and re.search(r"too many wrong answers; try again in \d+ seconds", result.talk)
+
+
+# --------------------------------------------------------------------------------------------------- deposit and confirm
+
+
+def test_a_deposit_waits(vault):
+    result = vault.ok("set", "NEW", "--stdin", "--locked", "--note", "from ci", input=VALUE, passphrase=False)
+    assert "waits to be confirmed" in result.talk and "envseal confirm NEW" in result.talk
+    assert vault.entry("NEW")["pending"] is True and "[waits for confirm]" in vault.ok("list").text
+    assert "waiting" in vault.ok("show", "NEW").text
+    result = vault.run("run", "-s", "NEW", "--", "/bin/true", status=125)
+    assert "not confirmed" in result.talk and "envseal confirm NEW" in result.talk
+    vault.ok("confirm", "NEW")
+    entry = vault.entry("NEW")
+    assert entry["pending"] is False and entry["value_version"] == 1 and entry["note"] == "from ci"
+    assert vault.is_value("NEW", VALUE)
+    assert [record["kind"] for record in vault.records(secret="NEW")][:2] == ["secret.deposit", "secret.confirm"]
+
+
+def test_a_deposit_over_a_name_changes_nothing_yet(vault):
+    result = vault.run("set", "API_TOKEN", "--stdin", "--locked", input=VALUE, passphrase=False, status=1)
+    assert "--force" in result.talk
+    vault.ok("set", "API_TOKEN", "--stdin", "--locked", "--force", input=VALUE, passphrase=False)
+    assert vault.value("API_TOKEN") == SECRETS["API_TOKEN"]
+    result = vault.ok("run", "-s", "API_TOKEN", "--", "/bin/true")
+    assert "a newer value of API_TOKEN waits" in result.talk
+    vault.ok("confirm", "API_TOKEN")
+    assert vault.is_value("API_TOKEN", VALUE)
+    assert vault.entry("API_TOKEN")["value_version"] == 2
+
+
+def test_discard(vault):
+    vault.ok("set", "NEW", "--stdin", "--locked", input=VALUE, passphrase=False)
+    vault.ok("set", "API_TOKEN", "--stdin", "--locked", "--force", input=VALUE, passphrase=False)
+    found = vault.ok("confirm", "--discard", "--yes", "--json").json()
+    assert found["discarded"] is True and sorted(found["names"]) == ["API_TOKEN", "NEW"]
+    assert sorted(vault.names()) == sorted(SECRETS)
+    assert vault.is_value("API_TOKEN", SECRETS["API_TOKEN"])
+
+
+def test_confirm_all_and_asking(vault):
+    for name in ("N1", "N2"):
+        vault.ok("set", name, "--stdin", "--locked", input=VALUE + name.encode(), passphrase=False)
+    result = vault.run("confirm", status=2)
+    assert "--yes" in result.talk
+    vault.ok("confirm", "--yes")
+    assert vault.is_value("N1", VALUE + b"N1") and vault.is_value("N2", VALUE + b"N2")
+
+
+def test_the_last_deposit_counts(vault):
+    vault.ok("set", "NEW", "--stdin", "--locked", input=VALUE, passphrase=False)
+    vault.ok("set", "NEW", "--stdin", "--locked", "--force", input=OTHER, passphrase=False)
+    vault.ok("confirm", "NEW")
+    assert vault.is_value("NEW", OTHER)
+
+
+def test_weak_deposits_are_marked(vault):
+    vault.run("set", "NEW", "--stdin", "--locked", input=b"abc", passphrase=False, status=2)
+    vault.ok("set", "NEW", "--stdin", "--locked", "--allow-weak", input=b"abc", passphrase=False)
+    vault.ok("confirm", "NEW")
+    assert vault.entry("NEW")["weak"] is True
+
+
+def test_everything_adds_up(vault):
+    """A long life: many changes, then vault and log still verify and nothing is in the clear."""
+    vault.set("LIFE", VALUE)
+    vault.set("LIFE", OTHER, "--force")
+    vault.ok("rename", "LIFE", "LIVES")
+    vault.ok("copy", "LIVES", "LIFE")
+    vault.ok("tag", "LIFE", "--add", "t")
+    vault.ok("rollback", "LIVES")
+    vault.ok("rm", "LIFE", "--yes")
+    assert vault.is_value("LIVES", VALUE)
+    report = vault.check()
+    assert report["ok"] and report["anchor"] == report["records"] == len(vault.records())
+    assert_nowhere([*SECRETS.values(), VALUE, OTHER, PASSPHRASE.encode()], b"".join(vault.files().values()))
+    assert json.loads(vault.log.read_text().splitlines()[0])["kind"] == "vault.init"
