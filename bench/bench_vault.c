@@ -1,6 +1,6 @@
-// bench_vault DIR COUNT PASSPHRASE: makes a vault of COUNT secrets in DIR, in one transaction, and measures it; one line of
-// JSON: stores per second, and microseconds (medians) for opening, unlocking below the passphrase's own cost, one value, and
-// a list, locked and unlocked. With COUNT 10 and 100000 the first three must cost the same.
+// bench_vault DIR COUNT PASSPHRASE: makes a vault of COUNT secrets in DIR, in one transaction, and measures it; one
+// line of JSON: stores per second, and microseconds (medians) for opening, unlocking below the passphrase's own cost,
+// one value, and a list, locked and unlocked. With COUNT 10 and 100000 the first three must cost the same.
 #include "vault/vault_internal.h"
 
 #include <inttypes.h>
@@ -74,7 +74,8 @@ static int list(struct vault *vault, uint64_t expected, double *out_us, struct e
 }
 
 // One round of what a run does, in a fresh process's state apart from the page cache.
-static int measure_once(const char *dir, const struct secret *root, uint64_t count, struct figures *out, struct err *err)
+static int measure_once(const char *dir, const struct secret *root, uint64_t count, struct figures *out,
+			struct err *err)
 {
 	_cleanup_vault_ struct vault *vault = NULL;
 	_cleanup_secret_ struct secret *value = NULL;
@@ -161,7 +162,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "bench_vault: %s\n", err.text);
 		return 1;
 	}
-	printf("{\"secrets\": %" PRIu64 ", \"stores_per_s\": %.0f, \"open_us\": %.0f, \"unlock_us\": %.0f, \"reveal_us\": %.0f, "
+	printf("{\"secrets\": %" PRIu64
+	       ", \"stores_per_s\": %.0f, \"open_us\": %.0f, \"unlock_us\": %.0f, \"reveal_us\": %.0f, "
 	       "\"list_us\": %.0f, \"list_unlocked_us\": %.0f}\n",
 	       count, f.stores_per_s, f.open_us, f.unlock_us, f.reveal_us, f.list_us, f.list_unlocked_us);
 	return 0;

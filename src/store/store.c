@@ -76,8 +76,8 @@ int store_scan_bucket(struct store *store, uint32_t first, uint32_t last, store_
 	return store->driver->scan_bucket(store, first, last, each, context, err);
 }
 
-int store_node_get(struct store *store, uint8_t level, uint32_t first, uint32_t count,
-		   uint8_t (*out)[STORE_HASH_BYTES], struct err *err)
+int store_node_get(struct store *store, uint8_t level, uint32_t first, uint32_t count, uint8_t (*out)[STORE_HASH_BYTES],
+		   struct err *err)
 {
 	return store->driver->node_get(store, level, first, count, out, err);
 }

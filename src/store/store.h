@@ -27,9 +27,9 @@ enum store_access { STORE_READ, STORE_WRITE };
 struct store_row {
 	uint8_t kind;
 	struct span key;
-	uint32_t bucket;              // below STORE_BUCKET_COUNT, or STORE_BUCKET_NONE
-	const uint8_t *digest;        // STORE_HASH_BYTES; NULL outside the tree
-	struct span body;             // empty in store_scan_bucket
+	uint32_t bucket;       // below STORE_BUCKET_COUNT, or STORE_BUCKET_NONE
+	const uint8_t *digest; // STORE_HASH_BYTES; NULL outside the tree
+	struct span body;      // empty in store_scan_bucket
 };
 
 // Called for each row of a scan; the row is valid during the call only. Non-zero stops the scan and is returned by it.
@@ -92,7 +92,7 @@ void store_rollback(struct store *store);               // harmless when no tran
 
 // Puts the body into `body`, which must be empty. ERR_NOT_FOUND.
 int store_row_get(struct store *store, uint8_t kind, struct span key, struct buf *body, struct err *err);
-int store_row_put(struct store *store, const struct store_row *row, struct err *err); // inserts or replaces
+int store_row_put(struct store *store, const struct store_row *row, struct err *err);      // inserts or replaces
 int store_row_delete(struct store *store, uint8_t kind, struct span key, struct err *err); // ERR_NOT_FOUND
 // Rows of a kind in order of key, from the first that is not below `from`. ERR_DAMAGED when the order is broken, which
 // also ends a scan that a hostile file has made endless.
@@ -104,8 +104,8 @@ int store_scan_bucket(struct store *store, uint32_t first, uint32_t last, store_
 
 // --- tree nodes: a hash each, by level and index; one that is not there is all zeros
 
-int store_node_get(struct store *store, uint8_t level, uint32_t first, uint32_t count,
-		   uint8_t (*out)[STORE_HASH_BYTES], struct err *err);
+int store_node_get(struct store *store, uint8_t level, uint32_t first, uint32_t count, uint8_t (*out)[STORE_HASH_BYTES],
+		   struct err *err);
 int store_node_put(struct store *store, uint8_t level, uint32_t index, const uint8_t hash[STORE_HASH_BYTES],
 		   struct err *err);
 

@@ -113,7 +113,8 @@ static int sqlite_commit(struct store *store, struct err *err)
 {
 	struct sqlite_store *s = (struct sqlite_store *)store;
 	if (sqlite3_get_autocommit(s->db))
-		return err_set(err, ERR_SYSTEM, "cannot change %s: an earlier error ended the transaction; nothing was changed",
+		return err_set(err, ERR_SYSTEM,
+			       "cannot change %s: an earlier error ended the transaction; nothing was changed",
 			       s->shown);
 	int r = sqlite_run(s, STATEMENT_COMMIT, "write", err);
 	if (r < 0)

@@ -23,7 +23,8 @@ int sqlite_store_new(const char *place, struct sqlite_store **out, struct err *e
 		return err_set(err, ERR_MEMORY, "out of memory");
 	s->store.driver = &store_sqlite;
 	s->dir = strdup(place);
-	int r = s->dir ? path_join(place, FILE_NAME, &s->path, err) : err_set(err, ERR_MEMORY, "out of memory for a path");
+	int r =
+	    s->dir ? path_join(place, FILE_NAME, &s->path, err) : err_set(err, ERR_MEMORY, "out of memory for a path");
 	if (r < 0) {
 		sqlite_store_free(s);
 		return r;
@@ -64,8 +65,8 @@ int sqlite_files_check(const struct sqlite_store *s, struct err *err)
 		char name[sizeof(FILE_NAME) + 16];
 		snprintf(name, sizeof(name), "%s%s", FILE_NAME, file_suffixes[i]);
 		_cleanup_fd_ int fd = -1;
-		// O_PATH because closing an ordinary descriptor would drop the locks that another store of this process may
-		// hold on the file.
+		// O_PATH because closing an ordinary descriptor would drop the locks that another store of this process
+		// may hold on the file.
 		r = file_open_private(dir_fd, s->dir, name, O_PATH, &fd, err);
 		if (r == ERR_NOT_FOUND && i > 0)
 			r = 0;
@@ -101,8 +102,8 @@ int sqlite_file_make(struct sqlite_store *s, struct err *err)
 	return 0;
 }
 
-// Moves the finished file to its name, unless that is taken. Some file systems cannot do it in one step (EINVAL): there a
-// second name is given and the first taken away, which also fails when the name is taken.
+// Moves the finished file to its name, unless that is taken. Some file systems cannot do it in one step (EINVAL): there
+// a second name is given and the first taken away, which also fails when the name is taken.
 static int file_move(int dir_fd, const char *from, const char *to)
 {
 	if (renameat2(dir_fd, from, dir_fd, to, RENAME_NOREPLACE) == 0)
@@ -114,7 +115,8 @@ static int file_move(int dir_fd, const char *from, const char *to)
 
 int sqlite_file_publish(struct sqlite_store *s, struct err *err)
 {
-	// Closing the last connection moves the log into the file and takes the log away, so that one file is left to move.
+	// Closing the last connection moves the log into the file and takes the log away, so that one file is left to
+	// move.
 	sqlite_disconnect(s);
 	_cleanup_fd_ int dir_fd = -1;
 	int r = dir_open_private(s->dir, false, &dir_fd, err);
@@ -126,8 +128,8 @@ int sqlite_file_publish(struct sqlite_store *s, struct err *err)
 		return err_set(err, ERR_SYSTEM, "cannot finish the new %s; look whether its disk is full", s->shown);
 	if (file_move(dir_fd, s->fresh_name, FILE_NAME) < 0)
 		return errno == EEXIST
-			       ? err_set(err, ERR_EXISTS, "there is already a vault at %s", s->shown)
-			       : err_set_errno(err, ERR_SYSTEM, errno, "cannot put the new vault in place at %s", s->shown);
+			   ? err_set(err, ERR_EXISTS, "there is already a vault at %s", s->shown)
+			   : err_set_errno(err, ERR_SYSTEM, errno, "cannot put the new vault in place at %s", s->shown);
 	free(s->fresh_name);
 	s->fresh_name = NULL;
 	if (fsync(dir_fd) < 0)
@@ -174,10 +176,10 @@ static int connection_harden(struct sqlite_store *s, bool is_immutable, struct e
 	static const struct {
 		int option;
 		int value;
-	} options[] = {
-		{SQLITE_DBCONFIG_DEFENSIVE, 1},      {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0}, {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0},
-		{SQLITE_DBCONFIG_ENABLE_VIEW, 0},    {SQLITE_DBCONFIG_DQS_DML, 0},	  {SQLITE_DBCONFIG_DQS_DDL, 0},
-		{SQLITE_DBCONFIG_WRITABLE_SCHEMA, 0}};
+	} options[] = {{SQLITE_DBCONFIG_DEFENSIVE, 1},      {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
+		       {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0}, {SQLITE_DBCONFIG_ENABLE_VIEW, 0},
+		       {SQLITE_DBCONFIG_DQS_DML, 0},        {SQLITE_DBCONFIG_DQS_DDL, 0},
+		       {SQLITE_DBCONFIG_WRITABLE_SCHEMA, 0}};
 	int rc = SQLITE_OK;
 	for (size_t i = 0; rc == SQLITE_OK && i < ARRAY_COUNT(options); i++)
 		rc = sqlite3_db_config(s->db, options[i].option, options[i].value, NULL);
@@ -200,12 +202,14 @@ static int connection_harden(struct sqlite_store *s, bool is_immutable, struct e
 
 int sqlite_connect(struct sqlite_store *s, const char *name, bool is_immutable, struct err *err)
 {
-	// The folder's own path may lead through symbolic links (a linked home is usual); the file itself may not be one.
+	// The folder's own path may lead through symbolic links (a linked home is usual); the file itself may not be
+	// one.
 	_cleanup_free_ char *real_dir = realpath(s->dir, NULL);
 	if (!real_dir)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot resolve the folder of %s", s->shown);
 	if (strlen(real_dir) + 1 + strlen(name) > FILE_PATH_BYTES_MAX)
-		return err_set(err, ERR_LIMIT, "the path of the vault is longer than %d bytes; set ENVSEAL_HOME to a shorter one",
+		return err_set(err, ERR_LIMIT,
+			       "the path of the vault is longer than %d bytes; set ENVSEAL_HOME to a shorter one",
 			       FILE_PATH_BYTES_MAX);
 	_cleanup_free_ char *path = NULL;
 	int r = path_join(real_dir, name, &path, err);

@@ -10,18 +10,18 @@ static const char *const statement_sql[STATEMENT_COUNT] = {
 	[STATEMENT_ROLLBACK] = "ROLLBACK",
 	[STATEMENT_ROW_GET] = "SELECT body FROM main.row WHERE kind = ?1 AND key = ?2",
 	[STATEMENT_ROW_PUT] = "INSERT INTO main.row(kind, key, bucket, digest, body) VALUES(?1, ?2, ?3, ?4, ?5) "
-			      "ON CONFLICT(kind, key) DO UPDATE SET bucket = excluded.bucket, digest = excluded.digest, "
-			      "body = excluded.body",
+			  "ON CONFLICT(kind, key) DO UPDATE SET bucket = excluded.bucket, digest = excluded.digest, "
+			  "body = excluded.body",
 	[STATEMENT_ROW_DELETE] = "DELETE FROM main.row WHERE kind = ?1 AND key = ?2",
 	[STATEMENT_SCAN_KIND] = "SELECT kind, key, bucket, digest, body FROM main.row WHERE kind = ?1 AND key >= ?2 "
-				"ORDER BY kind, key",
+			    "ORDER BY kind, key",
 	// The index is named so that the digests come from it alone, in its order, and never from a sort.
 	[STATEMENT_SCAN_BUCKET] = "SELECT kind, key, bucket, digest, x'' FROM main.row INDEXED BY row_bucket "
-				  "WHERE bucket >= ?1 AND bucket <= ?2 ORDER BY bucket, kind, key",
+			      "WHERE bucket >= ?1 AND bucket <= ?2 ORDER BY bucket, kind, key",
 	[STATEMENT_NODE_GET] = "SELECT place, hash FROM main.node WHERE level = ?1 AND place >= ?2 AND place < ?3 "
-			       "ORDER BY place",
+			   "ORDER BY place",
 	[STATEMENT_NODE_PUT] = "INSERT INTO main.node(level, place, hash) VALUES(?1, ?2, ?3) "
-			       "ON CONFLICT(level, place) DO UPDATE SET hash = excluded.hash",
+			   "ON CONFLICT(level, place) DO UPDATE SET hash = excluded.hash",
 	[STATEMENT_NODE_DELETE] = "DELETE FROM main.node WHERE level = ?1 AND place = ?2",
 };
 
@@ -35,7 +35,7 @@ static const struct failure_row failure_rows[] = {
 	{SQLITE_BUSY, ERR_SYSTEM, "another process kept it locked for too long; wait for that process or end it"},
 	{SQLITE_LOCKED, ERR_SYSTEM, "it is in use by this process"},
 	{SQLITE_FULL, ERR_SYSTEM, "the disk is full; make room and try again (what was stored before is unchanged)"},
-	{SQLITE_READONLY, ERR_SYSTEM, "it is read-only; look at the folder's and the file's mode and at the file system"},
+	{SQLITE_READONLY, ERR_SYSTEM, "it is read-only; look at the modes of folder and file and at the file system"},
 	{SQLITE_CANTOPEN, ERR_SYSTEM, "it cannot be opened; look at the folder's and the file's mode"},
 	{SQLITE_IOERR, ERR_SYSTEM, "reading or writing failed; look at the disk, its free space and `ulimit -f`"},
 	{SQLITE_PERM, ERR_SYSTEM, "access was refused; look at the file's mode"},
@@ -70,7 +70,8 @@ int sqlite_fail(struct sqlite_store *s, int rc, const char *doing, struct err *e
 
 static int row_damaged(const struct sqlite_store *s, struct err *err)
 {
-	return err_set(err, ERR_DAMAGED, "%s holds a record that is not of its form; restore the vault from a backup", s->shown);
+	return err_set(err, ERR_DAMAGED, "%s holds a record that is not of its form; restore the vault from a backup",
+		       s->shown);
 }
 
 // A statement in use. Statements are kept, but a scan's callback may start another scan of the same kind: that one gets
@@ -98,8 +99,8 @@ static int statement_take(struct sqlite_store *s, enum sqlite_statement which, s
 	if (!use.stmt || sqlite3_stmt_busy(use.stmt)) {
 		use.is_kept = use.stmt == NULL;
 		use.stmt = NULL;
-		int rc = sqlite3_prepare_v3(s->db, statement_sql[which], -1, use.is_kept ? SQLITE_PREPARE_PERSISTENT : 0,
-					    &use.stmt, NULL);
+		int rc = sqlite3_prepare_v3(s->db, statement_sql[which], -1,
+					    use.is_kept ? SQLITE_PREPARE_PERSISTENT : 0, &use.stmt, NULL);
 		if (rc != SQLITE_OK)
 			return sqlite_fail(s, rc, "read", err);
 		if (use.is_kept)
@@ -133,7 +134,8 @@ int sqlite_run(struct sqlite_store *s, enum sqlite_statement which, const char *
 static int change_check(struct sqlite_store *s, struct err *err)
 {
 	if (sqlite3_get_autocommit(s->db))
-		return err_set(err, ERR_SYSTEM, "cannot change %s: an earlier error ended the transaction; nothing was changed",
+		return err_set(err, ERR_SYSTEM,
+			       "cannot change %s: an earlier error ended the transaction; nothing was changed",
 			       s->shown);
 	return 0;
 }
@@ -214,7 +216,8 @@ static bool column_row(sqlite3_stmt *stmt, struct store_row *out)
 	sqlite3_int64 kind = sqlite3_column_int64(stmt, 0);
 	struct store_row row = {.kind = (uint8_t)kind, .bucket = STORE_BUCKET_NONE};
 	if (kind < 0 || kind > UINT8_MAX || sqlite3_column_type(stmt, 0) != SQLITE_INTEGER ||
-	    !column_span(stmt, 1, STORE_KEY_BYTES_MAX, &row.key) || !column_span(stmt, 4, STORE_BODY_BYTES_MAX, &row.body))
+	    !column_span(stmt, 1, STORE_KEY_BYTES_MAX, &row.key) ||
+	    !column_span(stmt, 4, STORE_BODY_BYTES_MAX, &row.body))
 		return false;
 	if (sqlite3_column_type(stmt, 2) != SQLITE_NULL) {
 		sqlite3_int64 bucket = sqlite3_column_int64(stmt, 2);
@@ -269,7 +272,8 @@ static int scan_run(struct sqlite_store *s, sqlite3_stmt *stmt, bool by_bucket, 
 		ordered.bucket = by_bucket ? row.bucket : 0;
 		if (!place_is_below(&place, &ordered))
 			return row_damaged(s, err);
-		place = (struct scan_place){.bucket = ordered.bucket, .kind = row.kind, .key_bytes = row.key.len, .is_set = true};
+		place = (struct scan_place){
+		    .bucket = ordered.bucket, .kind = row.kind, .key_bytes = row.key.len, .is_set = true};
 		memcpy(place.key, row.key.data, row.key.len);
 		int r = each(context, &row, err);
 		if (r != 0)
@@ -319,7 +323,8 @@ int sqlite_node_get(struct store *store, uint8_t level, uint32_t first, uint32_t
 	while ((rc = sqlite3_step(use.stmt)) == SQLITE_ROW) {
 		sqlite3_int64 at = sqlite3_column_int64(use.stmt, 0) - first;
 		struct span hash;
-		if (at < 0 || at >= count || !column_span(use.stmt, 1, STORE_HASH_BYTES, &hash) || hash.len != STORE_HASH_BYTES)
+		if (at < 0 || at >= count || !column_span(use.stmt, 1, STORE_HASH_BYTES, &hash) ||
+		    hash.len != STORE_HASH_BYTES)
 			return row_damaged(s, err);
 		memcpy(out[at], hash.data, STORE_HASH_BYTES);
 	}

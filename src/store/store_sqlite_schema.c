@@ -71,21 +71,25 @@ static int schema_version_check(struct sqlite_store *s, struct err *err)
 	if (r < 0)
 		return r;
 	if (id != SCHEMA_APPLICATION_ID)
-		return err_set(err, ERR_DAMAGED, "%s is not an envseal vault; restore the vault from a backup", s->shown);
+		return err_set(err, ERR_DAMAGED, "%s is not an envseal vault; restore the vault from a backup",
+			       s->shown);
 	if (version > SCHEMA_VERSION)
-		return err_set(err, ERR_DAMAGED,
-			       "%s was written by a newer envseal (format %lld, this one knows %d); upgrade envseal to open it",
-			       s->shown, (long long)version, SCHEMA_VERSION);
+		return err_set(
+		    err, ERR_DAMAGED,
+		    "%s was written by a newer envseal (format %lld, this one knows %d); upgrade envseal to open it",
+		    s->shown, (long long)version, SCHEMA_VERSION);
 	if (version < SCHEMA_VERSION)
-		return err_set(err, ERR_DAMAGED, "%s names a format that never was (%lld); restore the vault from a backup",
-			       s->shown, (long long)version);
+		return err_set(err, ERR_DAMAGED,
+			       "%s names a format that never was (%lld); restore the vault from a backup", s->shown,
+			       (long long)version);
 	return 0;
 }
 
 static bool column_is(sqlite3_stmt *stmt, int column, const char *text)
 {
 	const unsigned char *found = sqlite3_column_text(stmt, column);
-	return found && (size_t)sqlite3_column_bytes(stmt, column) == strlen(text) && memcmp(found, text, strlen(text)) == 0;
+	return found && (size_t)sqlite3_column_bytes(stmt, column) == strlen(text) &&
+	       memcmp(found, text, strlen(text)) == 0;
 }
 
 // Index into schema_rows of the statement's current row, or the table's length.
@@ -116,7 +120,8 @@ int sqlite_schema_check(struct sqlite_store *s, struct err *err)
 		// A bit beyond the table means "not ours"; a bit seen before, a second copy.
 		if (bit >= 1u << ARRAY_COUNT(schema_rows) || (seen & bit))
 			return err_set(err, ERR_DAMAGED,
-				       "%s holds a table, index, view or trigger that envseal did not make; restore the vault from "
+				       "%s holds a table, index, view or trigger that envseal did not make; restore "
+				       "the vault from "
 				       "a backup",
 				       s->shown);
 		seen |= bit;
@@ -124,7 +129,8 @@ int sqlite_schema_check(struct sqlite_store *s, struct err *err)
 	if (rc != SQLITE_DONE)
 		return sqlite_fail(s, rc, "read", err);
 	if (seen != (1u << ARRAY_COUNT(schema_rows)) - 1)
-		return err_set(err, ERR_DAMAGED, "%s lacks a table of the vault; restore the vault from a backup", s->shown);
+		return err_set(err, ERR_DAMAGED, "%s lacks a table of the vault; restore the vault from a backup",
+			       s->shown);
 	return 0;
 }
 
@@ -138,7 +144,8 @@ int sqlite_integrity_check(struct sqlite_store *s, struct err *err)
 		return sqlite_fail(s, rc, "check", err);
 	// SQLite's own words may quote content of the file, so they are not repeated.
 	if (!column_is(stmt, 0, "ok"))
-		return err_set(err, ERR_DAMAGED, "%s is damaged: its pages do not fit together; restore the vault from a backup",
+		return err_set(err, ERR_DAMAGED,
+			       "%s is damaged: its pages do not fit together; restore the vault from a backup",
 			       s->shown);
 	return 0;
 }

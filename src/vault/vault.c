@@ -126,7 +126,8 @@ int vault_unlock_with_root_key(struct vault *vault, const struct secret *root, s
 		return r;
 	if (memcmp(public_key, vault->public_key, BOX_PUBLIC_BYTES) != 0)
 		return err_set(err, ERR_DAMAGED,
-			       "the vault's public key was swapped: values stored while locked may have gone to somebody else's key; "
+			       "the vault's public key was swapped: values stored while locked may have gone to "
+			       "somebody else's key; "
 			       "restore a backup and change those values where they are used");
 	secret_free(vault->keys);
 	vault->keys = TAKE_PTR(keys);
@@ -148,7 +149,8 @@ static int slot_collect(void *context, const struct store_row *row, struct err *
 	return writer_string(context, row->body, err);
 }
 
-// Tries every slot. One that is damaged does not keep another from opening; it shows afterwards, when the tree is verified.
+// Tries every slot. One that is damaged does not keep another from opening; it shows afterwards, when the tree is
+// verified.
 static int slots_unwrap(struct vault *vault, struct span slots, const struct secret *passphrase, struct secret **out,
 			struct err *err)
 {
@@ -175,7 +177,8 @@ int vault_unlock(struct vault *vault, const struct secret *passphrase, struct er
 	_cleanup_buf_ struct buf slots = BUF_INIT(VAULT_SLOTS_MAX * (VAULT_SLOT_BYTES_MAX + 4));
 	_cleanup_secret_ struct secret *root = NULL;
 	{
-		// Left before the passphrase is worked on: that takes half a second, and an open snapshot keeps the log growing.
+		// Left before the passphrase is worked on: that takes half a second, and an open snapshot keeps the log
+		// growing.
 		_cleanup_scope_ struct vault_scope scope = {0};
 		int r = scope_enter(vault, &scope, err);
 		if (r == 0)

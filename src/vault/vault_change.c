@@ -55,7 +55,8 @@ static int change_load(struct vault *vault, const char *name, struct vault_entry
 	if (r == 0)
 		r = secret_load(vault, span_text(name), out, err);
 	if (r == ERR_NOT_FOUND && has_deposit(vault, span_text(name)))
-		return err_set(err, ERR_DENIED, "%s has only an unconfirmed value, stored while locked; confirm or discard it first",
+		return err_set(err, ERR_DENIED,
+			       "%s has only an unconfirmed value, stored while locked; confirm or discard it first",
 			       name);
 	return r;
 }
@@ -96,8 +97,8 @@ int vault_put(struct vault *vault, const char *name, struct span value, const st
 		return r;
 	}
 	if (r == 0 && !replace)
-		return err_set(err, ERR_EXISTS, "there is already a secret %s; with --force its old version stays in the history",
-			       name);
+		return err_set(err, ERR_EXISTS,
+			       "there is already a secret %s; with --force its old version stays in the history", name);
 	if (r == ERR_NOT_FOUND)
 		memcpy(entry.name, name, strlen(name));
 	r = meta_apply(&entry, meta, NULL, err);

@@ -71,8 +71,8 @@ static int check_deposit(void *context, const struct store_row *row, struct err 
 static int check_row(void *context, const struct store_row *row, struct err *err)
 {
 	static int (*const by_kind[KIND_COUNT])(struct checking *, const struct store_row *, struct err *) = {
-		[KIND_HEADER] = check_header,	[KIND_SLOT] = check_slot,	[KIND_SECRET] = check_secret,
-		[KIND_VERSION] = check_version, [KIND_SETTING] = check_setting,
+	    [KIND_HEADER] = check_header,   [KIND_SLOT] = check_slot,       [KIND_SECRET] = check_secret,
+	    [KIND_VERSION] = check_version, [KIND_SETTING] = check_setting,
 	};
 	struct checking *checking = context;
 	checking->row_count++;
@@ -99,7 +99,8 @@ int vault_check(struct vault *vault, uint64_t *ret_rows, struct err *err)
 		rows += checking.row_count;
 	}
 	if (r == 0 && checking.version_count != image.row_count[KIND_VERSION])
-		r = err_set(err, ERR_DAMAGED, "the vault holds stored versions that belong to no secret; restore a backup");
+		r = err_set(err, ERR_DAMAGED,
+			    "the vault holds stored versions that belong to no secret; restore a backup");
 	if (r == 0)
 		r = store_scan_kind(vault->store, KIND_DEPOSIT, span_of("", 0), check_deposit, &checking, err);
 	if (r == 0)

@@ -7,7 +7,8 @@ int deposit_load(struct vault *vault, struct span name, struct buf *body, struct
 	int r = store_row_get(vault->store, KIND_DEPOSIT, name, body, err);
 	if (r == ERR_NOT_FOUND) {
 		char brief[NAME_BYTES_MAX + 1];
-		return err_set(err, ERR_NOT_FOUND, "no unconfirmed value waits for %s", text_brief(name, brief, sizeof(brief)));
+		return err_set(err, ERR_NOT_FOUND, "no unconfirmed value waits for %s",
+			       text_brief(name, brief, sizeof(brief)));
 	}
 	return r < 0 ? r : deposit_decode(name, buf_span(body), out, err);
 }
@@ -27,7 +28,8 @@ int deposit_open(struct vault *vault, const struct deposit_record *deposit, stru
 	int r = value_open(vault, &label, &deposit->sealed, out, err);
 	if (r == ERR_DAMAGED)
 		return err_set(err, ERR_DAMAGED,
-			       "the value that waits for %s does not open with this vault's key; discard it and store the value again",
+			       "the value that waits for %s does not open with this vault's key; discard it and store "
+			       "the value again",
 			       entry->name);
 	return r;
 }
@@ -38,7 +40,8 @@ static int deposit_check_free(struct vault *vault, const char *name, struct err 
 	struct err absent;
 	int r = secret_load(vault, span_text(name), &entry, &absent);
 	if (r == 0)
-		return err_set(err, ERR_EXISTS, "there is already a secret %s; with --force the value waits beside it", name);
+		return err_set(err, ERR_EXISTS, "there is already a secret %s; with --force the value waits beside it",
+			       name);
 	if (r != ERR_NOT_FOUND) {
 		*err = absent;
 		return r;
@@ -78,7 +81,7 @@ int vault_deposit(struct vault *vault, const char *name, struct span value, cons
 	if (r < 0)
 		return r;
 	struct store_row row = {
-		.kind = KIND_DEPOSIT, .key = span_text(name), .bucket = STORE_BUCKET_NONE, .body = buf_span(&body)};
+	    .kind = KIND_DEPOSIT, .key = span_text(name), .bucket = STORE_BUCKET_NONE, .body = buf_span(&body)};
 	return store_row_put(vault->store, &row, err);
 }
 

@@ -43,7 +43,8 @@ static int image_row(void *context, const struct store_row *row, struct err *err
 	return buf_append(&work->image->digests, span_of(row->digest, DIGEST_BYTES), err);
 }
 
-// Buckets changed in this transaction have their old hash in the tree until the fold; they were verified on first change.
+// Buckets changed in this transaction have their old hash in the tree until the fold; they were verified on first
+// change.
 static int image_keep_dirty(struct image_work *work, struct err *err)
 {
 	int r = 0;
@@ -61,10 +62,11 @@ static int level_compare(struct image_work *work, uint8_t level, uint32_t count,
 		return err_set(err, ERR_MEMORY, "out of memory for the hash tree");
 	int r = store_node_get(work->vault->store, level, 0, count, stored, err);
 	if (r == 0 && memcmp(stored, work->hashes, (size_t)count * DIGEST_BYTES) != 0)
-		return err_set(err, ERR_DAMAGED,
-			       "the vault's hash tree does not fit its records (level %u); the file was damaged or changed by "
-			       "something else: restore a backup",
-			       (unsigned)level);
+		return err_set(
+		    err, ERR_DAMAGED,
+		    "the vault's hash tree does not fit its records (level %u); the file was damaged or changed by "
+		    "something else: restore a backup",
+		    (unsigned)level);
 	return r;
 }
 
@@ -78,11 +80,13 @@ static int image_climb(struct image_work *work, bool compare, struct err *err)
 		count /= TREE_FANOUT;
 		// In place: node i is written where child i was, and that is behind all children still to be read.
 		for (uint32_t i = 0; i < count; i++)
-			tree_node_hash((uint8_t)(level - 1), i, work->hashes + (size_t)i * TREE_FANOUT, work->hashes[i]);
+			tree_node_hash((uint8_t)(level - 1), i, work->hashes + (size_t)i * TREE_FANOUT,
+				       work->hashes[i]);
 	}
 	if (memcmp(work->hashes[0], work->vault->state.root, DIGEST_BYTES) != 0)
-		return err_set(err, ERR_DAMAGED,
-			       "the records of the vault do not verify: one was changed, added or deleted; restore a backup");
+		return err_set(
+		    err, ERR_DAMAGED,
+		    "the records of the vault do not verify: one was changed, added or deleted; restore a backup");
 	return 0;
 }
 
@@ -108,8 +112,8 @@ int tree_image_match(const struct tree_image *image, const struct store_row *row
 {
 	uint8_t digest[DIGEST_BYTES];
 	tree_row_digest(row->kind, row->key, row->body, digest);
-	if (image->digests.len == 0 || !bsearch(digest, image->digests.data, image->digests.len / DIGEST_BYTES, DIGEST_BYTES,
-						digest_compare))
+	if (image->digests.len == 0 ||
+	    !bsearch(digest, image->digests.data, image->digests.len / DIGEST_BYTES, DIGEST_BYTES, digest_compare))
 		return row_damaged(row->kind, row->key, "does not verify", err);
 	return 0;
 }

@@ -47,14 +47,14 @@ struct vault {
 	uint8_t id[VAULT_ID_BYTES];
 	uint8_t public_key[BOX_PUBLIC_BYTES];
 	int64_t created;
-	struct vault_state state;  // as last read or written
-	uint64_t generation_seen;  // verified once: an older state is a rollback
-	struct secret *keys;       // struct vault_keys, NULL while locked
-	struct secret *scratch;    // KEY_BYTES: the data key or seed in use, wiped after each use
+	struct vault_state state; // as last read or written
+	uint64_t generation_seen; // verified once: an older state is a rollback
+	struct secret *keys;      // struct vault_keys, NULL while locked
+	struct secret *scratch;   // KEY_BYTES: the data key or seed in use, wiped after each use
 	bool is_narrow;
-	bool is_writing;           // between vault_begin and vault_commit
-	bool is_half;              // a change has written some of its rows and not yet all
-	unsigned reader_count;     // nested reading scopes
+	bool is_writing;                       // between vault_begin and vault_commit
+	bool is_half;                          // a change has written some of its rows and not yet all
+	unsigned reader_count;                 // nested reading scopes
 	uint8_t dirty[STORE_BUCKET_COUNT / 8]; // buckets changed in this transaction
 };
 
@@ -85,7 +85,7 @@ void scope_leave(struct vault_scope *scope);
 // Every change starts and ends with these. One that fails between its first and its last row leaves is_half set, and
 // the transaction can then only be rolled back.
 int change_start(struct vault *vault, bool needs_keys, struct err *err);
-int change_finish(struct vault *vault); // 0
+int change_finish(struct vault *vault);                          // 0
 int vault_need_keys(const struct vault *vault, struct err *err); // ERR_LOCKED
 int vault_need_box(const struct vault *vault, struct err *err);  // ERR_LOCKED while locked or narrowed
 
@@ -121,8 +121,8 @@ struct tree_image {
 #define TREE_IMAGE_EMPTY ((struct tree_image){.digests = BUF_INIT(1u << 30)})
 void tree_image_done(struct tree_image *image);
 #define _cleanup_image_ _cleanup_(tree_image_done)
-// Reads every bucket into an empty image and compares the tree over them with the state's root. O(rows). `compare_nodes`:
-// with every stored node too.
+// Reads every bucket into an empty image and compares the tree over them with the state's root. O(rows).
+// `compare_nodes`: with every stored node too.
 int tree_image_load(struct vault *vault, bool compare_nodes, struct tree_image *image, struct err *err);
 // ERR_DAMAGED unless the tree holds exactly this row. For rows of a scan in the same scope.
 int tree_image_match(const struct tree_image *image, const struct store_row *row, struct err *err);
@@ -158,7 +158,7 @@ struct version_record {
 struct deposit_record {
 	struct vault_entry entry; // what the depositor gave; version 0
 	uint8_t flags;
-	struct span context;      // the bytes in front of the sealed value
+	struct span context; // the bytes in front of the sealed value
 	struct sealed_value sealed;
 };
 

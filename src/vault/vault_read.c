@@ -229,7 +229,8 @@ int vault_reveal(struct vault *vault, const char *name, uint32_t version, struct
 	if (r == 0)
 		r = secret_load(vault, span_text(name), &entry, err);
 	if (r == ERR_NOT_FOUND && has_deposit(vault, span_text(name)))
-		return err_set(err, ERR_DENIED, "%s has only an unconfirmed value, stored while locked; confirm or discard it first",
+		return err_set(err, ERR_DENIED,
+			       "%s has only an unconfirmed value, stored while locked; confirm or discard it first",
 			       name);
 	if (r < 0)
 		return r;

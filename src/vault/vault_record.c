@@ -217,7 +217,8 @@ int version_decode(struct span key, struct span body, struct version_record *out
 	record.stored = reader_time(&r);
 	record.value_bytes = reader_u64(&r);
 	reader_sealed(&r, &record.sealed);
-	if (!reader_end(&r) || record.flags > FLAG_WEAK || record.value_bytes != record.sealed.text.len - AEAD_TAG_BYTES)
+	if (!reader_end(&r) || record.flags > FLAG_WEAK ||
+	    record.value_bytes != record.sealed.text.len - AEAD_TAG_BYTES)
 		return row_damaged(KIND_VERSION, key, "does not parse", err);
 	*out = record;
 	return 0;
@@ -271,7 +272,8 @@ static int tags_apply(struct vault_entry *entry, const char *const *tags, size_t
 		if (len == 0)
 			return err_set(err, ERR_INPUT, "a tag may not be empty");
 		if (len > VAULT_TAG_BYTES_MAX)
-			return err_set(err, ERR_LIMIT, "a tag of %zu bytes is too long (at most %d)", len, VAULT_TAG_BYTES_MAX);
+			return err_set(err, ERR_LIMIT, "a tag of %zu bytes is too long (at most %d)", len,
+				       VAULT_TAG_BYTES_MAX);
 		bool is_double = false;
 		for (size_t j = 0; j < kept_count; j++)
 			is_double = is_double || strcmp(kept[j], tags[i]) == 0;

@@ -84,11 +84,11 @@ int vault_setting_put(struct vault *vault, const char *key, struct span value, s
 		return setting_remove(vault, span_text(key), err);
 	_cleanup_buf_ struct buf associated = BUF_INIT(1024);
 	r = setting_label(vault, span_text(key), &associated, err);
-	_cleanup_free_ uint8_t *sealed = malloc(value.len + AEAD_TAG_BYTES);
-	if (r == 0 && !sealed)
-		r = err_set(err, ERR_MEMORY, "out of memory for a setting");
 	if (r < 0)
 		return r;
+	_cleanup_free_ uint8_t *sealed = malloc(value.len + AEAD_TAG_BYTES);
+	if (!sealed)
+		return err_set(err, ERR_MEMORY, "out of memory for a setting");
 	uint8_t nonce[AEAD_NONCE_BYTES];
 	rng_fill(nonce, sizeof(nonce));
 	aead_seal(vault_keys_of(vault)->settings, nonce, value, buf_span(&associated), sealed);

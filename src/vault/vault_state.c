@@ -80,7 +80,7 @@ int state_renew(struct vault *vault, const struct vault_anchor *anchor, struct v
 	if (r < 0)
 		return r;
 	struct store_row row = {
-		.kind = KIND_STATE, .key = STATE_KEY, .bucket = STORE_BUCKET_NONE, .body = buf_span(&body)};
+	    .kind = KIND_STATE, .key = STATE_KEY, .bucket = STORE_BUCKET_NONE, .body = buf_span(&body)};
 	r = store_row_put(vault->store, &row, err);
 	if (r == 0)
 		*out = state;
@@ -118,7 +118,8 @@ int change_start(struct vault *vault, bool needs_keys, struct err *err)
 	if (!vault->is_writing)
 		return err_set(err, ERR_USAGE, "the vault is not open for a change");
 	if (vault->is_half)
-		return err_set(err, ERR_SYSTEM, "an earlier step of this change failed half-way; nothing of it is kept: try again");
+		return err_set(err, ERR_SYSTEM,
+			       "an earlier step of this change failed half-way; nothing of it is kept: try again");
 	return needs_keys ? vault_need_keys(vault, err) : 0;
 }
 

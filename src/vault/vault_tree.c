@@ -78,14 +78,15 @@ void tree_node_hash(uint8_t level, uint32_t index, uint8_t (*children)[DIGEST_BY
 
 int row_damaged(uint8_t kind, struct span key, const char *why, struct err *err)
 {
-	static const char *const nouns[KIND_COUNT] = {"a record",	     "the vault's header", "a key slot",
-						      "the record of secret", "a stored version",   "the setting",
-						      "the vault's state",    "the waiting value of"};
+	static const char *const nouns[KIND_COUNT] = {
+	    "a record",         "the vault's header", "a key slot",        "the record of secret",
+	    "a stored version", "the setting",        "the vault's state", "the waiting value of"};
 	char name[NAME_BYTES_MAX + 1] = "";
 	bool is_named = kind == KIND_SECRET || kind == KIND_SETTING || kind == KIND_DEPOSIT;
 	if (is_named)
 		text_brief(key, name, sizeof(name));
-	return err_set(err, ERR_DAMAGED, "%s%s%s %s; the vault file was damaged or changed by something else: restore a backup",
+	return err_set(err, ERR_DAMAGED,
+		       "%s%s%s %s; the vault file was damaged or changed by something else: restore a backup",
 		       nouns[kind < KIND_COUNT ? kind : 0], is_named ? " " : "", name, why);
 }
 
@@ -146,8 +147,8 @@ bool tree_is_dirty(const struct vault *vault, uint32_t bucket)
 }
 
 // Climbs from a bucket's hash to the root that is under the state MAC.
-static int path_verify(struct vault *vault, uint32_t bucket, const uint8_t bucket_hash_now[DIGEST_BYTES],
-		       bool *ret_ok, struct err *err)
+static int path_verify(struct vault *vault, uint32_t bucket, const uint8_t bucket_hash_now[DIGEST_BYTES], bool *ret_ok,
+		       struct err *err)
 {
 	uint8_t hash[DIGEST_BYTES];
 	memcpy(hash, bucket_hash_now, DIGEST_BYTES);

@@ -37,14 +37,15 @@ static int open_result(void)
 
 static int put(struct store *store, uint8_t kind, const char *key, const char *body)
 {
-	struct store_row row = {.kind = kind, .key = span_text(key), .bucket = STORE_BUCKET_NONE, .body = span_text(body)};
+	struct store_row row = {
+	    .kind = kind, .key = span_text(key), .bucket = STORE_BUCKET_NONE, .body = span_text(body)};
 	return store_row_put(store, &row, &err);
 }
 
 static int put_in(struct store *store, uint8_t kind, const char *key, uint32_t bucket, const uint8_t *digest)
 {
 	struct store_row row = {
-		.kind = kind, .key = span_text(key), .bucket = bucket, .digest = digest, .body = SPAN_LITERAL("body")};
+	    .kind = kind, .key = span_text(key), .bucket = bucket, .digest = digest, .body = SPAN_LITERAL("body")};
 	return store_row_put(store, &row, &err);
 }
 
@@ -169,8 +170,8 @@ static int trail_add(void *context, const struct store_row *row, struct err *e)
 	(void)e;
 	struct trail *trail = context;
 	size_t used = strlen(trail->text);
-	snprintf(trail->text + used, sizeof(trail->text) - used, "%u.%.*s%s ", row->kind, (int)row->key.len, row->key.data,
-		 row->digest && row->digest[0] == 9 ? "*" : "");
+	snprintf(trail->text + used, sizeof(trail->text) - used, "%u.%.*s%s ", row->kind, (int)row->key.len,
+		 row->key.data, row->digest && row->digest[0] == 9 ? "*" : "");
 	return trail->stop_after > 0 && --trail->stop_after == 0 ? 77 : 0;
 }
 
@@ -350,17 +351,17 @@ static void test_what_is_no_vault(void **state)
 {
 	(void)state;
 	static const char *const changes[] = {
-		"PRAGMA user_version=0",
-		"PRAGMA application_id=1",
-		"CREATE TABLE extra(a)",
-		"CREATE VIEW extra AS SELECT * FROM row",
-		"CREATE TRIGGER extra AFTER INSERT ON row BEGIN DELETE FROM node; END",
-		"CREATE INDEX extra ON row(body)",
-		"DROP TABLE node",
-		"DROP INDEX row_bucket",
-		"DROP INDEX row_bucket; CREATE INDEX row_bucket ON row(bucket)",
-		"ALTER TABLE node ADD COLUMN extra INTEGER",
-		"PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql = sql || ' ' WHERE name = 'node'",
+	    "PRAGMA user_version=0",
+	    "PRAGMA application_id=1",
+	    "CREATE TABLE extra(a)",
+	    "CREATE VIEW extra AS SELECT * FROM row",
+	    "CREATE TRIGGER extra AFTER INSERT ON row BEGIN DELETE FROM node; END",
+	    "CREATE INDEX extra ON row(body)",
+	    "DROP TABLE node",
+	    "DROP INDEX row_bucket",
+	    "DROP INDEX row_bucket; CREATE INDEX row_bucket ON row(bucket)",
+	    "ALTER TABLE node ADD COLUMN extra INTEGER",
+	    "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql = sql || ' ' WHERE name = 'node'",
 	};
 	store_close(store_make());
 	struct buf good = file_load(vault_path);
@@ -374,7 +375,8 @@ static void test_what_is_no_vault(void **state)
 	assert_non_null(strstr(err.text, "newer envseal"));
 	file_store(vault_path, SPAN_LITERAL(""));
 	assert_int_equal(open_result(), ERR_DAMAGED);
-	file_store(vault_path, SPAN_LITERAL("this is a text and not a database, and long enough to have a header of one."));
+	file_store(vault_path,
+		   SPAN_LITERAL("this is a text and not a database, and long enough to have a header of one."));
 	assert_int_equal(open_result(), ERR_DAMAGED);
 	file_store(vault_path, buf_span(&good));
 	assert_int_equal(open_result(), 0);
@@ -449,7 +451,8 @@ static int file_limit_body(void *context)
 	struct rlimit limit = {.rlim_cur = 65536, .rlim_max = 65536};
 	setrlimit(RLIMIT_FSIZE, &limit);
 	static uint8_t bytes[1 << 20];
-	struct store_row row = {.kind = 1, .key = span_text("b"), .bucket = STORE_BUCKET_NONE, .body = span_of(bytes, 1 << 20)};
+	struct store_row row = {
+	    .kind = 1, .key = span_text("b"), .bucket = STORE_BUCKET_NONE, .body = span_of(bytes, 1 << 20)};
 	int r = store_row_put(store, &row, &err);
 	if (r == 0)
 		r = store_commit(store, &err);
@@ -560,22 +563,22 @@ static void test_32_writers_queue(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		DIR_TEST(test_rows_are_kept_replaced_and_deleted),
-		DIR_TEST(test_limits),
-		DIR_TEST(test_transactions),
-		DIR_TEST(test_reading_sees_one_moment),
-		DIR_TEST(test_scans_rise_by_key),
-		DIR_TEST(test_bucket_scans),
-		DIR_TEST(test_nodes),
-		DIR_TEST(test_creating),
-		DIR_TEST(test_modes_whatever_the_umask),
-		DIR_TEST(test_files_that_are_not_private),
-		DIR_TEST(test_what_is_no_vault),
-		DIR_TEST(test_rows_of_a_wrong_form),
-		DIR_TEST(test_read_only_places_can_be_read),
-		DIR_TEST(test_a_full_disk_loses_nothing),
-		DIR_TEST(test_a_killed_writer_leaves_the_old_state),
-		DIR_TEST(test_32_writers_queue),
+	    DIR_TEST(test_rows_are_kept_replaced_and_deleted),
+	    DIR_TEST(test_limits),
+	    DIR_TEST(test_transactions),
+	    DIR_TEST(test_reading_sees_one_moment),
+	    DIR_TEST(test_scans_rise_by_key),
+	    DIR_TEST(test_bucket_scans),
+	    DIR_TEST(test_nodes),
+	    DIR_TEST(test_creating),
+	    DIR_TEST(test_modes_whatever_the_umask),
+	    DIR_TEST(test_files_that_are_not_private),
+	    DIR_TEST(test_what_is_no_vault),
+	    DIR_TEST(test_rows_of_a_wrong_form),
+	    DIR_TEST(test_read_only_places_can_be_read),
+	    DIR_TEST(test_a_full_disk_loses_nothing),
+	    DIR_TEST(test_a_killed_writer_leaves_the_old_state),
+	    DIR_TEST(test_32_writers_queue),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

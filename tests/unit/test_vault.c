@@ -37,8 +37,9 @@ static void test_creating_leaves_nothing_on_failure(void **state)
 	struct vault *vault = NULL;
 	_cleanup_secret_ struct secret *short_root = passphrase_of("too short for a root key");
 	assert_int_equal(cipher_start(&err), 0);
-	assert_int_equal(vault_create_with_root_key(vault_dir, short_root, vault_id_of_test, SPAN_LITERAL("s"), &vault, &err),
-			 ERR_DAMAGED);
+	assert_int_equal(
+	    vault_create_with_root_key(vault_dir, short_root, vault_id_of_test, SPAN_LITERAL("s"), &vault, &err),
+	    ERR_DAMAGED);
 	assert_int_equal(access(vault_dir, F_OK), -1);
 	_cleanup_secret_ struct secret *root = root_of_test(0);
 	file_store(vault_dir, SPAN_LITERAL("a file where the folder should be"));
@@ -85,11 +86,13 @@ static void test_sizes_of_values(void **state)
 		bytes[i] = (uint8_t)(i * 31 + i / 251);
 	begin(vault);
 	assert_int_equal(vault_put(vault, "A", span_of(bytes, 0), NULL, false, false, &err), ERR_LIMIT);
-	assert_int_equal(vault_put(vault, "A", span_of(bytes, SECRET_VALUE_BYTES_MAX + 1), NULL, false, false, &err), ERR_LIMIT);
+	assert_int_equal(vault_put(vault, "A", span_of(bytes, SECRET_VALUE_BYTES_MAX + 1), NULL, false, false, &err),
+			 ERR_LIMIT);
 	assert_int_equal(vault_put(vault, "one", span_of(bytes, 1), NULL, false, false, &err), 0);
 	assert_int_equal(vault_put(vault, "all", span_of(bytes, SECRET_VALUE_BYTES_MAX), NULL, false, false, &err), 0);
 	assert_int_equal(vault_rename(vault, "all", "every", &err), 0);
-	assert_int_equal(vault_deposit(vault, "later", span_of(bytes, SECRET_VALUE_BYTES_MAX), NULL, false, false, &err), 0);
+	assert_int_equal(
+	    vault_deposit(vault, "later", span_of(bytes, SECRET_VALUE_BYTES_MAX), NULL, false, false, &err), 0);
 	commit(vault);
 	_cleanup_secret_ struct secret *value = NULL;
 	assert_int_equal(vault_reveal(vault, "every", 0, &value, &err), 0);
@@ -302,16 +305,16 @@ static void test_lists(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		DIR_TEST(test_a_passphrase_opens_it),
-		DIR_TEST(test_creating_leaves_nothing_on_failure),
-		DIR_TEST(test_put_and_versions),
-		DIR_TEST(test_sizes_of_values),
-		DIR_TEST(test_metadata),
-		DIR_TEST(test_rename_copy_remove),
-		DIR_TEST(test_history_and_rollback),
-		DIR_TEST(test_deposits),
-		DIR_TEST(test_removing_takes_the_deposit_too),
-		DIR_TEST(test_lists),
+	    DIR_TEST(test_a_passphrase_opens_it),
+	    DIR_TEST(test_creating_leaves_nothing_on_failure),
+	    DIR_TEST(test_put_and_versions),
+	    DIR_TEST(test_sizes_of_values),
+	    DIR_TEST(test_metadata),
+	    DIR_TEST(test_rename_copy_remove),
+	    DIR_TEST(test_history_and_rollback),
+	    DIR_TEST(test_deposits),
+	    DIR_TEST(test_removing_takes_the_deposit_too),
+	    DIR_TEST(test_lists),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

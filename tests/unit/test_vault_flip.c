@@ -1,6 +1,6 @@
-// Every bit of a small vault flipped and every truncation: the same data, or a defined error; never a crash (which would
-// end this program) and never a wrong value. The ordinary run takes all of the file's header and a sample of the rest;
-// `test_vault_flip full` takes everything (some minutes).
+// Every bit of a small vault flipped and every truncation: the same data, or a defined error; never a crash (which
+// would end this program) and never a wrong value. The ordinary run takes all of the file's header and a sample of the
+// rest; `test_vault_flip full` takes everything (some minutes).
 #include "vault_support.h"
 
 #define SAMPLE_BITS 509  // prime, so that all bit positions of a byte are met
@@ -150,9 +150,9 @@ static void test_bytes_appended(void **state)
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
-		DIR_TEST(test_flipped_bits),
-		DIR_TEST(test_truncations),
-		DIR_TEST(test_bytes_appended),
+	    DIR_TEST(test_flipped_bits),
+	    DIR_TEST(test_truncations),
+	    DIR_TEST(test_bytes_appended),
 	};
 	is_full = argc > 1 && strcmp(argv[1], "full") == 0;
 	return cmocka_run_group_tests(tests, NULL, NULL);

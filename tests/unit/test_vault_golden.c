@@ -156,7 +156,8 @@ static void vector_run(const char *name, const char *path)
 		r = check(vault);
 	}
 	if (strcmp(err_name(r), word) != 0 || strcmp(found, stage) != 0)
-		fail_msg("%s: %s at %s (%s), not %s at %s", name, err_name(r), found, r < 0 ? err.text : "", word, stage);
+		fail_msg("%s: %s at %s (%s), not %s at %s", name, err_name(r), found, r < 0 ? err.text : "", word,
+			 stage);
 }
 
 static void test_each_vector_is_answered_as_it_says(void **state)
@@ -187,8 +188,8 @@ static void test_each_vector_is_answered_as_it_says(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		DIR_TEST(test_the_golden_vault_is_readable),
-		DIR_TEST(test_each_vector_is_answered_as_it_says),
+	    DIR_TEST(test_the_golden_vault_is_readable),
+	    DIR_TEST(test_each_vector_is_answered_as_it_says),
 	};
 	if (!tests_find())
 		return 1;

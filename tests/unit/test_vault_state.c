@@ -98,7 +98,8 @@ static int other_process(void *context)
 	(void)context;
 	struct vault *vault = NULL;
 	if (vault_open(vault_dir, &vault, &err) < 0 || unlock(vault, 0) < 0 || vault_begin(vault, &err) < 0 ||
-	    vault_put(vault, "A", SPAN_LITERAL("theirs"), NULL, false, true, &err) < 0 || vault_commit(vault, NULL, &err) < 0)
+	    vault_put(vault, "A", SPAN_LITERAL("theirs"), NULL, false, true, &err) < 0 ||
+	    vault_commit(vault, NULL, &err) < 0)
 		return 1;
 	vault_close(vault);
 	return 0;
@@ -107,7 +108,8 @@ static int other_process(void *context)
 static void test_another_process_changes_it(void **state)
 {
 	(void)state;
-	static struct vault *vault; // static, so that the child's copy of it is still reachable when a leak checker looks
+	static struct vault
+	    *vault; // static, so that the child's copy of it is still reachable when a leak checker looks
 	vault = vault_make(0);
 	store_one(vault, "A", "ours");
 	assert_int_equal(child_run(other_process, NULL), 0);
@@ -173,12 +175,12 @@ static void test_32_writers_lose_nothing(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		DIR_TEST(test_transactions),
-		DIR_TEST(test_anchor),
-		DIR_TEST(test_settings),
-		DIR_TEST(test_narrowed),
-		DIR_TEST(test_another_process_changes_it),
-		DIR_TEST(test_32_writers_lose_nothing),
+	    DIR_TEST(test_transactions),
+	    DIR_TEST(test_anchor),
+	    DIR_TEST(test_settings),
+	    DIR_TEST(test_narrowed),
+	    DIR_TEST(test_another_process_changes_it),
+	    DIR_TEST(test_32_writers_lose_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -92,8 +92,8 @@ static inline void dir_give_away(void)
 
 static inline bool become_plain(void)
 {
-	return geteuid() != 0 || (setgroups(0, NULL) == 0 && setresgid(65534, 65534, 65534) == 0 &&
-				  setresuid(65534, 65534, 65534) == 0);
+	return geteuid() != 0 ||
+	       (setgroups(0, NULL) == 0 && setresgid(65534, 65534, 65534) == 0 && setresuid(65534, 65534, 65534) == 0);
 }
 
 // Changes the vault's file behind the program's back.

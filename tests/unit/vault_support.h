@@ -23,8 +23,8 @@ static inline struct vault *vault_make(uint8_t seed)
 	struct vault *vault = NULL;
 	_cleanup_secret_ struct secret *root = root_of_test(seed);
 	assert_int_equal(cipher_start(&err), 0);
-	assert_int_equal(vault_create_with_root_key(vault_dir, root, vault_id_of_test, SPAN_LITERAL("no slot"), &vault, &err),
-			 0);
+	assert_int_equal(
+	    vault_create_with_root_key(vault_dir, root, vault_id_of_test, SPAN_LITERAL("no slot"), &vault, &err), 0);
 	return vault;
 }
 
