@@ -27,14 +27,14 @@ static int variable_value_check(const struct exec_secret *secret, struct err *er
 	struct span value = secret_span(secret->value);
 	if (value.len > 0 && memchr(value.data, 0, value.len))
 		return err_set(err, ERR_INPUT,
-			       "%s holds a NUL byte, which no environment variable can carry; give it to the program as a file "
-			       "(-s %s=%s:file) or on its standard input (envseal pipe)",
+			       "%s holds a NUL byte, which no environment variable can carry; give it to the program as "
+			       "a file (-s %s=%s:file) or on its standard input (envseal pipe)",
 			       secret->name, secret->name, secret->variable);
 	size_t max = variable_bytes_max() - strlen(secret->variable) - 2;
 	if (value.len > max)
 		return err_set(err, ERR_LIMIT,
-			       "%s is larger than the %zu bytes that the variable %s can carry; give it to the program as a file "
-			       "(-s %s=%s:file) or on its standard input (envseal pipe)",
+			       "%s is larger than the %zu bytes that the variable %s can carry; give it to the program "
+			       "as a file (-s %s=%s:file) or on its standard input (envseal pipe)",
 			       secret->name, max, secret->variable, secret->name, secret->variable);
 	return 0;
 }
@@ -44,16 +44,16 @@ static int secret_check(const struct exec_plan *plan, size_t index, struct err *
 	const struct exec_secret *secret = &plan->secrets[index];
 	bool to_stdin = secret->delivery == EXEC_TO_STDIN;
 	if (!to_stdin && (!secret->variable || !variable_is_valid(span_text(secret->variable))))
-		return err_set(err, ERR_USAGE, "%s has no valid variable name; use letters, digits and _, as in -s %s=NAME",
+		return err_set(err, ERR_USAGE, "%s has no valid variable name; use letters, digits and _ (-s %s=VAR)",
 			       secret->name, secret->name);
 	for (size_t i = 0; i < index; i++) {
 		const struct exec_secret *other = &plan->secrets[i];
 		if (to_stdin && other->delivery == EXEC_TO_STDIN)
-			return err_set(err, ERR_USAGE, "%s and %s cannot both be the standard input; choose one", other->name,
-				       secret->name);
+			return err_set(err, ERR_USAGE, "%s and %s cannot both be the standard input; choose one",
+				       other->name, secret->name);
 		if (to_stdin || other->delivery == EXEC_TO_STDIN || strcmp(secret->variable, other->variable) != 0)
 			continue;
-		return err_set(err, ERR_USAGE, "%s and %s are both meant for the variable %s; give one of them another name",
+		return err_set(err, ERR_USAGE, "%s and %s are both meant for the variable %s; give one another name",
 			       other->name, secret->name, secret->variable);
 	}
 	return secret->delivery == EXEC_TO_VARIABLE ? variable_value_check(secret, err) : 0;
@@ -114,8 +114,8 @@ static int sealed_copy_high(const struct exec_secret *secret, int *out_fd, struc
 	for (size_t i = 0; i < ARRAY_COUNT(wishes) && high < 0; i++)
 		high = fcntl(fd, F_DUPFD_CLOEXEC, wishes[i]);
 	if (high < 0)
-		return err_set_errno(err, ERR_SYSTEM, errno, "no descriptor is left for the copy of %s; raise `ulimit -n`",
-				     secret->name);
+		return err_set_errno(err, ERR_SYSTEM, errno,
+				     "no descriptor is left for the copy of %s; raise `ulimit -n`", secret->name);
 	*out_fd = high;
 	return 0;
 }
@@ -174,11 +174,8 @@ static uint8_t *entry_write(uint8_t *at, const struct exec_secret *secret, int f
 	at[name_len] = '=';
 	at += name_len + 1;
 	char path[FILE_PATH_BYTES];
-	struct span value = secret_span(secret->value);
-	if (secret->delivery == EXEC_TO_FILE) {
-		snprintf(path, sizeof(path), "/proc/self/fd/%d", file_fd);
-		value = span_text(path);
-	}
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file_fd);
+	struct span value = secret->delivery == EXEC_TO_FILE ? span_text(path) : secret_span(secret->value);
 	if (value.len > 0)
 		memcpy(at, value.data, value.len);
 	at[value.len] = 0;

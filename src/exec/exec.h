@@ -2,16 +2,17 @@
 //
 // Invariants
 //  - stdout and stderr of the program pass through one redaction filter each; envseal writes nothing of its own there.
-//  - The program leads a session of its own, has only the descriptors of the plan, the signal mask and dispositions that
-//    envseal was started with, and dies with envseal (parent-death signal).
+//  - The program leads a session of its own, has only the descriptors of the plan, the signal mask and dispositions
+//    that envseal was started with, and dies with envseal (parent-death signal).
 //  - One poll loop, no threads. The program's status wins. A reader that goes away is passed on as SIGPIPE.
 //  - Nothing is started before every secret was found fit for its delivery and the redaction tables stand.
 //
 // Limits
-//  - stdout and stderr are two pipes even where the caller's two are one file (2>&1): the order within each is exact, the
-//    order between them best effort, and a value whose halves go to different streams is not joined.
-//  - A sealed file copy is ordinary memory to the kernel: it can be swapped, and the same user may open it through /proc
-//    while the program runs. Programs that close inherited descriptors before they start others keep it from those.
+//  - stdout and stderr are two pipes even where the caller's two are one file (2>&1): the order within each is exact,
+//    the order between them best effort, and a value whose halves go to different streams is not joined.
+//  - A sealed file copy is ordinary memory to the kernel: it can be swapped, and the same user may open it through
+//    /proc while the program runs. Programs that close inherited descriptors before they start others keep it from
+//    those.
 #pragma once
 
 #include <signal.h>
@@ -24,8 +25,8 @@
 #define EXEC_DRAIN_MS 2000
 #define EXEC_TERMINATE_MS 500
 
-// Descriptors of sealed file copies start here where the descriptor limit allows, out of the way of shells, which use 3-9
-// for redirections, 10 and up for saved ones, and 255.
+// Descriptors of sealed file copies start here where the descriptor limit allows, out of the way of shells, which use
+// 3-9 for redirections, 10 and up for saved ones, and 255.
 #define EXEC_FILE_FD_FIRST 640
 
 // What envseal found when it was started, for handing on unchanged. To be taken first in main.
@@ -34,9 +35,9 @@ struct exec_inherited {
 	sigset_t mask;
 	sigset_t ignored;    // signals that were ignored (nohup)
 };
-// Records the above and opens /dev/null in place of closed standard descriptors, so that no later open lands there. After
-// that SIGPIPE and SIGXFSZ are ignored in envseal itself (writes then fail with EPIPE, EFBIG) and SIGCHLD has its default
-// effect. ERR_SYSTEM when /dev/null cannot be opened.
+// Records the above and opens /dev/null in place of closed standard descriptors, so that no later open lands there.
+// After that SIGPIPE and SIGXFSZ are ignored in envseal itself (writes then fail with EPIPE, EFBIG) and SIGCHLD has its
+// default effect. ERR_SYSTEM when /dev/null cannot be opened.
 int exec_inherit(struct exec_inherited *out, struct err *err);
 
 enum exec_delivery { EXEC_TO_VARIABLE, EXEC_TO_FILE, EXEC_TO_STDIN };
@@ -78,7 +79,7 @@ struct exec_outcome {
 	uint64_t stderr_bytes;
 	int output_errno;        // why output could not be passed on (ENOSPC, EIO ...; not EPIPE), or 0; the first one
 	int output_stream;       // 1 or 2: the stream of output_errno; it was closed to the program from then on
-	bool stdin_is_writable;  // stdin is a terminal that could not be re-opened for reading only: a way around the filter
+	bool stdin_is_writable;  // stdin is a terminal that could not be re-opened read-only: a way around the filter
 	bool writers_ended;      // processes that outlived the program were ended
 	bool tables_unlocked;    // redaction tables could not be kept out of swap
 	int64_t milliseconds;
@@ -87,16 +88,16 @@ void exec_outcome_done(struct exec_outcome *outcome);
 
 // Starts the program, supervises it to its end, redacts. Blocks. Failure to start is an error (126, 127 or 125 by
 // err_run_status); once it runs, its end is an outcome. ERR_USAGE: two secrets for one variable or for stdin, no valid
-// variable name. ERR_INPUT: a NUL byte in a value for a variable. ERR_LIMIT: a value too long for a variable.
-// While it runs, the calling process adopts and reaps whatever its descendants leave behind: it must have no other
-// children whose end it wants to hear of. INT TERM HUP QUIT USR1 USR2 WINCH CONT are passed on, once each, to the program's
-// process group; TSTP, and a program that stops itself, stop both. After the program's end, INT TERM HUP or QUIT give up
-// output that no reader takes. These signals stay blocked after a return of 0, so that an impatient second Ctrl-C cannot
-// come between the end of the program and the record of it; exec_end_like is to follow soon.
+// variable name. ERR_INPUT: a NUL byte in a value for a variable. ERR_LIMIT: a value too long for a variable. While it
+// runs, the calling process adopts and reaps whatever its descendants leave behind: it must have no other children
+// whose end it wants to hear of. INT TERM HUP QUIT USR1 USR2 WINCH CONT are passed on, once each, to the program's
+// process group; TSTP, and a program that stops itself, stop both. After the program's end, INT TERM HUP or QUIT give
+// up output that no reader takes. These signals stay blocked after a return of 0, so that an impatient second Ctrl-C
+// cannot come between the end of the program and the record of it; exec_end_like is to follow soon.
 int exec_supervise(const struct exec_plan *plan, struct exec_outcome *out, struct err *err);
-// Replaces this process by the program: no supervision, no redaction; same checks and deliveries. Returns only on failure.
-// After a failure of the exec itself stdin, signal mask and privileges are the program's already: this process may still
-// use what it has open, to record and report the error, and is then to end.
+// Replaces this process by the program: no supervision, no redaction; same checks and deliveries. Returns only on
+// failure. After a failure of the exec itself stdin, signal mask and privileges are the program's already: this process
+// may still use what it has open, to record and report the error, and is then to end.
 int exec_replace(const struct exec_plan *plan, struct err *err);
 // Ends this process as the program ended: by the same signal, or with its status. Runs no exit handlers and flushes no
 // stdio.

@@ -135,6 +135,6 @@ void signals_stop_along(struct signals *signals, pid_t program);
 
 // ----------------------------------------------------------------------------------------------------- survivors.c
 
-// Sends a signal to every process of the program's session and to every descendant of this process that holds one of the
-// pipes open (or may hold it: not everything can be looked into).
+// Sends a signal to every process of the program's session and to every descendant of this process that holds one of
+// the pipes open (or may hold it: not everything can be looked into).
 void survivors_signal(pid_t program, const struct relay *relays, size_t count, int number);

@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <unistd.h>
 
-// Signals 32 and 33 belong to the C library, which refuses to tell or change them; exec hands their disposition on as it
-// is, since nothing here changes it.
+// Signals 32 and 33 belong to the C library, which refuses to tell or change them; exec hands their disposition on as
+// it is, since nothing here changes it.
 static void ignored_record(sigset_t *ret_ignored)
 {
 	sigemptyset(ret_ignored);
@@ -37,7 +37,7 @@ int exec_inherit(struct exec_inherited *out, struct err *err)
 		int placeholder = open("/dev/null", O_RDWR);
 		if (placeholder < 0)
 			return err_set_errno(err, ERR_SYSTEM, errno,
-					     "standard descriptor %d is closed and /dev/null cannot be opened in its place", fd);
+					     "standard descriptor %d is closed and /dev/null cannot take its place", fd);
 	}
 	sigprocmask(SIG_SETMASK, NULL, &found.mask);
 	ignored_record(&found.ignored);

@@ -1,5 +1,5 @@
-// From the fork to the program's first instruction. Everything the child does here is async-signal-safe and takes its data
-// from memory prepared before.
+// From the fork to the program's first instruction. Everything the child does here is async-signal-safe and takes its
+// data from memory prepared before.
 #include "exec/exec_internal.h"
 
 #include <dirent.h>
@@ -58,8 +58,8 @@ static bool descriptors_mark_listed(void)
 	return len == 0;
 }
 
-// Marked rather than closed: the report pipe and the program's own descriptor are needed up to the exec, which then closes
-// all of them at once.
+// Marked rather than closed: the report pipe and the program's own descriptor are needed up to the exec, which then
+// closes all of them at once.
 static void descriptors_mark(void)
 {
 	if (syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC) == 0 || descriptors_mark_listed())
@@ -173,12 +173,12 @@ static int exec_error(const char *path, int error, struct err *err)
 {
 	switch (error) {
 	case ENOENT:
-		return err_set(err, ERR_NO_PROGRAM, "cannot start %s: it, its interpreter or its loader is not there any more",
+		return err_set(err, ERR_NO_PROGRAM, "cannot start %s: it, its interpreter or its loader is missing",
 			       path);
 	case E2BIG:
 		return err_set(err, ERR_NO_EXEC,
-			       "cannot start %s: its arguments and environment are too large (one of them may have 128 KiB); give "
-			       "large values as a file (-s NAME=VARIABLE:file)",
+			       "cannot start %s: its arguments and environment are too large (one of them may have 128 "
+			       "KiB); give large values as a file (-s NAME=VAR:file)",
 			       path);
 	default:
 		return err_set_errno(err, ERR_NO_EXEC, error, "cannot start %s", path);
@@ -193,8 +193,8 @@ static int report_error(const struct launch *launch, const struct launch_report 
 	if (step->run == step_exec)
 		return exec_error(path, report->error, err);
 	if (step->run == step_sandbox)
-		return err_set_errno(err, ERR_NO_EXEC, report->error, "refused to start %s: the sandbox cannot give %s", path,
-				     sandbox_mechanism_name((enum sandbox_mechanism)report->detail));
+		return err_set_errno(err, ERR_NO_EXEC, report->error, "refused to start %s: the sandbox cannot give %s",
+				     path, sandbox_mechanism_name((enum sandbox_mechanism)report->detail));
 	return err_set_errno(err, ERR_SYSTEM, report->error, "cannot prepare %s for %s", step->what, path);
 }
 
@@ -215,7 +215,7 @@ static bool report_read(int fd, struct launch_report *ret_report)
 	do
 		n = read(fd, ret_report, sizeof(*ret_report));
 	while (n < 0 && errno == EINTR);
-	return n == (ssize_t)sizeof(*ret_report) && ret_report->step >= 0 && (size_t)ret_report->step < ARRAY_COUNT(steps);
+	return n == (ssize_t)sizeof(*ret_report);
 }
 
 int launch_start(struct launch *launch, pid_t *ret_pid, struct err *err)

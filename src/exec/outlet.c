@@ -14,8 +14,8 @@
 // A queue that grew beyond this is given back when it is empty.
 #define QUEUE_BYTES_KEPT (1u << 20)
 
-// O_NONBLOCK belongs to the open file, which the caller's other processes share: a shell would find its terminal changed.
-// An open of its own through /proc can be non-blocking without touching theirs.
+// O_NONBLOCK belongs to the open file, which the caller's other processes share: a shell would find its terminal
+// changed. An open of its own through /proc can be non-blocking without touching theirs.
 static int outlet_reopen(int number)
 {
 	char path[32];
@@ -25,7 +25,8 @@ static int outlet_reopen(int number)
 
 void outlet_open(struct outlet *outlet, int number)
 {
-	*outlet = (struct outlet){.kind = OUTLET_PLAIN, .fd = number, .owned_fd = -1, .queue = BUF_INIT(QUEUE_BYTES_MAX)};
+	*outlet = (struct outlet){.fd = number, .owned_fd = -1, .queue = BUF_INIT(QUEUE_BYTES_MAX)};
+	outlet->kind = OUTLET_PLAIN;
 	struct stat status;
 	if (fstat(number, &status) < 0)
 		return;

@@ -5,8 +5,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-// docs/architecture.md, "Redaction": reads of 64 KiB from a pipe of 1 MiB keep the filter at the speed of cat; larger reads
-// lose the cache.
+// docs/architecture.md, "Redaction": reads of 64 KiB from a pipe of 1 MiB keep the filter at the speed of cat; larger
+// reads lose the cache.
 #define BLOCK_BYTES 65536u
 #define PIPE_BYTES (1 << 20)
 // Input is filtered in pieces of this size while masks make it much longer, so that a slow reader's queue stays short.

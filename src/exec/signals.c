@@ -70,8 +70,9 @@ void signals_forward(struct signals *signals, int number, pid_t program)
 		kill(-program, number);
 		return;
 	}
-	// The program's group is orphaned (its leader's parent is in another session), and there the kernel drops a default
-	// SIGTSTP. For envseal itself SIGTSTP is right: in an orphaned group, where nobody could continue it, it does not stop.
+	// The program's group is orphaned (its leader's parent is in another session), and there the kernel drops a
+	// default SIGTSTP. For envseal itself SIGTSTP is right: in an orphaned group, where nobody could continue it,
+	// it does not stop.
 	kill(-program, SIGSTOP);
 	self_stop(SIGTSTP);
 	program_continue(signals, program);

@@ -158,8 +158,8 @@ static void supervisor_hurry(struct supervisor *sv)
 		sv->ended_ms = clock_monotonic_ms() - EXEC_DRAIN_MS;
 }
 
-// Ends of adopted processes are taken note of and dropped. The program's own stays waitable until everything is over, which
-// keeps its number, and so the number of its group, from being given to somebody else.
+// Ends of adopted processes are taken note of and dropped. The program's own stays waitable until everything is over,
+// which keeps its number, and so the number of its group, from being given to somebody else.
 static bool children_reap(struct supervisor *sv)
 {
 	for (;;) {
@@ -311,7 +311,6 @@ static void outcome_failure(const struct supervisor *sv, struct exec_outcome *ou
 static struct exec_outcome outcome_make(struct supervisor *sv)
 {
 	struct exec_outcome outcome = {
-		.leaks = TAKE_PTR(sv->leaks.rows),
 		.leak_count = sv->leaks.count,
 		.leak_total = sv->leaks.total,
 		.stdout_bytes = sv->relays[0].bytes,
@@ -321,6 +320,7 @@ static struct exec_outcome outcome_make(struct supervisor *sv)
 		.tables_unlocked = !redactor_is_locked(sv->redactor),
 		.milliseconds = clock_monotonic_ms() - sv->started_ms,
 	};
+	outcome.leaks = TAKE_PTR(sv->leaks.rows);
 	outcome.signal = sv->end.si_code == CLD_EXITED ? 0 : sv->end.si_status;
 	outcome.status = outcome.signal == 0 ? sv->end.si_status : 128 + outcome.signal;
 	outcome_failure(sv, &outcome);

@@ -44,13 +44,14 @@ static bool process_read(pid_t pid, struct process *out)
 		return false;
 	text[len] = 0;
 	const char *after_name = strrchr(text, ')');
-	char state;
-	int parent;
-	int group;
-	int session;
-	if (!after_name || sscanf(after_name, ") %c %d %d %d", &state, &parent, &group, &session) != 4)
+	if (!after_name || strlen(after_name) < strlen(") S 1 1 1"))
 		return false;
-	*out = (struct process){.pid = pid, .parent = parent, .session = session, .is_dead = state == 'Z' || state == 'X'};
+	char *at;
+	long parent = strtol(after_name + strlen(") S"), &at, 10);
+	strtol(at, &at, 10); // the process group
+	long session = strtol(at, &at, 10);
+	*out = (struct process){.pid = pid, .parent = (pid_t)parent, .session = (pid_t)session};
+	out->is_dead = after_name[2] == 'Z' || after_name[2] == 'X';
 	return true;
 }
 
@@ -105,8 +106,8 @@ static const struct process *process_find(const struct process_list *list, pid_t
 	return list->count == 0 ? NULL : bsearch(&key, list->rows, list->count, sizeof(key), process_compare);
 }
 
-// Of the program's session, or a descendant of this process. The list is no snapshot, so parents could even form a ring:
-// the way up is bounded.
+// Of the program's session, or a descendant of this process. The list is no snapshot, so parents could even form a
+// ring: the way up is bounded.
 static bool process_is_ours(const struct process_list *list, const struct process *process, pid_t program)
 {
 	pid_t self = getpid();
@@ -151,8 +152,8 @@ static bool may_hold_output(pid_t pid, const struct relay *relays, size_t count)
 	return false;
 }
 
-// The process may end and its number go to another one at any moment. The descriptor is opened first and the process looked
-// at afterwards: whatever was seen, the signal reaches the process of the descriptor or nobody.
+// The process may end and its number go to another one at any moment. The descriptor is opened first and the process
+// looked at afterwards: whatever was seen, the signal reaches the process of the descriptor or nobody.
 static void process_signal(const struct process *seen, const struct relay *relays, size_t count, int number)
 {
 	_cleanup_fd_ int pidfd = (int)syscall(SYS_pidfd_open, seen->pid, 0);

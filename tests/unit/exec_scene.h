@@ -1,6 +1,6 @@
-// A scene for the tests of exec: a helper process with standard descriptors, dispositions and secrets of the test's choice
-// supervises a program; the test is its shell. Waiting is by pipes and process states, never by time; an alarm ends a test
-// that hangs.
+// A scene for the tests of exec: a helper process with standard descriptors, dispositions and secrets of the test's
+// choice supervises a program; the test is its shell. Waiting is by pipes and process states, never by time; an alarm
+// ends a test that hangs.
 #pragma once
 
 #include <errno.h>
@@ -260,12 +260,13 @@ static inline struct ending scene_run(const struct scene *scene)
 	return actor_end(&actor);
 }
 
-#define assert_status(ending, status)                                                                                      \
-	do {                                                                                                               \
-		if (!WIFEXITED((ending).wait_status) || WEXITSTATUS((ending).wait_status) != (status))                     \
-			fail_msg("wait status %#x instead of exit %d; %s; stderr: %s", (ending).wait_status, (status),     \
-				 (ending).report.text, buf_text(&(ending).err));                                           \
-	} while (0)
+static inline void ending_check(const struct ending *ending, int status)
+{
+	if (!WIFEXITED(ending->wait_status) || WEXITSTATUS(ending->wait_status) != status)
+		fail_msg("wait status %#x instead of exit %d; %s; stderr: %s", (unsigned)ending->wait_status, status,
+			 ending->report.text, buf_text(&ending->err));
+}
+#define assert_status(ending, status) ending_check(&(ending), status)
 
 static inline void assert_refused(const struct ending *ending, int code)
 {

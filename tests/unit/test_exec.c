@@ -28,7 +28,7 @@ static void test_statuses(void **state)
 static void test_deaths(void **state)
 {
 	(void)state;
-	static const int signals[] = {SIGHUP, SIGINT, SIGABRT, SIGKILL, SIGSEGV, SIGPIPE, SIGTERM, SIGUSR1, SIGXFSZ, 40};
+	static const int signals[] = {SIGHUP, SIGINT, SIGABRT, SIGKILL, SIGSEGV, SIGPIPE, SIGTERM, SIGXFSZ, 40};
 	for (size_t i = 0; i < ARRAY_COUNT(signals); i++) {
 		char script[32];
 		snprintf(script, sizeof(script), "kill -%d $$", signals[i]);
@@ -71,7 +71,8 @@ static void test_argument_too_large(void **state)
 	char *argument = malloc(200001);
 	memset(argument, 'x', 200000);
 	argument[200000] = 0;
-		_cleanup_ending_ struct ending ending = scene_run(&(struct scene){.argv = STRINGS("/bin/true", argument)});
+	const struct scene scene = {.argv = STRINGS("/bin/true", argument)};
+	_cleanup_ending_ struct ending ending = scene_run(&scene);
 	free(argument);
 	assert_refused(&ending, ERR_NO_EXEC);
 	assert_non_null(strstr(ending.report.text, "too large"));
@@ -133,7 +134,8 @@ static void test_environment(void **state)
 {
 	(void)state;
 	const struct scene scene = {
-		.argv = SH("test \"$TOKEN\" = \"$WANTED\" || exit 1; test \"$TOKENS\" = more || exit 2; env | cut -d= -f1 | sort"),
+		.argv = SH("test \"$TOKEN\" = \"$WANTED\" || exit 1; test \"$TOKENS\" = more || exit 2\n"
+			   "env | cut -d= -f1 | sort"),
 		.environment = STRINGS("PATH=/usr/bin:/bin", "TOKEN=plain", "TOKENS=more", "WANTED=" VALUE),
 		.secrets = {TO_VARIABLE("token", "TOKEN", VALUE_SPAN)},
 	};
@@ -193,7 +195,7 @@ static void test_value_size(void **state)
 	memset(value, 'v', max + 1);
 	struct scene scene = {
 		.argv = SH("test ${#TOKEN} -eq $WANTED"),
-		.environment = STRINGS("PATH=/usr/bin:/bin", (max == 131065 ? "WANTED=131065" : "WANTED=unknown page size")),
+		.environment = STRINGS("PATH=/usr/bin:/bin", max == 131065 ? "WANTED=131065" : "WANTED=other pages"),
 		.secrets = {TO_VARIABLE("big", "TOKEN", span_of(value, max))},
 	};
 	_cleanup_ending_ struct ending largest = scene_run(&scene);
@@ -273,7 +275,8 @@ static void test_closed_descriptors(void **state)
 	(void)state;
 	for (int i = 0; i < 16; i++) {
 		const struct scene scene = {
-			.argv = SH("s=0; for i in 0 1 2; do test -e /proc/$$/fd/$i || s=$((s + (1 << i))); done; exit $s"),
+			.argv = SH("s=0; for i in 0 1 2; do test -e /proc/$$/fd/$i || s=$((s + (1 << i))); done\n"
+				   "exit $s"),
 			.closed = {(i & 1) != 0, (i & 2) != 0, (i & 4) != 0},
 			.is_replaced = i >= 8,
 		};
@@ -286,7 +289,8 @@ static void test_stray_descriptors(void **state)
 {
 	(void)state;
 	struct scene scene = {
-		.argv = SH("i=3; while test $i -lt 800; do test -e /proc/$$/fd/$i && echo $i; i=$((i + 1)); done; exit 0"),
+		.argv = SH("i=3; while test $i -lt 800; do test -e /proc/$$/fd/$i && echo $i; i=$((i + 1)); done\n"
+			   "exit 0"),
 		.secrets = {{"file", "FILE", EXEC_TO_FILE, VALUE_SPAN}},
 	};
 	_cleanup_ending_ struct ending ending = scene_run(&scene);
@@ -351,7 +355,8 @@ static void test_dripped_value(void **state)
 {
 	(void)state;
 	const struct scene scene = {
-		.argv = SH("printf 'it is '; v=$TOKEN; while test -n \"$v\"; do printf %s \"${v%\"${v#?}\"}\"; v=${v#?}; done; echo ."),
+		.argv = SH("printf 'it is '; v=$TOKEN\n"
+			   "while test -n \"$v\"; do printf %s \"${v%\"${v#?}\"}\"; v=${v#?}; done; echo ."),
 		.environment = STRINGS("PATH=/usr/bin:/bin"),
 		.secrets = {TO_VARIABLE("token", "TOKEN", VALUE_SPAN)},
 	};
@@ -371,7 +376,8 @@ static void test_leaks_are_counted(void **state)
 	const struct scene scene = {
 		.argv = SH("echo $TOKEN; echo $TOKEN; printf %s $TOKEN | od -An -v -tx1 | tr -d ' \\n' >&2"),
 		.environment = STRINGS("PATH=/usr/bin:/bin"),
-		.secrets = {TO_VARIABLE("other", "OTHER", SPAN_LITERAL("never printed")), TO_VARIABLE("token", "TOKEN", VALUE_SPAN)},
+		.secrets = {TO_VARIABLE("other", "OTHER", SPAN_LITERAL("never printed")),
+			    TO_VARIABLE("token", "TOKEN", VALUE_SPAN)},
 	};
 	_cleanup_ending_ struct ending ending = scene_run(&scene);
 	assert_status(ending, 0);
@@ -461,7 +467,10 @@ static void test_device_full(void **state)
 	(void)state;
 	int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
 	assert_true(full >= 0);
-	const struct scene scene = {.argv = SH("trap '' PIPE; read line; echo x; echo on >&2; exit 3"), .std_fds = {0, full}};
+	const struct scene scene = {
+		.argv = SH("trap '' PIPE; read line; echo x; echo on >&2; exit 3"),
+		.std_fds = {0, full},
+	};
 	_cleanup_ending_ struct ending ending = scene_run(&scene);
 	close(full);
 	assert_status(ending, 3);

@@ -41,7 +41,8 @@ static void test_each_signal_ends_both(void **state)
 static void test_program_that_ignores_term(void **state)
 {
 	(void)state;
-	struct actor actor = scene_start(&(struct scene){.argv = SH("trap '' TERM; echo ready; read line; echo $line; exit 4")});
+	const struct scene scene = {.argv = SH("trap '' TERM; echo ready; read line; echo $line; exit 4")};
+	struct actor actor = scene_start(&scene);
 	actor_expect(&actor, 1, "ready\n");
 	kill(actor.pid, SIGTERM);
 	kill(actor.pid, SIGTERM);
@@ -120,7 +121,10 @@ static void test_terminal_stop(void **state)
 {
 	(void)state;
 	skip_under_valgrind();
-	struct actor actor = scene_start(&(struct scene){.argv = SH("trap 'echo continued' CONT; echo $$; until read line; do :; done; echo $line")});
+	const struct scene scene = {
+		.argv = SH("trap 'echo continued' CONT; echo $$; until read line; do :; done; echo $line"),
+	};
+	struct actor actor = scene_start(&scene);
 	pid_t program = actor_read_pid(&actor);
 	kill(actor.pid, SIGTSTP);
 	actor_await_stop(&actor, SIGTSTP);
@@ -298,8 +302,8 @@ static void test_survivor_without_output_is_left(void **state)
 	process_await_end(survivor);
 }
 
-// Side by side, since each takes EXEC_DRAIN_MS: a plain one; one in a session of its own, beside one without output; one that
-// ignores SIGTERM and floods.
+// Side by side, since each takes EXEC_DRAIN_MS: a plain one; one in a session of its own, beside one without output;
+// one that ignores SIGTERM and floods.
 static void test_survivors_with_output_are_ended(void **state)
 {
 	(void)state;
