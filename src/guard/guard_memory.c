@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -13,10 +15,12 @@
 #define SYS_memfd_secret 447
 #endif
 
-// Keys, passphrases and a few values of ordinary size; and room for one value of the largest size, which exists several
-// times while it is decrypted.
+// Keys, passphrases and a few values of ordinary size; and room for several of the largest size, which exist more than
+// once while they are decrypted. The kernel's own default since 5.16.
 #define MEMLOCK_LEAST_BYTES (256u << 10)
-#define MEMLOCK_ENOUGH_BYTES (4u << 20)
+#define MEMLOCK_ENOUGH_BYTES (8u << 20)
+
+#define STATUS_BYTES_MAX 65536
 
 static void check_memfd_secret(const struct guard_source *source, struct finding *finding)
 {
@@ -30,15 +34,24 @@ static void check_memfd_secret(const struct guard_source *source, struct finding
 			    "memfd_secret cannot be had (%s); secrets lie in locked, guarded memory instead", strerrordesc_np(errno));
 }
 
+// CAP_IPC_LOCK (capabilities(7)) of the machine's own user namespace: elsewhere the kernel holds even root to the limit.
+static bool has_lock_right(const struct guard_source *source)
+{
+	_cleanup_buf_ struct buf status = BUF_INIT(STATUS_BYTES_MAX), map = BUF_INIT(STATUS_BYTES_MAX);
+	const char *line = guard_read(source->proc, "self/status", &status) ? strstr(buf_text(&status), "\nCapEff:") : NULL;
+	if (!line || !guard_read(source->proc, "self/uid_map", &map) || !strstr(buf_text(&map), " 4294967295"))
+		return false;
+	return (strtoull(line + strlen("\nCapEff:"), NULL, 16) >> CAP_IPC_LOCK & 1) != 0;
+}
+
 static void check_memlock(const struct guard_source *source, struct finding *finding)
 {
-	(void)source;
 	struct rlimit limit;
 	if (getrlimit(RLIMIT_MEMLOCK, &limit) < 0) {
 		finding_unknown(finding, "RLIMIT_MEMLOCK");
 		return;
 	}
-	bool is_unlimited = limit.rlim_cur == RLIM_INFINITY || geteuid() == 0;
+	bool is_unlimited = limit.rlim_cur == RLIM_INFINITY || has_lock_right(source);
 	unsigned long long kib = limit.rlim_cur / 1024;
 	const char *remedy = "raise it: ulimit -l 8192, or memlock in /etc/security/limits.conf";
 	if (is_unlimited)

@@ -127,6 +127,16 @@ static inline void assert_digest_of_file(const struct program *program, const ch
 	assert_int_equal(program->size, st.st_size);
 }
 
+// It executes no memory file, and does not come back from an exec that fails.
+static inline void skip_under_valgrind(void)
+{
+	const char *preload = getenv("LD_PRELOAD");
+	if (!preload || !strstr(preload, "vgpreload"))
+		return;
+	print_message("not under valgrind: it executes no memory file\n");
+	skip();
+}
+
 // execve's type, which promises less than it keeps.
 static inline char *const *mutable(const char *const argv[])
 {

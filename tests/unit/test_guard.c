@@ -309,21 +309,38 @@ static void memlock_small(void)
 
 static void memlock_enough(void)
 {
-	memlock_set(4 << 20);
+	memlock_set(8 << 20);
 }
 
 static void test_memory_lock(void **state)
 {
 	(void)state;
 	tree_make();
-	bool is_root = geteuid() == 0;
 	struct rlimit limit;
 	assert_int_equal(getrlimit(RLIMIT_MEMLOCK, &limit), 0);
-	assert_in_child(memlock_tiny, "memory-lock", is_root ? FINDING_OK : FINDING_BAD, is_root ? "" : "only 64 KiB");
-	if (limit.rlim_max >= 4 << 20) {
-		assert_in_child(memlock_small, "memory-lock", is_root ? FINDING_OK : FINDING_WARN, is_root ? "" : "only 1024 KiB");
-		assert_in_child(memlock_enough, "memory-lock", FINDING_OK, is_root ? "" : "4096 KiB");
+	assert_in_child(memlock_tiny, "memory-lock", FINDING_BAD, "only 64 KiB");
+	if (limit.rlim_max >= 8 << 20) {
+		assert_in_child(memlock_small, "memory-lock", FINDING_WARN, "only 1024 KiB");
+		assert_in_child(memlock_enough, "memory-lock", FINDING_OK, "8192 KiB");
 	}
+}
+
+// The right to lock frees from the limit, and counts only where it was given by the machine and not by a namespace.
+static void test_memory_lock_right(void **state)
+{
+	(void)state;
+	tree_make();
+	file_write("proc/self/status", "Name:\tx\nCapPrm:\t0000000000000000\nCapEff:\t0000000000004000\n");
+	assert_in_child(memlock_tiny, "memory-lock", FINDING_BAD, "only 64 KiB");
+	file_write("proc/self/uid_map", "         0          0 4294967295\n");
+	assert_in_child(memlock_tiny, "memory-lock", FINDING_OK, "as much memory as needed");
+	file_write("proc/self/uid_map", "         0       1000          1\n");
+	assert_in_child(memlock_tiny, "memory-lock", FINDING_BAD, "only 64 KiB");
+	file_write("proc/self/uid_map", "         0          0 4294967295\n");
+	file_write("proc/self/status", "Name:\tx\nCapPrm:\t0000000000004000\nCapEff:\t000001ffffffbfff\n");
+	assert_in_child(memlock_tiny, "memory-lock", FINDING_BAD, "only 64 KiB");
+	file_write("proc/self/status", "Name:\tx\nCapEff:\t000001ffffffffff\n");
+	assert_in_child(memlock_tiny, "memory-lock", FINDING_OK, "as much memory as needed");
 }
 
 // ------------------------------------------------------------------------------------------------------- the session
@@ -448,6 +465,7 @@ int main(void)
 		scene_test(test_strange_files),
 		scene_test(test_process),
 		scene_test(test_memory_lock),
+		scene_test(test_memory_lock_right),
 		scene_test(test_variables),
 		scene_test(test_terminal),
 		cmocka_unit_test(test_rows_are_sound),

@@ -117,6 +117,8 @@ static void test_script_by_env(void **state)
 static void test_own_interpreter(void **state)
 {
 	(void)state;
+	skip_under_valgrind();
+	skip_under_valgrind();
 	file_copy("/bin/sh", "a/interpreter");
 	char text[400];
 	snprintf(text, sizeof(text), "#!%s/a/interpreter\ncat /proc/$$/cmdline | tr '\\0' ' '\n", scene);
