@@ -14,8 +14,8 @@ static int enter_no_core(void)
 {
 	if (setrlimit(RLIMIT_CORE, &(struct rlimit){1, 1}) == 0)
 		return 0;
-	// A hard limit of 0 that may not be raised: no file is written, and coredump_filter, which is inherited, keeps memory
-	// out of what a pipe gets.
+	// A hard limit of 0 that may not be raised: no file is written, and coredump_filter, which is inherited, keeps
+	// memory out of what a pipe gets.
 	return errno == EPERM && setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}) == 0 ? 0 : errno;
 }
 

@@ -216,7 +216,8 @@ static void test_names_are_exact(void **state)
 static void test_what_cannot_be_kept(void **state)
 {
 	(void)state;
-	static const char *const names[] = {"ENVSEAL_HOME", "ENVSEAL_X", "PATH", "bad name", "", "1X", "A=B", "BASH_FUNC_ls%%"};
+	static const char *const names[] = {"ENVSEAL_HOME", "ENVSEAL_X", "PATH", "bad name",
+					    "",		    "1X",	 "A=B",	 "BASH_FUNC_ls%%"};
 	char entry[] = "A=1", *envp[] = {entry, NULL};
 	for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
 		struct environment environment = {0};
@@ -225,7 +226,8 @@ static void test_what_cannot_be_kept(void **state)
 		assert_int_equal(err.code, ERR_USAGE);
 		assert_null(environment.entries); // only written on success
 	}
-	_cleanup_environment_ struct environment environment = build(STRINGS("ENVSEAL_HOME=/x", "ENVSEAL_X=1", "ENVSEAL=1"));
+	_cleanup_environment_ struct environment environment =
+		build(STRINGS("ENVSEAL_HOME=/x", "ENVSEAL_X=1", "ENVSEAL=1"));
 	assert_null(entry_value(&environment, "ENVSEAL_HOME"));
 	assert_null(entry_value(&environment, "ENVSEAL_X"));
 	assert_string_equal(entry_value(&environment, "ENVSEAL"), "1");
@@ -236,8 +238,8 @@ static void test_kept_by_name(void **state)
 	(void)state;
 	const char *const keep[] = {"LD_LIBRARY_PATH", "HTTPS_PROXY", "NOT_THERE", "TZ"};
 	_cleanup_environment_ struct environment environment =
-		build_keeping(STRINGS("LD_LIBRARY_PATH=/opt/lib", "LD_PRELOAD=x.so", "HTTPS_PROXY=http://p", "LD_LIBRARY_PATHS=1",
-				      "TZ=:/etc/localtime"),
+		build_keeping(STRINGS("LD_LIBRARY_PATH=/opt/lib", "LD_PRELOAD=x.so", "HTTPS_PROXY=http://p",
+				      "LD_LIBRARY_PATHS=1", "TZ=:/etc/localtime"),
 			      keep, ARRAY_COUNT(keep));
 	assert_string_equal(entry_value(&environment, "LD_LIBRARY_PATH"), "/opt/lib");
 	assert_string_equal(entry_value(&environment, "HTTPS_PROXY"), "http://p");
@@ -254,8 +256,8 @@ static void test_odd_entries(void **state)
 {
 	(void)state;
 	_cleanup_environment_ struct environment environment =
-		build(STRINGS("ZZZ=1", "NOEQUALS", "=empty", "", "1DIGIT=x", "WITH SPACE=x", "WITH-DASH=x", "DUP=first", "DUP=second",
-			      "DUP=third", "AAA=2", "PATH", "\xc3\xa4=1"));
+		build(STRINGS("ZZZ=1", "NOEQUALS", "=empty", "", "1DIGIT=x", "WITH SPACE=x", "WITH-DASH=x", "DUP=first",
+			      "DUP=second", "DUP=third", "AAA=2", "PATH", "\xc3\xa4=1"));
 	assert_string_equal(entry_value(&environment, "ZZZ"), "1");
 	assert_string_equal(entry_value(&environment, "DUP"), "first");
 	assert_string_equal(entry_value(&environment, "PATH"), environment.path);
@@ -558,7 +560,8 @@ static void test_secret_is_refused(void **state)
 	assert_int_equal(secret_code(name), ERR_USAGE);
 }
 
-// No variable of the list that steers is a fit place for a secret, whatever its ending; credentials by name are the exception.
+// No variable of the list that steers is a fit place for a secret, whatever its ending; credentials by name are the
+// exception.
 static void test_no_steering_variable_takes_a_secret(void **state)
 {
 	(void)state;

@@ -66,7 +66,8 @@ static bool has_resource_right(void)
 	int status = -1;
 	pid_t pid = fork();
 	if (pid == 0) {
-		bool raised = setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}) == 0 && setrlimit(RLIMIT_CORE, &(struct rlimit){1, 1}) == 0;
+		bool raised = setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}) == 0 &&
+			      setrlimit(RLIMIT_CORE, &(struct rlimit){1, 1}) == 0;
 		_exit(raised ? 0 : 1);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
