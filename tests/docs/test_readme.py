@@ -16,7 +16,8 @@ from docs_support import ROOT, binary
 README = (ROOT / "README.md").read_text()
 PASSPHRASE = "quiet otter maps lemon stairs"
 VALUE = "not-a-real-token-7c1e59"
-ANSWERS = {r"[Pp]assphrase(?: for the vault| to approve)?: $": PASSPHRASE, r"The same once more: $": PASSPHRASE, r"Value of \w+: $": VALUE}
+ANSWERS = {r"[Pp]assphrase(?: for the vault| to approve)?: $": PASSPHRASE, r"The same once more: $": PASSPHRASE,
+           r"Value of \w+: $": VALUE}
 
 
 def sessions():
