@@ -15,7 +15,8 @@
 // own, so what stands there cannot be changed by others between one look and the next.
 struct walk {
 	char at[PATH_MAX];   // "" is the root folder
-	char rest[PATH_MAX];
+	char path[PATH_MAX]; // with the targets of links in their place
+	const char *rest;    // of it, what is still to be walked
 	int links;
 	dev_t root_device;
 };
@@ -40,23 +41,24 @@ static bool walk_next(struct walk *walk, char out[PATH_MAX])
 	size_t len = strcspn(start, "/");
 	memcpy(out, start, len);
 	out[len] = 0;
-	memmove(walk->rest, start + len, strlen(start + len) + 1);
+	walk->rest = start + len;
 	return len > 0;
 }
 
 static bool walk_link(struct walk *walk, const char *link)
 {
-	char target[PATH_MAX], rest[PATH_MAX];
+	char target[PATH_MAX], path[PATH_MAX];
 	ssize_t len = readlink(link, target, sizeof(target) - 1);
 	if (len <= 0 || ++walk->links > LINKS_MAX)
 		return false;
 	target[len] = 0;
 	if (target[0] == '/')
 		walk->at[0] = 0;
-	int bytes = snprintf(rest, sizeof(rest), "%s/%s", target, walk->rest);
-	if (bytes < 0 || (size_t)bytes >= sizeof(rest))
+	int bytes = snprintf(path, sizeof(path), "%s/%s", target, walk->rest);
+	if (bytes < 0 || (size_t)bytes >= sizeof(path))
 		return false;
-	memcpy(walk->rest, rest, (size_t)bytes + 1);
+	memcpy(walk->path, path, (size_t)bytes + 1);
+	walk->rest = walk->path;
 	return true;
 }
 
@@ -93,10 +95,11 @@ bool path_is_system(const char *path, int fd)
 	struct walk walk = {0};
 	struct stat opened, st;
 	size_t len = strlen(path);
-	if (path[0] != '/' || len >= sizeof(walk.rest) || fstat(fd, &opened) < 0 || lstat("/", &st) < 0)
+	if (path[0] != '/' || len >= sizeof(walk.path) || fstat(fd, &opened) < 0 || lstat("/", &st) < 0)
 		return false;
 	walk.root_device = st.st_dev;
-	memcpy(walk.rest, path, len + 1);
+	memcpy(walk.path, path, len + 1);
+	walk.rest = walk.path;
 	if (!is_roots_own(&walk, "/", &st))
 		return false;
 	char component[PATH_MAX];

@@ -118,7 +118,6 @@ static void test_own_interpreter(void **state)
 {
 	(void)state;
 	skip_under_valgrind();
-	skip_under_valgrind();
 	file_copy("/bin/sh", "a/interpreter");
 	char text[400];
 	snprintf(text, sizeof(text), "#!%s/a/interpreter\ncat /proc/$$/cmdline | tr '\\0' ' '\n", scene);
