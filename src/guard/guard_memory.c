@@ -15,9 +15,9 @@
 #define SYS_memfd_secret 447
 #endif
 
-// Keys, passphrases and a few values of ordinary size; and room for several of the largest size, which exist more than
-// once while they are decrypted. The kernel's own default since 5.16.
-#define MEMLOCK_LEAST_BYTES (256u << 10)
+// Keys, a passphrase and a few values of ordinary size take 16 KiB and more, and the kernel's default before 5.16 was 64;
+// the largest values, which exist more than once while they are decrypted, go well into its default since then, 8 MiB.
+#define MEMLOCK_LEAST_BYTES (64u << 10)
 #define MEMLOCK_ENOUGH_BYTES (8u << 20)
 
 #define STATUS_BYTES_MAX 65536
@@ -64,8 +64,8 @@ static void check_memlock(const struct guard_source *source, struct finding *fin
 			    "secrets may be swapped", kib);
 	else
 		finding_set(finding, FINDING_BAD, remedy,
-			    "only %llu KiB of memory can be kept out of swap: too little for keys and values, which are then refused",
-			    kib);
+			    "only %llu KiB of memory can be kept out of swap: hardly enough for the keys, and without it nothing is "
+			    "opened", kib);
 }
 
 enum swap_kind { SWAP_MEMORY, SWAP_ENCRYPTED, SWAP_OPEN };
