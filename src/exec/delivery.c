@@ -27,8 +27,8 @@ static int variable_value_check(const struct exec_secret *secret, struct err *er
 	struct span value = secret_span(secret->value);
 	if (value.len > 0 && memchr(value.data, 0, value.len))
 		return err_set(err, ERR_INPUT,
-			       "%s holds a NUL byte, which no environment variable can carry; give it to the program as "
-			       "a file (-s %s=%s:file) or on its standard input (envseal pipe)",
+			       "%s holds a NUL byte, which no environment variable can carry; give it to the program "
+			       "as a file (-s %s=%s:file) or on its standard input (envseal pipe)",
 			       secret->name, secret->name, secret->variable);
 	size_t max = variable_bytes_max() - strlen(secret->variable) - 2;
 	if (value.len > max)

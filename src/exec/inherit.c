@@ -37,7 +37,7 @@ int exec_inherit(struct exec_inherited *out, struct err *err)
 		int placeholder = open("/dev/null", O_RDWR);
 		if (placeholder < 0)
 			return err_set_errno(err, ERR_SYSTEM, errno,
-					     "standard descriptor %d is closed and /dev/null cannot take its place", fd);
+					     "standard descriptor %d is closed and /dev/null cannot replace it", fd);
 	}
 	sigprocmask(SIG_SETMASK, NULL, &found.mask);
 	ignored_record(&found.ignored);
