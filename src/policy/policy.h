@@ -1,7 +1,7 @@
 // policy: pure decisions. For now: which environment variables of the caller a program may see, what PATH it gets, and
 // into which variables a secret may go.
 //
-// The table in environment.c lists every variable, and every family by prefix, that loads or steers code. At the standard
+// The table in steering.c lists every variable, and every family by prefix, that loads or steers code. At the standard
 // level the caller's environment passes without them; a variable is kept against the table only when the human asked for
 // it by name, and that is recorded.
 #pragma once
@@ -12,10 +12,10 @@
 struct environment {
 	char **entries;   // "NAME=value", NULL-terminated; owned
 	size_t count;
-	char **dropped;   // names that were not handed on, sorted; owned
+	char **dropped;   // names that were not handed on, sorted, each once; "(entry without a name)" for one without '='
 	size_t dropped_count;
 	char *path;       // the PATH entry's value after cleaning
-	char **path_dropped; // PATH entries that were removed (empty, relative, missing, writable by others)
+	char **path_dropped; // PATH entries that were removed: empty, relative, missing, or in the hands of others (path.h)
 	size_t path_dropped_count;
 };
 
@@ -25,7 +25,8 @@ struct environment {
 bool variable_is_steering(struct span name);
 // Standard level. `envp` is the caller's; `keep` names steering variables the human asked to keep. Entries that are not
 // NAME=value with a valid name, a second entry of one name, and ENVSEAL_* are dropped. TERM, LANG, LC_*, TZ, COLORTERM are
-// kept only in their plain shape. Looks at the file system only to judge PATH entries.
+// kept only in their plain shape. Looks at the file system only to judge PATH entries. ERR_USAGE for a `keep` that is no name,
+// PATH or ENVSEAL_*.
 int environment_build(char *const envp[], const char *const keep[], size_t keep_count, struct environment *out,
 		      struct err *err);
 void environment_done(struct environment *environment);
