@@ -24,8 +24,8 @@ test: setup all
 bench: setup all
 	@scripts/bench $(BUILD)
 
-lint: setup all
-	@scripts/lint $(BUILD)
+lint: setup
+	@scripts/lint
 
 # All suites again, built with AddressSanitizer and UndefinedBehaviorSanitizer.
 asan: setup
@@ -45,14 +45,14 @@ install: all
 	@meson install -C $(BUILD) $(if $(DESTDIR),--destdir $(DESTDIR)) --quiet
 
 clean:
-	@rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-fuzz
+	@rm -rf $(BUILD) build-asan build-fuzz build-lint
 
 help:
 	@echo 'make            build $(BUILD)/envseal'
 	@echo 'make demo       see it work, on throw-away data'
 	@echo 'make test       all test suites'
 	@echo 'make bench      speed, as ratios within one run'
-	@echo 'make lint       cppcheck, clang-tidy, shellcheck-clean scripts'
+	@echo 'make lint       cppcheck, clang-tidy, shellcheck'
 	@echo 'make asan       all test suites under ASan and UBSan'
 	@echo 'make valgrind   the unit suite under valgrind'
 	@echo 'make fuzz T=TARGET S=SECONDS   fuzz one parser (tests/fuzz/fuzz_TARGET.c)'

@@ -33,7 +33,8 @@ static json_t *entry_json(const struct vault_entry *entry)
 }
 
 struct listing {
-	const char *tag; // NULL: all
+	const char *tags[VAULT_TAGS_MAX]; // all of them are wanted
+	size_t tag_count;
 	json_t *array;   // NULL: print a table
 	size_t shown;
 };
@@ -61,8 +62,9 @@ static void entry_print_flags(const struct vault_entry *entry)
 static int list_each(void *context, const struct vault_entry *entry)
 {
 	struct listing *listing = context;
-	if (listing->tag && !entry_has_tag(entry, listing->tag))
-		return 0;
+	for (size_t i = 0; i < listing->tag_count; i++)
+		if (!entry_has_tag(entry, listing->tags[i]))
+			return 0;
 	if (listing->array)
 		return json_array_append_new(listing->array, entry_json(entry));
 	if (listing->shown++ == 0)
@@ -77,8 +79,9 @@ static int list_each(void *context, const struct vault_entry *entry)
 
 int command_list(struct context *context, const struct arguments *arguments)
 {
-	struct listing listing = {.tag = arguments_value(arguments, OPTION_TAG)};
+	struct listing listing = {0};
 	struct err err;
+	listing.tag_count = arguments_values(arguments, OPTION_TAG, listing.tags, ARRAY_COUNT(listing.tags));
 	if (arguments_has(arguments, OPTION_JSON))
 		listing.array = json_array();
 	int r = engine_list(context->engine, list_each, &listing, &err);
@@ -89,7 +92,7 @@ int command_list(struct context *context, const struct arguments *arguments)
 	if (listing.array)
 		return json_print(json_pack("{s:o}", "secrets", listing.array));
 	if (listing.shown == 0)
-		notice(listing.tag ? "no secret has this tag" : "the vault is empty; store something with `envseal set NAME`");
+		notice(listing.tag_count > 0 ? "no secret has these tags" : "the vault is empty; store something with `envseal set NAME`");
 	return output_finish();
 }
 

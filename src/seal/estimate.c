@@ -19,7 +19,8 @@
 // The program that scores (score_program.c), as bytes of this one: zxcvbn comes as a static library that cannot be
 // linked into a position-independent program, so it is a program of its own, embedded so that nobody can put another in
 // its place.
-extern const uint8_t score_program_start[], score_program_end[];
+extern const uint8_t score_program_start[];
+extern const uint64_t score_program_bytes;
 
 // In a memory file that may be executed and not read: the kernel then keeps the process undumpable from its first
 // instruction (fs/exec.c, would_dump), and its copies of the passphrase closed to others of the same user.
@@ -32,7 +33,7 @@ static int score_program_open(int *out_fd, struct err *err)
 	if (fd < 0)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot make a memory file for the program that scores passphrases "
 							     "(sysctl vm.memfd_noexec may refuse it)");
-	int r = fd_write_all(fd, span_of(score_program_start, (size_t)(score_program_end - score_program_start)),
+	int r = fd_write_all(fd, span_of(score_program_start, score_program_bytes),
 			     "the program that scores passphrases", err);
 	if (r < 0)
 		return r;
