@@ -96,6 +96,12 @@ static int collection_make_room(const struct redact_value *values, size_t count,
 	return secret_new(form_room_bytes(longest), SECRET_LOCK_PREFERRED, out, err);
 }
 
+static void names_fill(const char **names, const struct redact_value *values, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		names[i] = values[i].name;
+}
+
 int redactor_new(const struct redact_value *values, size_t count, struct redactor **out, struct err *err)
 {
 	if (count > UINT32_MAX)
@@ -115,12 +121,11 @@ int redactor_new(const struct redact_value *values, size_t count, struct redacto
 	_cleanup_free_ const char **names = calloc(count + 1, sizeof(*names));
 	if (!needles || !names)
 		return err_set(err, ERR_MEMORY, "out of memory for %zu secrets", count);
+	names_fill(names, values, count);
 	c.needles = needles;
 	c.text = secret_data(text);
 	r = collection_run(&c, collection_take, values, count, err);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < count; i++)
-		names[i] = values[i].name;
 	return redactor_new_needles(needles, c.count, names, count, out, err);
 }

@@ -47,7 +47,7 @@ static void bench_stop(struct bench *b)
 
 static struct bench bench_of_values(const struct span *values, size_t count)
 {
-	struct redact_value list[ARRAY_COUNT(names)];
+	struct redact_value list[ARRAY_COUNT(names)] = {0};
 	struct bench b = {.needles = {.names = names, .value_count = count}};
 	for (size_t i = 0; i < count; i++) {
 		list[i] = (struct redact_value){names[i], values[i]};
