@@ -136,11 +136,23 @@ static int plan_open_values(struct engine *engine, const struct plan *plan, stru
 	return 0;
 }
 
+// One secret may go to several variables. It is looked for once, or every mask would name it as often.
+static bool secret_is_repeated(const struct plan *plan, size_t index)
+{
+	for (size_t i = 0; i < index; i++)
+		if (strcmp(plan->secrets[i].name, plan->secrets[index].name) == 0)
+			return true;
+	return false;
+}
+
 static int plan_redactor(const struct plan *plan, const struct opened *opened, struct redactor **out, struct err *err)
 {
 	struct redact_value values[ENGINE_SECRETS_MAX];
 	for (size_t i = 0; i < plan->secret_count; i++)
-		values[i] = (struct redact_value){.name = plan->secrets[i].name, .value = secret_span(opened->values[i])};
+		values[i] = (struct redact_value){
+			.name = plan->secrets[i].name,
+			.value = secret_is_repeated(plan, i) ? (struct span){0} : secret_span(opened->values[i]),
+		};
 	return redactor_new(values, plan->secret_count, out, err);
 }
 
@@ -175,14 +187,14 @@ static void plan_record_outcome(struct engine *engine, const struct plan *plan, 
 
 // Narrowed first: while the program runs, this process can go on with the log, and open nothing more.
 static int plan_execute(struct engine *engine, const struct plan *plan, const struct opened *opened,
-			struct session *session, struct exec_outcome *out, struct err *err)
+			const struct redactor *redactor, struct session *session, struct exec_outcome *out, struct err *err)
 {
 	struct exec_secret secrets[ENGINE_SECRETS_MAX];
 	for (size_t i = 0; i < plan->secret_count; i++)
 		secrets[i] = (struct exec_secret){.name = plan->secrets[i].name, .variable = plan->secrets[i].variable,
 						  .delivery = plan->secrets[i].delivery, .value = opened->values[i]};
 	struct exec_plan exec = {.program = plan->program, .argv = plan->argv, .environment = plan->environment.entries,
-				 .secrets = secrets, .secret_count = plan->secret_count, .inherited = plan->inherited,
+				 .secrets = secrets, .secret_count = plan->secret_count, .redactor = redactor, .inherited = plan->inherited,
 				 .sandbox = plan->sandbox};
 	vault_narrow(session->vault);
 	int r = plan->action == ENGINE_INJECT ? exec_replace(&exec, err) : exec_supervise(&exec, out, err);
@@ -222,8 +234,7 @@ int plan_run(struct engine *engine, const struct plan *plan, struct session *ses
 		r = plan_record_intent(plan, session, redactor, err);
 	if (r < 0)
 		return r;
-	redactor_free_ptr(&redactor);
-	return plan_execute(engine, plan, &opened, session, out, err);
+	return plan_execute(engine, plan, &opened, redactor, session, out, err);
 }
 
 int engine_run(struct engine *engine, const struct plan *plan, const struct engine_unlock *unlock,

@@ -22,7 +22,6 @@ struct supervisor {
 	const struct exec_plan *plan;
 	struct delivery delivery;
 	struct program_argv argv;
-	struct redactor *redactor;
 	struct relay relays[RELAY_COUNT];
 	struct leak_table leaks;
 	struct signals signals;
@@ -66,7 +65,6 @@ static void supervisor_done(struct supervisor *sv)
 	fd_close(&sv->stdin_fd);
 	for (size_t i = 0; i < RELAY_COUNT; i++)
 		relay_done(&sv->relays[i]);
-	redactor_free_ptr(&sv->redactor);
 	free(sv->leaks.rows);
 	program_argv_done(&sv->argv);
 	delivery_done(&sv->delivery);
@@ -75,17 +73,11 @@ static void supervisor_done(struct supervisor *sv)
 		prctl(PR_SET_CHILD_SUBREAPER, sv->was_subreaper, 0, 0, 0);
 }
 
-static int redactor_prepare(struct supervisor *sv, struct err *err)
+// Now, so that the outcome of a program that has run cannot fail for want of memory.
+static int leaks_prepare(struct supervisor *sv, struct err *err)
 {
-	const struct exec_plan *plan = sv->plan;
-	_cleanup_free_ struct redact_value *values = calloc(plan->secret_count + 1, sizeof(*values));
-	// Now, so that the outcome of a program that has run cannot fail for want of memory.
 	sv->leaks.rows = calloc(EXEC_LEAKS_MAX, sizeof(*sv->leaks.rows));
-	if (!values || !sv->leaks.rows)
-		return err_set(err, ERR_MEMORY, "out of memory");
-	for (size_t i = 0; i < plan->secret_count; i++)
-		values[i] = (struct redact_value){plan->secrets[i].name, secret_span(plan->secrets[i].value)};
-	return redactor_new(values, plan->secret_count, &sv->redactor, err);
+	return sv->leaks.rows ? 0 : err_set(err, ERR_MEMORY, "out of memory");
 }
 
 // A terminal is usually one open file for reading and writing, by which the program could write past the filter.
@@ -108,10 +100,10 @@ static int supervisor_prepare(struct supervisor *sv, struct err *err)
 	r = program_argv_build(sv->plan->program, sv->plan->argv, &sv->argv, err);
 	if (r < 0)
 		return r;
-	r = redactor_prepare(sv, err);
+	r = leaks_prepare(sv, err);
 	for (int i = 0; i < RELAY_COUNT && r == 0; i++)
 		if (!sv->plan->inherited->std_closed[i + 1])
-			r = relay_open(&sv->relays[i], i + 1, sv->redactor, &sv->leaks, err);
+			r = relay_open(&sv->relays[i], i + 1, sv->plan->redactor, &sv->leaks, err);
 	if (r < 0)
 		return r;
 	stdin_prepare(sv);
@@ -317,7 +309,7 @@ static struct exec_outcome outcome_make(struct supervisor *sv)
 		.stderr_bytes = sv->relays[1].bytes,
 		.stdin_is_writable = sv->stdin_is_writable,
 		.writers_ended = sv->writers_ended,
-		.tables_unlocked = !redactor_is_locked(sv->redactor),
+		.tables_unlocked = !redactor_is_locked(sv->plan->redactor),
 		.milliseconds = clock_monotonic_ms() - sv->started_ms,
 	};
 	outcome.leaks = TAKE_PTR(sv->leaks.rows);
