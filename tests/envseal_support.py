@@ -5,6 +5,7 @@ import os
 import pathlib
 import random
 import re
+import select
 import shutil
 import subprocess
 import sys
@@ -208,3 +209,23 @@ def leaks_of(result):
     """The notice about masks, or None."""
     found = re.search(r"masked (\d+) times?: (.*)", result.talk)
     return found and (int(found[1]), found[2])
+
+
+def is_alive(pid):
+    """Whether there is such a process, and it is more than a zombie."""
+    try:
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def wait_gone(pid, seconds=60):
+    """Waits until the process has ended, whoever its parent is."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    ready, _, _ = select.select([descriptor], [], [], seconds)
+    os.close(descriptor)
+    assert ready, f"process {pid} is still there"
