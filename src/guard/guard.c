@@ -81,7 +81,8 @@ static int checks_run(const struct guard_check *checks, size_t count, const stru
 	return 0;
 }
 
-int guard_check(const struct guard_source *given, int (*each)(void *context, const struct finding *finding), void *context)
+int guard_check(const struct guard_source *given, int (*each)(void *context, const struct finding *finding),
+		void *context)
 {
 	const struct guard_source source = {
 		.proc = given && given->proc ? given->proc : "/proc",

@@ -1,4 +1,5 @@
-// guard: read-only findings about the environment envseal runs in. Nothing here changes anything, and nothing here decides.
+// guard: read-only findings about the environment envseal runs in. Nothing here changes anything, and nothing here
+// decides.
 #pragma once
 
 #include "base/base.h"

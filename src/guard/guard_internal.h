@@ -26,8 +26,8 @@ void finding_set(struct finding *finding, enum finding_severity severity, const 
 // The note of a check that cannot look.
 void finding_unknown(struct finding *finding, const char *path);
 
-// Reads root/path into `out` without its last newline. False when it is not there, cannot be read, or is larger than `out`
-// takes (buf's max).
+// Reads root/path into `out` without its last newline. False when it is not there, cannot be read, or is larger than
+// `out` takes (buf's max).
 bool guard_read(const char *root, const char *path, struct buf *out);
 // The same for a file that holds one number.
 bool guard_read_number(const char *root, const char *path, long long *out);

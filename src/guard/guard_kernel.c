@@ -30,7 +30,8 @@ static void check_version(const struct guard_source *source, struct finding *fin
 	long major = strtol(buf_text(&release), &rest, 10);
 	long minor = *rest == '.' ? strtol(rest + 1, NULL, 10) : 0;
 	bool is_old = major < KERNEL_MAJOR_LEAST || (major == KERNEL_MAJOR_LEAST && minor < KERNEL_MINOR_LEAST);
-	finding_set(finding, is_old ? FINDING_WARN : FINDING_OK, is_old ? "use a newer kernel" : "", "the kernel is Linux %s%s",
+	finding_set(finding, is_old ? FINDING_WARN : FINDING_OK, is_old ? "use a newer kernel" : "",
+		    "the kernel is Linux %s%s",
 		    buf_text(&release), is_old ? ", older than any that envseal is tried on (5.10)" : "");
 }
 
@@ -40,11 +41,13 @@ static void check_landlock(const struct guard_source *source, struct finding *fi
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_VERSION_FLAG);
 	if (abi > 0)
 		finding_set(finding, FINDING_OK, "", "Landlock is there (ABI %ld)", abi);
+	else if (errno == EOPNOTSUPP)
+		finding_set(finding, FINDING_NOTE, "add landlock to the kernel's lsm= boot parameter",
+			    "Landlock is built in and switched off; nothing uses it yet, and the tiers to come will "
+			    "want it");
 	else
-		finding_set(finding, FINDING_NOTE,
-			    errno == EOPNOTSUPP ? "add landlock to the kernel's lsm= boot parameter" : "use a kernel from 5.13 on that has it",
-			    "Landlock is %s; nothing uses it yet, and the tiers to come will want it",
-			    errno == EOPNOTSUPP ? "built in and switched off" : "not there");
+		finding_set(finding, FINDING_NOTE, "use a kernel from 5.13 on that has it",
+			    "Landlock is not there; nothing uses it yet, and the tiers to come will want it");
 }
 
 static void check_seccomp(const struct guard_source *source, struct finding *finding)
@@ -56,7 +59,8 @@ static void check_seccomp(const struct guard_source *source, struct finding *fin
 		finding_set(finding, FINDING_OK, "", "system calls can be filtered (seccomp)");
 	else
 		finding_set(finding, FINDING_NOTE, "use a kernel that has CONFIG_SECCOMP_FILTER",
-			    "system calls cannot be filtered here; nothing does so yet, and the tiers to come will want it");
+			    "system calls cannot be filtered here; nothing does so yet, and the tiers to come will "
+			    "want it");
 }
 
 static void check_user_namespaces(const struct guard_source *source, struct finding *finding)
@@ -75,8 +79,8 @@ static void check_user_namespaces(const struct guard_source *source, struct find
 		why = "AppArmor restricts them";
 	if (why)
 		finding_set(finding, FINDING_NOTE, "",
-			    "ordinary users cannot make user namespaces (%s); nothing uses them yet, and the tiers to come will want "
-			    "them", why);
+			    "ordinary users cannot make user namespaces (%s); nothing uses them yet, and the tiers to "
+			    "come will want them", why);
 	else
 		finding_set(finding, FINDING_OK, "", "ordinary users can make user namespaces");
 }
@@ -86,11 +90,13 @@ static void check_memfd_exec(const struct guard_source *source, struct finding *
 	long long setting = 0;
 	bool known = guard_read_number(source->proc, "sys/vm/memfd_noexec", &setting);
 	if (known && setting >= 2)
-		finding_set(finding, FINDING_WARN, "sysctl vm.memfd_noexec=1, or use --by-path where a program may run unpinned",
-			    "memory files cannot be executed (vm.memfd_noexec is %lld): programs and scripts that you can change cannot "
-			    "be pinned and are refused", setting);
+		finding_set(finding, FINDING_WARN, "sysctl vm.memfd_noexec=1, or use --by-path where a program may run "
+						   "unpinned",
+			    "memory files cannot be executed (vm.memfd_noexec is %lld): programs and scripts that you "
+			    "can change cannot be pinned and are refused", setting);
 	else
-		finding_set(finding, FINDING_OK, "", "programs that you can change are run from sealed copies in memory");
+		finding_set(finding, FINDING_OK, "", "programs that you can change are run from sealed copies in "
+						     "memory");
 }
 
 const struct guard_check guard_kernel_checks[] = {

@@ -15,8 +15,9 @@
 #define SYS_memfd_secret 447
 #endif
 
-// Keys, a passphrase and a few values of ordinary size take 16 KiB and more, and the kernel's default before 5.16 was 64;
-// the largest values, which exist more than once while they are decrypted, go well into its default since then, 8 MiB.
+// Keys, a passphrase and a few values of ordinary size take 16 KiB and more, and the kernel's default before 5.16 was
+// 64; the largest values, which exist more than once while they are decrypted, go well into its default since then, 8
+// MiB.
 #define MEMLOCK_LEAST_BYTES (64u << 10)
 #define MEMLOCK_ENOUGH_BYTES (8u << 20)
 
@@ -27,18 +28,22 @@ static void check_memfd_secret(const struct guard_source *source, struct finding
 	(void)source;
 	_cleanup_fd_ int fd = (int)syscall(SYS_memfd_secret, O_CLOEXEC);
 	if (fd >= 0)
-		finding_set(finding, FINDING_OK, "", "secrets lie in memory that not even the kernel maps (memfd_secret)");
+		finding_set(finding, FINDING_OK, "", "secrets lie in memory that not even the kernel maps "
+						     "(memfd_secret)");
 	else
 		finding_set(finding, FINDING_NOTE,
 			    errno == ENOSYS ? "boot a kernel from 5.14 on, before 6.5 with secretmem.enable=1" : "",
-			    "memfd_secret cannot be had (%s); secrets lie in locked, guarded memory instead", strerrordesc_np(errno));
+			    "memfd_secret cannot be had (%s); secrets lie in locked, guarded memory "
+			    "instead", strerrordesc_np(errno));
 }
 
-// CAP_IPC_LOCK (capabilities(7)) of the machine's own user namespace: elsewhere the kernel holds even root to the limit.
+// CAP_IPC_LOCK (capabilities(7)) of the machine's own user namespace: elsewhere the kernel holds even root to the
+// limit.
 static bool has_lock_right(const struct guard_source *source)
 {
 	_cleanup_buf_ struct buf status = BUF_INIT(STATUS_BYTES_MAX), map = BUF_INIT(STATUS_BYTES_MAX);
-	const char *line = guard_read(source->proc, "self/status", &status) ? strstr(buf_text(&status), "\nCapEff:") : NULL;
+	bool is_read = guard_read(source->proc, "self/status", &status);
+	const char *line = is_read ? strstr(buf_text(&status), "\nCapEff:") : NULL;
 	if (!line || !guard_read(source->proc, "self/uid_map", &map) || !strstr(buf_text(&map), " 4294967295"))
 		return false;
 	return (strtoull(line + strlen("\nCapEff:"), NULL, 16) >> CAP_IPC_LOCK & 1) != 0;
@@ -60,12 +65,12 @@ static void check_memlock(const struct guard_source *source, struct finding *fin
 		finding_set(finding, FINDING_OK, "", "%llu KiB of memory can be kept out of swap", kib);
 	else if (limit.rlim_cur >= MEMLOCK_LEAST_BYTES)
 		finding_set(finding, FINDING_WARN, remedy,
-			    "only %llu KiB of memory can be kept out of swap: large values are refused, and redaction tables of many "
-			    "secrets may be swapped", kib);
+			    "only %llu KiB of memory can be kept out of swap: large values are refused, and redaction "
+			    "tables of many secrets may be swapped", kib);
 	else
 		finding_set(finding, FINDING_BAD, remedy,
-			    "only %llu KiB of memory can be kept out of swap: hardly enough for the keys, and without it nothing is "
-			    "opened", kib);
+			    "only %llu KiB of memory can be kept out of swap: hardly enough for the keys, and without "
+			    "it nothing is opened", kib);
 }
 
 enum swap_kind { SWAP_MEMORY, SWAP_ENCRYPTED, SWAP_OPEN };
@@ -103,11 +108,13 @@ static void check_swap(const struct guard_source *source, struct finding *findin
 	if (count == 0)
 		finding_set(finding, FINDING_OK, "", "there is no swap");
 	else if (worst != SWAP_OPEN)
-		finding_set(finding, FINDING_OK, "", "swap is %s", worst == SWAP_MEMORY ? "compressed memory (zram)" : "encrypted");
+		finding_set(finding, FINDING_OK, "", "swap is %s",
+			    worst == SWAP_MEMORY ? "compressed memory (zram)" : "encrypted");
 	else
-		finding_set(finding, FINDING_WARN, "encrypt it (cryptsetup, with a random key at each boot), or use zram",
-			    "swap is not visibly encrypted: envseal's own secrets are kept out of it, but the memory of a program that "
-			    "got one, and a secret handed over as a file, may be written to disk");
+		finding_set(finding, FINDING_WARN, "encrypt it (cryptsetup, with a random key at each boot), or use "
+						   "zram",
+			    "swap is not visibly encrypted: envseal's own secrets are kept out of it, but the memory "
+			    "of a program that got one, and a secret handed over as a file, may be written to disk");
 }
 
 const struct guard_check guard_memory_checks[] = {

@@ -18,14 +18,16 @@ static void check_proc(const struct guard_source *source, struct finding *findin
 		finding_set(finding, FINDING_OK, "", "/proc is mounted");
 	else
 		finding_set(finding, FINDING_WARN, "mount it: mount -t proc proc /proc",
-			    "/proc is missing: secrets as files (-s NAME=VAR:file) and sealed copies of scripts cannot be opened");
+			    "/proc is missing: secrets as files (-s NAME=VAR:file) and sealed copies of scripts cannot "
+			    "be opened");
 }
 
 static void check_dumpable(const struct guard_source *source, struct finding *finding)
 {
 	(void)source;
 	if (prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0)
-		finding_set(finding, FINDING_OK, "", "this process is closed to other processes of yours and dumps no core");
+		finding_set(finding, FINDING_OK, "", "this process is closed to other processes of yours and dumps no "
+						     "core");
 	else
 		finding_set(finding, FINDING_BAD, "report this as a bug, with your kernel's version",
 			    "this process is dumpable: other processes of yours can read its memory");
@@ -63,8 +65,8 @@ static void check_core_limit(const struct guard_source *source, struct finding *
 			    "core dumps are not off: a crash could write secrets to disk");
 	else if (limit.rlim_max == 0 && core_is_piped(source))
 		finding_set(finding, FINDING_WARN, "make the hard core limit 1, or kernel.core_pattern a file name",
-			    "the hard core limit is 0, which a program that takes core dumps (core_pattern) is not bound by: the "
-			    "crash of a program may be recorded with its secrets");
+			    "the hard core limit is 0, which a program that takes core dumps (core_pattern) is not "
+			    "bound by: the crash of a program may be recorded with its secrets");
 	else
 		finding_set(finding, FINDING_OK, "", "core dumps are off for envseal and for the programs it starts");
 }
@@ -76,8 +78,8 @@ static void check_core_pattern(const struct guard_source *source, struct finding
 		finding_unknown(finding, "/proc/sys/kernel/core_pattern");
 	else if (buf_text(&pattern)[0] == '|')
 		finding_set(finding, FINDING_NOTE, "",
-			    "crashes on this machine are handed to a program (core_pattern is a pipe); envseal's limit of 1 byte "
-			    "stops that too, unless a program raises its own limit as root");
+			    "crashes on this machine are handed to a program (core_pattern is a pipe); envseal's limit "
+			    "of 1 byte stops that too, unless a program raises its own limit as root");
 	else
 		finding_set(finding, FINDING_OK, "", "core dumps would go to files, and the limit stops them");
 }
@@ -88,13 +90,15 @@ static void check_ptrace(const struct guard_source *source, struct finding *find
 	bool known = guard_read_number(source->proc, "sys/kernel/yama/ptrace_scope", &scope);
 	if (known && scope >= 1)
 		finding_set(finding, FINDING_OK, "",
-			    "processes cannot attach to others of the same user (ptrace_scope %lld); /proc/PID/environ of a running "
-			    "program stays readable to you, so prefer -s NAME=VAR:file or pipe for the most precious ones", scope);
+			    "processes cannot attach to others of the same user (ptrace_scope %lld); /proc/PID/environ "
+			    "of a running program stays readable to you, so prefer -s NAME=VAR:file or pipe for the "
+			    "most precious ones", scope);
 	else
 		finding_set(finding, FINDING_WARN, known ? "sysctl kernel.yama.ptrace_scope=1"
-							 : "use a kernel with the Yama module, and kernel.yama.ptrace_scope=1",
-			    "any process of yours can read the memory and the environment of a program while it runs with secrets "
-			    "(%s)", known ? "ptrace_scope is 0" : "this kernel has no ptrace_scope");
+							 : "use a kernel with the Yama module, and "
+							   "kernel.yama.ptrace_scope=1",
+			    "any process of yours can read the memory and the environment of a program while it runs "
+			    "with secrets (%s)", known ? "ptrace_scope is 0" : "this kernel has no ptrace_scope");
 }
 
 static void check_root(const struct guard_source *source, struct finding *finding)
@@ -104,8 +108,8 @@ static void check_root(const struct guard_source *source, struct finding *findin
 		finding_set(finding, FINDING_OK, "", "envseal runs as an ordinary user");
 	else
 		finding_set(finding, FINDING_WARN, "work as an ordinary user, and let agents do so",
-			    "envseal runs as root: whatever else runs as root can read its memory and change its files, and no "
-			    "setting prevents that");
+			    "envseal runs as root: whatever else runs as root can read its memory and change its "
+			    "files, and no setting prevents that");
 }
 
 // Not read by envseal: it is linked statically. Programs get neither.
@@ -116,10 +120,11 @@ static void check_preload(const struct guard_source *source, struct finding *fin
 	const char *found = guard_variable_set(names, ARRAY_COUNT(names));
 	if (found)
 		finding_set(finding, FINDING_NOTE, "find out who sets it: look into your shell's start-up files",
-			    "%s is set; it does not reach envseal, which is linked statically, nor the programs it starts, but "
-			    "everything else in this session", found);
+			    "%s is set; it does not reach envseal, which is linked statically, nor the programs it "
+			    "starts, but everything else in this session", found);
 	else
-		finding_set(finding, FINDING_OK, "", "nothing is set to be loaded into every program (LD_PRELOAD, LD_AUDIT)");
+		finding_set(finding, FINDING_OK, "", "nothing is set to be loaded into every program (LD_PRELOAD, "
+						     "LD_AUDIT)");
 }
 
 // The last line of mountinfo(5) whose mount point is /proc counts.
@@ -142,11 +147,12 @@ static void check_hidepid(const struct guard_source *source, struct finding *fin
 	if (!guard_read(source->proc, "self/mountinfo", &mounts))
 		finding_unknown(finding, "/proc/self/mountinfo");
 	else if (proc_is_hiding(buf_text(&mounts)))
-		finding_set(finding, FINDING_OK, "", "other users cannot see the arguments of your processes (hidepid)");
+		finding_set(finding, FINDING_OK, "", "other users cannot see the arguments of your processes "
+						     "(hidepid)");
 	else
 		finding_set(finding, FINDING_NOTE, "",
-			    "other users can see the arguments of your processes; envseal never puts a value there, and neither "
-			    "should the programs that you start");
+			    "other users can see the arguments of your processes; envseal never puts a value there, "
+			    "and neither should the programs that you start");
 }
 
 const struct guard_check guard_process_checks[] = {

@@ -21,9 +21,10 @@ static void check_tiocsti(const struct guard_source *source, struct finding *fin
 	if (known && legacy == 0)
 		finding_set(finding, FINDING_OK, "", "programs cannot put keystrokes into a terminal (TIOCSTI is off)");
 	else
-		finding_set(finding, FINDING_WARN, known ? "sysctl dev.tty.legacy_tiocsti=0" : "use a kernel from 6.2 on",
-			    "a program on your terminal can put keystrokes into it as if you had typed them (TIOCSTI): run agents in "
-			    "a terminal of their own");
+		finding_set(finding, FINDING_WARN,
+			    known ? "sysctl dev.tty.legacy_tiocsti=0" : "use a kernel from 6.2 on",
+			    "a program on your terminal can put keystrokes into it as if you had typed them (TIOCSTI): "
+			    "run agents in a terminal of their own");
 }
 
 static void check_multiplexer(const struct guard_source *source, struct finding *finding)
@@ -33,7 +34,8 @@ static void check_multiplexer(const struct guard_source *source, struct finding 
 	const char *name = guard_variable_set(names, ARRAY_COUNT(names));
 	if (name)
 		finding_set(finding, FINDING_WARN, "type passphrases in a terminal outside of it",
-			    "this terminal is inside a multiplexer ($%s): any process of yours can read and type there through its socket",
+			    "this terminal is inside a multiplexer ($%s): any process of yours can read and type there "
+			    "through its socket",
 			    name);
 	else
 		finding_set(finding, FINDING_OK, "", "this terminal is not inside a multiplexer");
@@ -45,7 +47,8 @@ static void check_remote(const struct guard_source *source, struct finding *find
 	static const char *const names[] = {"SSH_CONNECTION", "SSH_TTY"};
 	if (guard_variable_set(names, ARRAY_COUNT(names)))
 		finding_set(finding, FINDING_NOTE, "",
-			    "this session came over SSH: whoever controls the machine at its other end sees what you type");
+			    "this session came over SSH: whoever controls the machine at its other end sees what you "
+			    "type");
 	else
 		finding_set(finding, FINDING_OK, "", "this session did not come over SSH");
 }

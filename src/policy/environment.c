@@ -134,7 +134,8 @@ static int keep_check(const char *const keep[], size_t keep_count, struct err *e
 		struct span name = span_text(keep[i]);
 		text_brief(name, brief, sizeof(brief));
 		if (!variable_is_valid(name))
-			return err_set(err, ERR_USAGE, "'%s' cannot be the name of a variable: letters, digits and '_', no digit first",
+			return err_set(err, ERR_USAGE, "'%s' cannot be the name of a variable: letters, digits and "
+						       "'_', no digit first",
 				       brief);
 		if (span_has_prefix(name, SPAN_LITERAL("ENVSEAL_")) || span_is_equal(name, SPAN_LITERAL("PATH")))
 			return err_set(err, ERR_USAGE, "%s cannot be kept as it is: %s", brief,
@@ -172,8 +173,8 @@ int environment_build(char *const envp[], const char *const keep[], size_t keep_
 static int variable_refuse(struct span name, struct err *err)
 {
 	char brief[64];
-	return err_set(err, ERR_USAGE, "the variable %s steers how programs run, so nothing is put into it; choose another name, or "
-				       "set it yourself and keep it with --keep-env",
+	return err_set(err, ERR_USAGE, "the variable %s steers how programs run, so nothing is put into it; choose "
+				       "another name, or set it yourself and keep it with --keep-env",
 		       text_brief(name, brief, sizeof(brief)));
 }
 
@@ -181,7 +182,8 @@ static int variable_check_name(struct span name, struct err *err)
 {
 	char brief[64];
 	if (!variable_is_valid(name))
-		return err_set(err, ERR_USAGE, "'%s' cannot be the name of a variable: letters, digits and '_', no digit first",
+		return err_set(err, ERR_USAGE, "'%s' cannot be the name of a variable: letters, digits and '_', no "
+					       "digit first",
 			       text_brief(name, brief, sizeof(brief)));
 	if (span_is_equal(name, SPAN_LITERAL("PATH")) || span_is_equal(name, SPAN_LITERAL("HOME")))
 		return variable_refuse(name, err);
@@ -194,7 +196,8 @@ int variable_check_secret(const char *name, struct err *err)
 	int r = variable_check_name(text, err);
 	if (r < 0)
 		return r;
-	// Variables that must have a plain shape are none for a secret either; "%/" is a value that none of them may have.
+	// Variables that must have a plain shape are none for a secret either; "%/" is a value that none of them may
+	// have.
 	bool steering = variable_is_steering(text) && !variable_is_credential(text);
 	return steering || !variable_has_plain_shape(text, SPAN_LITERAL("%/")) ? variable_refuse(text, err) : 0;
 }

@@ -17,8 +17,8 @@ static bool is_writable_by_others(const struct stat *st)
 	return (st->st_mode & S_IWOTH) || ((st->st_mode & S_IWGRP) && !own_group);
 }
 
-// In a sticky folder others can make names and cannot change those of root and the user: bad where programs are looked for,
-// harmless above it.
+// In a sticky folder others can make names and cannot change those of root and the user: bad where programs are looked
+// for, harmless above it.
 static bool folder_is_safe(const char *path, bool is_last)
 {
 	struct stat st;

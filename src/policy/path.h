@@ -3,7 +3,7 @@
 
 #include "base/base.h"
 
-// An absolute path of a folder that is there, in which nobody but root and the effective user can put a program or another
-// folder in its place: it, the folders above it and the links that lead to it belong to one of the two and are writable by
-// nobody else. Above it, a sticky folder such as /tmp does no harm.
+// An absolute path of a folder that is there, in which nobody but root and the effective user can put a program or
+// another folder in its place: it, the folders above it and the links that lead to it belong to one of the two and are
+// writable by nobody else. Above it, a sticky folder such as /tmp does no harm.
 bool path_entry_is_safe(struct span entry);

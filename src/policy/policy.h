@@ -2,8 +2,8 @@
 // into which variables a secret may go.
 //
 // The table in steering.c lists every variable, and every family by prefix, that loads or steers code. At the standard
-// level the caller's environment passes without them; a variable is kept against the table only when the human asked for
-// it by name, and that is recorded.
+// level the caller's environment passes without them; a variable is kept against the table only when the human asked
+// for it by name, and that is recorded.
 #pragma once
 
 #include "manifest/manifest.h"
@@ -12,10 +12,11 @@
 struct environment {
 	char **entries;   // "NAME=value", NULL-terminated; owned
 	size_t count;
-	char **dropped;   // names that were not handed on, sorted, each once; "(entry without a name)" for one without '='
+	// Names that were not handed on, sorted, each once; "(entry without a name)" for one without '='. Owned.
+	char **dropped;
 	size_t dropped_count;
 	char *path;       // the PATH entry's value after cleaning
-	char **path_dropped; // PATH entries that were removed: empty, relative, missing, or in the hands of others (path.h)
+	char **path_dropped; // PATH entries that were removed: empty, relative, missing, or in the hands of others
 	size_t path_dropped_count;
 };
 
@@ -24,14 +25,14 @@ struct environment {
 // True for variables that load or steer code in a loader, interpreter, shell or common tool.
 bool variable_is_steering(struct span name);
 // Standard level. `envp` is the caller's; `keep` names steering variables the human asked to keep. Entries that are not
-// NAME=value with a valid name, a second entry of one name, and ENVSEAL_* are dropped. TERM, LANG, LC_*, TZ, COLORTERM are
-// kept only in their plain shape. Looks at the file system only to judge PATH entries. ERR_USAGE for a `keep` that is no name,
-// PATH or ENVSEAL_*.
+// NAME=value with a valid name, a second entry of one name, and ENVSEAL_* are dropped. TERM, LANG, LC_*, TZ, COLORTERM
+// are kept only in their plain shape. Looks at the file system only to judge PATH entries. ERR_USAGE for a `keep` that
+// is no name, PATH or ENVSEAL_*.
 int environment_build(char *const envp[], const char *const keep[], size_t keep_count, struct environment *out,
 		      struct err *err);
 void environment_done(struct environment *environment);
-// ERR_USAGE when a secret may not be put there: not a valid name, PATH, HOME, ENVSEAL_*, or a steering variable -- other than
-// one that by family and ending is a tool's credential (CARGO_REGISTRY_TOKEN, OPENAI_API_KEY).
+// ERR_USAGE when a secret may not be put there: not a valid name, PATH, HOME, ENVSEAL_*, or a steering variable --
+// other than one that by family and ending is a tool's credential (CARGO_REGISTRY_TOKEN, OPENAI_API_KEY).
 int variable_check_secret(const char *name, struct err *err);
 // The same for a plain setting of a manifest; TZ, LANG and their like pass with a plain value.
 int variable_check_plain(const char *name, struct span value, struct err *err);

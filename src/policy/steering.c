@@ -2,8 +2,9 @@
 
 #include <string.h>
 
-// Variables that load code into a program, choose what it executes, or redirect whom it trusts or talks to. One list: a name
-// with '*' at its end is a family. Sources: glibc's unsecvars.h, sudo's environment table, the manuals of the tools named.
+// Variables that load code into a program, choose what it executes, or redirect whom it trusts or talks to. One list: a
+// name with '*' at its end is a family. Sources: glibc's unsecvars.h, sudo's environment table, the manuals of the
+// tools named.
 static const char *const steering[] = {
 	// the C library and its loader
 	"ARGP_HELP_FMT", "DATEMSK", "GCONV_PATH", "GETCONF_DIR", "GLIBC_TUNABLES", "GMON_OUT_PREFIX",
@@ -70,8 +71,8 @@ static const char *const steering[] = {
 	"ENVSEAL_*",
 };
 
-// Members of those families that steer nothing: everyday settings, and some that make a program more careful, so that taking
-// them away would make it less so.
+// Members of those families that steer nothing: everyday settings, and some that make a program more careful, so that
+// taking them away would make it less so.
 static const char *const harmless[] = {
 	"CARGO_TERM_COLOR", "DOCKER_BUILDKIT", "DOTNET_CLI_TELEMETRY_OPTOUT", "DOTNET_NOLOGO", "GIT_AUTHOR_*",
 	"GIT_COMMITTER_*", "GIT_TERMINAL_PROMPT", "PIP_DISABLE_PIP_VERSION_CHECK", "PIP_NO_INPUT",
@@ -97,11 +98,13 @@ static bool list_matches(const char *const patterns[], size_t count, struct span
 
 bool variable_is_steering(struct span name)
 {
-	return list_matches(steering, ARRAY_COUNT(steering), name) && !list_matches(harmless, ARRAY_COUNT(harmless), name);
+	return list_matches(steering, ARRAY_COUNT(steering), name) &&
+	       !list_matches(harmless, ARRAY_COUNT(harmless), name);
 }
 
-// Families whose tools also take credentials by variables: what a family's member of such a name holds steers nothing. Not
-// all of Cargo's and none of Bundler's: there a part of the name is somebody's choice (CARGO_ALIAS_MY_TOKEN is a command).
+// Families whose tools also take credentials by variables: what a family's member of such a name holds steers nothing.
+// Not all of Cargo's and none of Bundler's: there a part of the name is somebody's choice (CARGO_ALIAS_MY_TOKEN is a
+// command).
 static const char *const credential_families[] = {
 	"ANSIBLE_*", "ANTHROPIC_*", "BUN_*", "CARGO_REGISTRIES_*", "CARGO_REGISTRY_*", "COMPOSER_*", "DENO_*",
 	"DOCKER_*", "GEM_*", "GIT_*", "NPM_CONFIG_*", "OPENAI_*", "OP_*", "PIP_*", "RSYNC_*", "UV_*", "YARN_*",
@@ -164,8 +167,13 @@ static const struct {
 	const char *pattern;
 	bool (*is_plain)(struct span value);
 } shapes[] = {
-	{"LANG", locale_is_plain},     {"LANGUAGE", locale_is_plain},    {"LC_*", locale_is_plain}, {"LINGUAS", locale_is_plain},
-	{"TERM", terminal_is_plain}, {"COLORTERM", terminal_is_plain}, {"TZ", zone_is_plain},
+	{"LANG", locale_is_plain},
+	{"LANGUAGE", locale_is_plain},
+	{"LC_*", locale_is_plain},
+	{"LINGUAS", locale_is_plain},
+	{"TERM", terminal_is_plain},
+	{"COLORTERM", terminal_is_plain},
+	{"TZ", zone_is_plain},
 };
 
 bool variable_has_plain_shape(struct span name, struct span value)

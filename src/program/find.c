@@ -18,7 +18,8 @@ void found_done(struct found *found)
 int program_refuse(const char *path, const char *why, struct err *err)
 {
 	char brief[BRIEF_BYTES];
-	return err_set(err, ERR_NO_EXEC, "%s cannot be executed: %s", text_brief(span_text(path), brief, sizeof(brief)), why);
+	text_brief(span_text(path), brief, sizeof(brief));
+	return err_set(err, ERR_NO_EXEC, "%s cannot be executed: %s", brief, why);
 }
 
 static int kind_check(const char *path, const struct stat *st, struct err *err)
@@ -42,12 +43,13 @@ static int candidate_look(const char *path, struct err *err)
 			       : err_set_errno(err, ERR_NO_EXEC, errno, "cannot look at %s", brief);
 	int r = kind_check(path, &st, err);
 	if (r == 0 && faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0)
-		return program_refuse(path, "you have no execute permission (chmod +x), or its file system is mounted noexec", err);
+		return program_refuse(path, "you have no execute permission (chmod +x), or its file system is mounted "
+					    "noexec", err);
 	return r;
 }
 
-// A set-id program, or one with file capabilities, changes who it is as it starts: the kernel would give it rights that its
-// caller lacks, or (no_new_privs) quietly not, and neither is what was approved.
+// A set-id program, or one with file capabilities, changes who it is as it starts: the kernel would give it rights that
+// its caller lacks, or (no_new_privs) quietly not, and neither is what was approved.
 static int rights_check(const char *path, int fd, const struct stat *st, struct err *err)
 {
 	if (st->st_mode & (S_ISUID | S_ISGID))
@@ -72,7 +74,8 @@ static int candidate_open(const char *path, struct found *out, struct err *err)
 	// O_NONBLOCK: what became a FIFO since it was looked at must not wait for its other end.
 	found.fd = open(found.path, O_RDONLY | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	if (found.fd < 0)
-		return err_set_errno(err, ERR_NO_EXEC, errno, "cannot read %s, and what cannot be read cannot be pinned", brief);
+		return err_set_errno(err, ERR_NO_EXEC, errno, "cannot read %s, and what cannot be read cannot be "
+							      "pinned", brief);
 	struct stat opened, there;
 	if (fstat(found.fd, &opened) < 0 || stat(path, &there) < 0 || opened.st_dev != there.st_dev ||
 	    opened.st_ino != there.st_ino)
@@ -87,8 +90,8 @@ static int candidate_open(const char *path, struct found *out, struct err *err)
 	return 0;
 }
 
-// As execvp: the first that can be executed counts, and is not passed over when it is refused for another reason. If there
-// is none, the first that could not be executed is what is reported.
+// As execvp: the first that can be executed counts, and is not passed over when it is refused for another reason. If
+// there is none, the first that could not be executed is what is reported.
 static int path_search(const char *asked, const char *path_list, char **out, struct err *err)
 {
 	char brief[BRIEF_BYTES];

@@ -29,8 +29,9 @@ static int memfd_new(const char *path, int *out_fd, struct err *err)
 	if (fd < 0 && errno == EINVAL)
 		fd = memfd_create(name, flags);
 	if (fd < 0 && errno == EACCES)
-		return err_set(err, ERR_NO_EXEC, "this kernel refuses executable memory files (sysctl vm.memfd_noexec), so a program "
-						 "that you can change cannot be pinned; run it with --by-path, unpinned");
+		return err_set(err, ERR_NO_EXEC, "this kernel refuses executable memory files (sysctl "
+						 "vm.memfd_noexec), so a program that you can change cannot be pinned; "
+						 "run it with --by-path, unpinned");
 	if (fd < 0)
 		return err_set_errno(err, ERR_NO_EXEC, errno, "cannot make a memory file for a copy of the program");
 	*out_fd = fd;
@@ -89,7 +90,8 @@ int program_seal(int fd, const char *path, int *out_fd, struct err *err)
 	if (failure == 0)
 		failure = copy_seal(copy);
 	if (failure == EFBIG)
-		return err_set(err, ERR_NO_EXEC, "%s is too large to be copied into memory (%llu MiB at most); run it with --by-path",
+		return err_set(err, ERR_NO_EXEC, "%s is too large to be copied into memory (%llu MiB at most); run it "
+						 "with --by-path",
 			       brief, (unsigned long long)PROGRAM_COPY_BYTES_MAX >> 20);
 	if (failure != 0)
 		return err_set_errno(err, ERR_NO_EXEC, failure, "cannot make a sealed copy of %s", brief);

@@ -31,8 +31,8 @@ static bool is_pinned_by_copy(const struct program *program)
 	return !program->is_system && !program->is_by_path;
 }
 
-// Whether the name under which a system script was found leads to it by root's own folders only. A name in another's hands
-// could be turned to another file before the interpreter opens it.
+// Whether the name under which a system script was found leads to it by root's own folders only. A name in another's
+// hands could be turned to another file before the interpreter opens it.
 static bool name_is_system(const char *name, int fd)
 {
 	if (name[0] == '/')
@@ -43,7 +43,8 @@ static bool name_is_system(const char *name, int fd)
 	return directory && path_join(directory, name, &full, &ignored) == 0 && path_is_system(full, fd);
 }
 
-// Fixes the content: nothing but root can change a system file, anything else is copied first and the copy is what counts.
+// Fixes the content: nothing but root can change a system file, anything else is copied first and the copy is what
+// counts.
 static int program_pin(struct program *program, bool by_path, struct err *err)
 {
 	program->is_system = path_is_system(program->path, program->fd);
@@ -121,7 +122,8 @@ int program_resolve(const char *asked, const struct program_options *options, st
 			return interpreter_error(program, err);
 	}
 	if (nested)
-		return program_refuse(program->path, "its interpreter is itself a script; name a binary in its first line", err);
+		return program_refuse(program->path, "its interpreter is itself a script; name a binary in its first "
+						     "line", err);
 	*out = TAKE_PTR(program);
 	return 0;
 }
@@ -195,8 +197,8 @@ void program_argv_done(struct program_argv *argv)
 void program_exec(const struct program *program, const struct program_argv *argv, char *const envp[])
 {
 	const struct program *image = program->interpreter ? program->interpreter : program;
-	// By its path, so that its name in ps and its auxiliary vector are as always. Only root could swap a system file, and
-	// a program run by path as asked for is one that wants to be found there.
+	// By its path, so that its name in ps and its auxiliary vector are as always. Only root could swap a system
+	// file, and a program run by path as asked for is one that wants to be found there.
 	if (!is_pinned_by_copy(image))
 		execve(image->path, argv->argv, envp);
 	else

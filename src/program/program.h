@@ -2,11 +2,11 @@
 // interpreter too.
 //
 // Invariants
-//  - What is digested is what is executed. A file that only root can change (it and every folder above it) is *system* and
-//    is executed by its real path; any other file is copied into a sealed memfd first, and the copy is digested and
+//  - What is digested is what is executed. A file that only root can change (it and every folder above it) is *system*
+//    and is executed by its real path; any other file is copied into a sealed memfd first, and the copy is digested and
 //    executed. `by_path` asks for the exception: the original is executed, and can be swapped until then.
-//  - A system script is named to its interpreter as it was found ($0 matters to some), but only where that name leads to
-//    it by root's own folders and links; else by its real path.
+//  - A system script is named to its interpreter as it was found ($0 matters to some), but only where that name leads
+//    to it by root's own folders and links; else by its real path.
 //  - Set-id, non-regular and unreadable files are refused.
 #pragma once
 
@@ -20,7 +20,7 @@
 struct program {
 	char *asked;                  // as given on the command line
 	char *path;                   // real path: absolute, no symlinks
-	char *script_name;            // what the interpreter of an uncopied script gets: as it was found, or the real path
+	char *script_name;            // for the interpreter of an uncopied script: as it was found, or the real path
 	uint8_t digest[DIGEST_BYTES]; // BLAKE2b-256 of the content that will run
 	uint64_t size;
 	bool is_system;               // only root can change it or its path
@@ -35,18 +35,20 @@ struct program_options {
 	bool by_path;
 };
 
-// ERR_NO_PROGRAM (127) when nothing of that name exists; ERR_NO_EXEC (126) when it cannot be executed (mode, kind, set-id,
-// no access, unknown format); a name with a slash is not searched. Blocks for reading the file.
+// ERR_NO_PROGRAM (127) when nothing of that name exists; ERR_NO_EXEC (126) when it cannot be executed (mode, kind,
+// set-id, no access, unknown format); a name with a slash is not searched. Blocks for reading the file.
 int program_resolve(const char *asked, const struct program_options *options, struct program **out, struct err *err);
 struct program *program_free(struct program *program);
 void program_free_ptr(struct program **program);
 #define _cleanup_program_ _cleanup_(program_free_ptr)
 
 // The argument vector that execve needs: argv itself for a binary; interpreter, its argument, script path or
-// /proc/self/fd/N, then argv[1..] for a script. malloc'd array of borrowed and owned strings, freed by program_argv_done.
+// /proc/self/fd/N, then argv[1..] for a script. malloc'd array of borrowed and owned strings, freed by
+// program_argv_done.
 struct program_argv {
 	char **argv;       // NULL-terminated
-	char *script_path; // owned, NULL for a binary: "/proc/self/fd/N" of a sealed copy, which must stay open across exec
+	// Owned, NULL for a binary: "/proc/self/fd/N" of a sealed copy, which must stay open across exec, or a path.
+	char *script_path;
 	int script_fd;     // that descriptor (borrowed from the program), or -1
 };
 int program_argv_build(const struct program *program, char *const argv[], struct program_argv *out, struct err *err);

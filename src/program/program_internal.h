@@ -38,6 +38,6 @@ int program_seal(int fd, const char *path, int *out_fd, struct err *err);
 
 // ERR_NO_EXEC when the file is neither ELF nor a script.
 int format_check(int fd, const char *path, struct err *err);
-// Reads the `#!` line. *out_interpreter is NULL when the file is no script. ERR_NO_EXEC for a line that cannot be used, and
-// as format_check.
+// Reads the `#!` line. *out_interpreter is NULL when the file is no script. ERR_NO_EXEC for a line that cannot be used,
+// and as format_check.
 int script_parse(int fd, const char *path, char **out_interpreter, char **out_argument, struct err *err);

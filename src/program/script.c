@@ -14,13 +14,14 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-// The rest of the line behind "#!", as fs/binfmt_script.c reads it: blanks, a path, blanks, one argument to the line's end.
+// The rest of the line behind "#!", as fs/binfmt_script.c reads it: blanks, a path, blanks, one argument to the line's
+// end.
 static int line_split(char *line, const char *path, char **out_interpreter, char **out_argument, struct err *err)
 {
 	size_t len = strlen(line);
 	if (len > 0 && line[len - 1] == '\r')
-		return program_refuse(path, "its first line ends in a carriage return (Windows line ends); convert it, as with "
-					    "sed -i 's/\\r$//'", err);
+		return program_refuse(path, "its first line ends in a carriage return (Windows line ends); convert it, "
+					    "as with sed -i 's/\\r$//'", err);
 	while (len > 0 && is_blank(line[len - 1]))
 		line[--len] = 0;
 	while (is_blank(*line))
@@ -29,7 +30,8 @@ static int line_split(char *line, const char *path, char **out_interpreter, char
 	while (is_blank(*argument))
 		*argument++ = 0;
 	if (line[0] != '/')
-		return program_refuse(path, "its first line must name an interpreter by an absolute path (#!/usr/bin/env python3)", err);
+		return program_refuse(path, "its first line must name an interpreter by an absolute path "
+					    "(#!/usr/bin/env python3)", err);
 	_cleanup_free_ char *interpreter = strdup(line);
 	_cleanup_free_ char *copy = argument[0] ? strdup(argument) : NULL;
 	if (!interpreter || (argument[0] && !copy))
@@ -48,7 +50,8 @@ static int head_read(int fd, const char *path, char head[HEAD_BYTES + 1], size_t
 	char brief[BRIEF_BYTES];
 	ssize_t len = pread(fd, head, HEAD_BYTES, 0);
 	if (len < 0)
-		return err_set_errno(err, ERR_NO_EXEC, errno, "cannot read %s", text_brief(span_text(path), brief, sizeof(brief)));
+		return err_set_errno(err, ERR_NO_EXEC, errno, "cannot read %s",
+				     text_brief(span_text(path), brief, sizeof(brief)));
 	head[len] = 0;
 	*ret_len = (size_t)len;
 	bool is_elf = len >= 4 && memcmp(head, "\177ELF", 4) == 0;
@@ -59,8 +62,8 @@ static int head_read(int fd, const char *path, char head[HEAD_BYTES + 1], size_t
 	else if (len >= 2 && memcmp(head, "#!", 2) == 0)
 		*ret_format = FORMAT_SCRIPT;
 	else
-		return program_refuse(path, "it is neither a binary for Linux nor a script; a script must begin with a line such as "
-					    "#!/bin/sh", err);
+		return program_refuse(path, "it is neither a binary for Linux nor a script; a script must begin with a "
+					    "line such as #!/bin/sh", err);
 	return 0;
 }
 

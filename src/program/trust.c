@@ -11,8 +11,8 @@
 // As the kernel's own limit (path_resolution(7)).
 #define LINKS_MAX 40
 
-// A walk along a path, one component after the other, as the kernel does it. Every folder up to `at` was found to be root's
-// own, so what stands there cannot be changed by others between one look and the next.
+// A walk along a path, one component after the other, as the kernel does it. Every folder up to `at` was found to be
+// root's own, so what stands there cannot be changed by others between one look and the next.
 struct walk {
 	char at[PATH_MAX];   // "" is the root folder
 	char path[PATH_MAX]; // with the targets of links in their place
@@ -21,8 +21,8 @@ struct walk {
 	dev_t root_device;
 };
 
-// Whoever mounts a file system by FUSE answers for it and can claim that root owns what is in it. Unless all of it is so,
-// as in some containers: then it is the machine that we have.
+// Whoever mounts a file system by FUSE answers for it and can claim that root owns what is in it. Unless all of it is
+// so, as in some containers: then it is the machine that we have.
 static bool is_mounted_by_user(const struct walk *walk, const char *path, const struct stat *st)
 {
 	struct statfs fs;
@@ -107,5 +107,6 @@ bool path_is_system(const char *path, int fd)
 	while (!is_file && walk_next(&walk, component))
 		if (!walk_step(&walk, component, &is_file, &st))
 			return false;
-	return is_file && walk.rest[strspn(walk.rest, "/")] == 0 && st.st_dev == opened.st_dev && st.st_ino == opened.st_ino;
+	bool is_same = st.st_dev == opened.st_dev && st.st_ino == opened.st_ino;
+	return is_file && is_same && walk.rest[strspn(walk.rest, "/")] == 0;
 }

@@ -1,6 +1,6 @@
-// sandbox: plan, then enter. A tier becomes a plan (pure data); the child enters it between fork and exec; what was really
-// applied is a record. Today there is the tier `standard` with the mechanisms that every kernel has; namespaces, Landlock,
-// seccomp and the shield get their rows in the same table.
+// sandbox: plan, then enter. A tier becomes a plan (pure data); the child enters it between fork and exec; what was
+// really applied is a record. Today there is the tier `standard` with the mechanisms that every kernel has; namespaces,
+// Landlock, seccomp and the shield get their rows in the same table.
 #pragma once
 
 #include "base/base.h"
@@ -18,6 +18,6 @@ struct sandbox_plan {
 };
 
 struct sandbox_plan sandbox_plan_standard(void);
-// In the child, after fork, before exec. Async-signal-safe. Returns 0, or the errno of the first required mechanism that
-// failed with *ret_failed set.
+// In the child, after fork, before exec. Async-signal-safe. Returns 0, or the errno of the first required mechanism
+// that failed with *ret_failed set.
 int sandbox_enter(const struct sandbox_plan *plan, enum sandbox_mechanism *ret_failed);

@@ -1,5 +1,5 @@
-// What the tests of program share. Folders of the test lie below a temporary folder that others can write (or that belongs
-// to a plain user), so what is in them is never a system file, also for root.
+// What the tests of program share. Folders of the test lie below a temporary folder that others can write (or that
+// belongs to a plain user), so what is in them is never a system file, also for root.
 #pragma once
 
 #include <fcntl.h>

@@ -135,7 +135,8 @@ static const struct {
 	{"tracer", "proc/self/status", NULL, FINDING_NOTE, "cannot be read"},
 	{"tracer", "proc/self/status", "Name:\tx\nTracerPid:\t4711\nUid:\t0\n", FINDING_BAD, "process 4711"},
 	{"tracer", "proc/self/status", "Name:\tx\nUid:\t0\n", FINDING_NOTE, "cannot be read"},
-	{"core-pattern", "proc/sys/kernel/core_pattern", "|/usr/lib/systemd/systemd-coredump %P\n", FINDING_NOTE, "pipe"},
+	{"core-pattern", "proc/sys/kernel/core_pattern", "|/usr/lib/systemd/systemd-coredump %P\n", FINDING_NOTE,
+	 "pipe"},
 	{"core-pattern", "proc/sys/kernel/core_pattern", "", FINDING_OK, "limit"},
 	{"core-pattern", "proc/sys/kernel/core_pattern", NULL, FINDING_NOTE, "cannot be read"},
 	{"ptrace-scope", "proc/sys/kernel/yama/ptrace_scope", "0\n", FINDING_WARN, "ptrace_scope is 0"},
@@ -144,12 +145,17 @@ static const struct {
 	{"ptrace-scope", "proc/sys/kernel/yama/ptrace_scope", "", FINDING_WARN, "no ptrace_scope"},
 	{"ptrace-scope", "proc/sys/kernel/yama/ptrace_scope", "99999999999999999999", FINDING_WARN, "no ptrace_scope"},
 	{"ptrace-scope", "proc/sys/kernel/yama/ptrace_scope", NULL, FINDING_WARN, "no ptrace_scope"},
-	{"proc-hidepid", "proc/self/mountinfo", MOUNT_ROOT "22 21 0:21 / /proc rw - proc proc rw\n", FINDING_NOTE, "other users can"},
-	{"proc-hidepid", "proc/self/mountinfo", "22 21 0:21 / /proc rw - proc proc rw,hidepid=0\n", FINDING_NOTE, "other users can"},
-	{"proc-hidepid", "proc/self/mountinfo", "22 21 0:21 / /proc rw - proc proc rw,hidepid=off\n", FINDING_NOTE, "other users can"},
-	{"proc-hidepid", "proc/self/mountinfo", "22 21 0:21 / /proc rw - proc proc rw,hidepid=2", FINDING_OK, "cannot see"},
+	{"proc-hidepid", "proc/self/mountinfo", MOUNT_ROOT "22 21 0:21 / /proc rw - proc proc rw\n", FINDING_NOTE,
+	 "other users can"},
+	{"proc-hidepid", "proc/self/mountinfo", "22 21 0:21 / /proc rw - proc proc rw,hidepid=0\n", FINDING_NOTE,
+	 "other users can"},
+	{"proc-hidepid", "proc/self/mountinfo", "22 21 0:21 / /proc rw - proc proc rw,hidepid=off\n", FINDING_NOTE,
+	 "other users can"},
+	{"proc-hidepid", "proc/self/mountinfo", "22 21 0:21 / /proc rw - proc proc rw,hidepid=2", FINDING_OK,
+	 "cannot see"},
 	// Another mount of it elsewhere says nothing, and of two in one place the upper one counts.
-	{"proc-hidepid", "proc/self/mountinfo", "22 21 0:21 / /mnt rw - proc proc rw,hidepid=2\n", FINDING_NOTE, "other users can"},
+	{"proc-hidepid", "proc/self/mountinfo", "22 21 0:21 / /mnt rw - proc proc rw,hidepid=2\n", FINDING_NOTE,
+	 "other users can"},
 	{"proc-hidepid", "proc/self/mountinfo",
 	 "22 21 0:21 / /proc rw - proc proc rw,hidepid=2\n23 22 0:22 / /proc rw - proc proc rw\n", FINDING_NOTE, "other users can"},
 	{"proc-hidepid", "proc/self/mountinfo", NULL, FINDING_NOTE, "cannot be read"},
@@ -159,8 +165,10 @@ static const struct {
 	{"swap", "proc/swaps", SWAPS_HEADING "/dev/dm-1 partition 100 0 -2\n", FINDING_OK, "encrypted"},
 	{"swap", "proc/swaps", SWAPS_HEADING "/dev/dm-2 partition 100 0 -2\n", FINDING_WARN, "not visibly encrypted"},
 	{"swap", "proc/swaps", SWAPS_HEADING "/dev/dm-3 partition 100 0 -2\n", FINDING_WARN, "not visibly encrypted"},
-	{"swap", "proc/swaps", SWAPS_HEADING "/dev/zram0 partition 1 0 1\n/dev/dm-1 partition 1 0 1", FINDING_OK, "encrypted"},
-	{"swap", "proc/swaps", SWAPS_HEADING "/dev/sda2 partition 1 0 1\n/dev/zram0 partition 1 0 1\n", FINDING_WARN, "not visibly"},
+	{"swap", "proc/swaps", SWAPS_HEADING "/dev/zram0 partition 1 0 1\n/dev/dm-1 partition 1 0 1", FINDING_OK,
+	 "encrypted"},
+	{"swap", "proc/swaps", SWAPS_HEADING "/dev/sda2 partition 1 0 1\n/dev/zram0 partition 1 0 1\n", FINDING_WARN,
+	 "not visibly"},
 	{"swap", "proc/swaps", "", FINDING_OK, "no swap"},
 	{"swap", "proc/swaps", NULL, FINDING_NOTE, "cannot be read"},
 	{"kernel", "proc/sys/kernel/osrelease", "5.10.0\n", FINDING_OK, "Linux 5.10.0"},
@@ -201,7 +209,8 @@ static void test_good_machine(void **state)
 {
 	(void)state;
 	tree_make();
-	static const char *const ids[] = {"proc", "tracer", "core-pattern", "ptrace-scope", "proc-hidepid", "swap", "kernel",
+	static const char *const ids[] = {"proc", "tracer", "core-pattern", "ptrace-scope", "proc-hidepid", "swap",
+					  "kernel",
 					  "user-namespaces", "memfd-exec", "terminal-injection"};
 	for (size_t i = 0; i < ARRAY_COUNT(ids); i++)
 		assert_finding(ids[i], FINDING_OK, "");
@@ -211,8 +220,10 @@ static void test_good_machine(void **state)
 static void test_strange_files(void **state)
 {
 	(void)state;
-	static const char *const contents[] = {"", "\n", "\n\n\n", " ", "-1", "999999999999999999999999", "\xff\xfe", "| ", "x y z",
-					       "\nTracerPid:", "\n/dev/dm-\n", "\n/dev/dm-/../../x 1\n", "\n \n", " /proc  - proc hidepid="};
+	static const char *const contents[] = {
+		"", "\n", "\n\n\n", " ", "-1", "999999999999999999999999", "\xff\xfe", "| ", "x y z",
+		"\nTracerPid:", "\n/dev/dm-\n", "\n/dev/dm-/../../x 1\n", "\n \n", " /proc  - proc hidepid=",
+	};
 	for (size_t c = 0; c < ARRAY_COUNT(contents); c++) {
 		tree_make();
 		for (size_t i = 0; i < ARRAY_COUNT(good_files); i++)
@@ -289,7 +300,8 @@ static void test_process(void **state)
 	file_write("proc/sys/kernel/core_pattern", "|/usr/bin/taker\n");
 	assert_in_child(core_one, "core-limit", FINDING_OK, "off");
 	assert_in_child(core_none, "core-limit", FINDING_WARN, "hard core limit is 0");
-	assert_finding("root", geteuid() == 0 ? FINDING_WARN : FINDING_OK, geteuid() == 0 ? "as root" : "ordinary user");
+	assert_finding("root", geteuid() == 0 ? FINDING_WARN : FINDING_OK,
+		       geteuid() == 0 ? "as root" : "ordinary user");
 }
 
 static void memlock_set(rlim_t bytes)
@@ -355,7 +367,8 @@ static void test_memory_lock_right(void **state)
 static void test_variables(void **state)
 {
 	(void)state;
-	static const char *const names[] = {"LD_PRELOAD", "LD_AUDIT", "TMUX", "STY", "ZELLIJ", "SSH_CONNECTION", "SSH_TTY",
+	static const char *const names[] = {"LD_PRELOAD", "LD_AUDIT", "TMUX", "STY", "ZELLIJ", "SSH_CONNECTION",
+					    "SSH_TTY",
 					    "DISPLAY", "WAYLAND_DISPLAY"};
 	static const struct {
 		const char *name;

@@ -86,7 +86,8 @@ static void test_not_found(void **state)
 {
 	(void)state;
 	script_write("a/tool", "#!/bin/sh\n");
-	static const char *const asked[] = {"no-such", "", "./no-such", "/no-such/at/all", "a/tool/below", "a/tool/", "b/tool"};
+	static const char *const asked[] = {"no-such", "", "./no-such", "/no-such/at/all", "a/tool/below", "a/tool/",
+					    "b/tool"};
 	for (size_t i = 0; i < ARRAY_COUNT(asked); i++)
 		assert_refused(asked[i], SYSTEM_PATH, ERR_NO_PROGRAM);
 	assert_int_equal(symlink("nowhere", "dangling"), 0);
@@ -164,7 +165,9 @@ static void test_permissions(void **state)
 static void test_no_format(void **state)
 {
 	(void)state;
-	static const char *const contents[] = {"", "#", "\177EL", "MZ", "echo hello\n", " #!/bin/sh\n", "\n#!/bin/sh\n", "\xef\xbb\xbf#!/bin/sh\n"};
+	static const char *const contents[] = {
+		"", "#", "\177EL", "MZ", "echo hello\n", " #!/bin/sh\n", "\n#!/bin/sh\n", "\xef\xbb\xbf#!/bin/sh\n",
+	};
 	for (size_t i = 0; i < ARRAY_COUNT(contents); i++) {
 		script_write("program", contents[i]);
 		assert_says(assert_refused("./program", NULL, ERR_NO_EXEC), "must begin with");
@@ -191,7 +194,8 @@ static void test_damaged_binary(void **state)
 {
 	(void)state;
 	skip_under_valgrind();
-	file_write("program", SPAN_LITERAL("\177ELF, and behind it nothing that the kernel could take for a program"), 0755);
+	file_write("program", SPAN_LITERAL("\177ELF, and behind it nothing that the kernel could take for a "
+					   "program"), 0755);
 	_cleanup_program_ struct program *program = resolve("./program", NULL);
 	struct program_argv argv;
 	struct err err;
