@@ -1,6 +1,6 @@
 #include "cli/command.h"
 
-#include <errno.h>
+#include <string.h>
 
 static const char *json_text(const json_t *object, const char *key)
 {
@@ -70,6 +70,11 @@ static void outcome_tell(const struct plan *plan, const struct exec_outcome *out
 		notice("%s: %s", action, buf_text(&leaks));
 	if (outcome->writers_ended)
 		notice("%s: processes that outlived the program and still held its output were ended", action);
+	if (outcome->output_errno != 0)
+		notice("%s: the program's %s could not be written on: %s", action,
+		       outcome->output_stream == 1 ? "standard output" : "standard error", strerrordesc_np(outcome->output_errno));
+	if (outcome->stdin_is_writable)
+		notice("%s: the program could write to your terminal through its standard input, past the redaction", action);
 	if (outcome->tables_unlocked)
 		notice("%s: the tables for redaction did not fit into locked memory (ulimit -l) and could reach the swap", action);
 }

@@ -138,12 +138,12 @@ static json_t *leaks_json(const struct plan *plan, const struct exec_outcome *ou
 
 json_t *outcome_json(const struct plan *plan, const struct exec_outcome *outcome)
 {
-	return json_pack("{s:o, s:o, s:i, s:i, s:I, s:I, s:I, s:o, s:I, s:b, s:b}", "secrets", plan_secrets_json(plan), "program",
-			 program_json(plan->program), "status", outcome->status, "signal", outcome->signal, "milliseconds",
+	return json_pack("{s:o, s:o, s:i, s:i, s:I, s:I, s:I, s:o, s:I, s:b, s:b, s:b}", "secrets", plan_secrets_json(plan),
+			 "program", program_json(plan->program), "status", outcome->status, "signal", outcome->signal, "milliseconds",
 			 (json_int_t)outcome->milliseconds, "stdout_bytes", (json_int_t)outcome->stdout_bytes, "stderr_bytes",
 			 (json_int_t)outcome->stderr_bytes, "leaks", leaks_json(plan, outcome), "leak_total",
 			 (json_int_t)outcome->leak_total, "writers_ended", outcome->writers_ended ? 1 : 0, "tables_unlocked",
-			 outcome->tables_unlocked ? 1 : 0);
+			 outcome->tables_unlocked ? 1 : 0, "stdin_writable", outcome->stdin_is_writable ? 1 : 0);
 }
 
 json_t *failure_json(const struct plan *plan, const struct err *failure)

@@ -43,7 +43,7 @@ int exec_inherit(struct exec_inherited *out, struct err *err);
 enum exec_delivery { EXEC_TO_VARIABLE, EXEC_TO_FILE, EXEC_TO_STDIN };
 
 struct exec_secret {
-	const char *name;     // for the redaction label
+	const char *name;     // for sentences
 	const char *variable; // NULL for EXEC_TO_STDIN
 	enum exec_delivery delivery;
 	const struct secret *value;
@@ -55,6 +55,7 @@ struct exec_plan {
 	char *const *environment; // without secrets
 	const struct exec_secret *secrets;
 	size_t secret_count;
+	const struct redactor *redactor; // for exec_supervise: made of the values, in the order of the secrets
 	const struct exec_inherited *inherited;
 	struct sandbox_plan sandbox;
 };

@@ -102,14 +102,23 @@ static inline void scene_play(const struct scene *scene)
 	scene_require(exec_inherit(&inherited, &err) == 0);
 	const struct program_options options = {.path_list = "/usr/bin:/bin"};
 	report.code = program_resolve(scene->argv[0], &options, &program, &err);
-	struct exec_plan plan = {program, scene_strings(scene->argv), scene_strings(scene->environment), secrets, 0,
-				 &inherited, sandbox_plan_standard()};
+	struct exec_plan plan = {.program = program,
+				 .argv = scene_strings(scene->argv),
+				 .environment = scene_strings(scene->environment),
+				 .secrets = secrets,
+				 .inherited = &inherited,
+				 .sandbox = sandbox_plan_standard()};
+	struct redact_value values[SCENE_SECRETS_MAX];
+	struct redactor *redactor = NULL;
 	for (size_t i = 0; i < SCENE_SECRETS_MAX && scene->secrets[i].name; i++) {
 		struct secret *value;
 		scene_require(secret_copy(scene->secrets[i].value, &value, &err) == 0);
+		values[i] = (struct redact_value){scene->secrets[i].name, secret_span(value)};
 		secrets[plan.secret_count++] = (struct exec_secret){scene->secrets[i].name, scene->secrets[i].variable,
 								    scene->secrets[i].delivery, value};
 	}
+	scene_require(redactor_new(values, plan.secret_count, &redactor, &err) == 0);
+	plan.redactor = redactor;
 	if (report.code == 0 && scene->is_replaced)
 		report.code = exec_replace(&plan, &err);
 	else if (report.code == 0)
