@@ -71,10 +71,8 @@ static int script_name_choose(struct program *program, const char *found, struct
 	return program->script_name ? 0 : err_set(err, ERR_MEMORY, "out of memory");
 }
 
-static int program_open(const char *asked, const struct program_options *options, struct program **out,
-			char **out_interpreter, struct err *err)
+static int program_new(const char *asked, struct program **out, struct err *err)
 {
-	_cleanup_found_ struct found found = FOUND_INIT;
 	_cleanup_program_ struct program *program = calloc(1, sizeof(*program));
 	if (!program)
 		return err_set(err, ERR_MEMORY, "out of memory");
@@ -82,7 +80,15 @@ static int program_open(const char *asked, const struct program_options *options
 	program->asked = strdup(asked);
 	if (!program->asked)
 		return err_set(err, ERR_MEMORY, "out of memory");
-	int r = program_find(asked, options->path_list, &found, err);
+	*out = TAKE_PTR(program);
+	return 0;
+}
+
+static int program_open(struct program *program, const struct program_options *options, char **out_interpreter,
+			struct err *err)
+{
+	_cleanup_found_ struct found found = FOUND_INIT;
+	int r = program_find(program->asked, options->path_list, &found, err);
 	if (r < 0)
 		return r;
 	program->fd = TAKE_FD(found.fd);
@@ -93,11 +99,8 @@ static int program_open(const char *asked, const struct program_options *options
 		r = program_pin(program, options->by_path, err);
 	if (r == 0)
 		r = script_name_choose(program, found.name, err);
-	if (r == 0)
-		r = script_parse(program->fd, program->path, out_interpreter, &program->interpreter_argument, err);
-	if (r == 0)
-		*out = TAKE_PTR(program);
-	return r;
+	return r < 0 ? r
+		     : script_parse(program->fd, program->path, out_interpreter, &program->interpreter_argument, err);
 }
 
 static int interpreter_error(const struct program *program, struct err *err)
@@ -109,23 +112,33 @@ static int interpreter_error(const struct program *program, struct err *err)
 	return err_prefix(err, "the interpreter of %s", text_brief(span_text(program->path), brief, sizeof(brief)));
 }
 
+static int interpreter_open(struct program *program, const char *interpreter, const struct program_options *options,
+			    struct err *err)
+{
+	_cleanup_free_ char *nested = NULL;
+	int r = program_new(interpreter, &program->interpreter, err);
+	if (r == 0)
+		r = program_open(program->interpreter, options, &nested, err);
+	if (r < 0)
+		return interpreter_error(program, err);
+	return nested ? program_refuse(program->path, "its interpreter is itself a script; name a binary in its first "
+						      "line",
+				       err)
+		      : 0;
+}
+
 int program_resolve(const char *asked, const struct program_options *options, struct program **out, struct err *err)
 {
 	_cleanup_program_ struct program *program = NULL;
-	_cleanup_free_ char *interpreter = NULL, *nested = NULL;
-	int r = program_open(asked, options, &program, &interpreter, err);
-	if (r < 0)
-		return r;
-	if (interpreter) {
-		r = program_open(interpreter, options, &program->interpreter, &nested, err);
-		if (r < 0)
-			return interpreter_error(program, err);
-	}
-	if (nested)
-		return program_refuse(program->path, "its interpreter is itself a script; name a binary in its first "
-						     "line", err);
-	*out = TAKE_PTR(program);
-	return 0;
+	_cleanup_free_ char *interpreter = NULL;
+	int r = program_new(asked, &program, err);
+	if (r == 0)
+		r = program_open(program, options, &interpreter, err);
+	if (r == 0 && interpreter)
+		r = interpreter_open(program, interpreter, options, err);
+	if (r == 0)
+		*out = TAKE_PTR(program);
+	return r;
 }
 
 // --------------------------------------------------------------------------------------------------------- execution
