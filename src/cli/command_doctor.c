@@ -5,13 +5,6 @@ struct examination {
 	bool is_bad;
 };
 
-static const char *severity_name(enum finding_severity severity)
-{
-	static const char *const names[] = {
-		[FINDING_OK] = "ok", [FINDING_NOTE] = "note", [FINDING_WARN] = "warn", [FINDING_BAD] = "bad"};
-	return names[severity];
-}
-
 static int finding_print(void *context, const struct finding *finding)
 {
 	struct examination *examination = context;
@@ -24,9 +17,9 @@ static int finding_print(void *context, const struct finding *finding)
 	if (examination->array)
 		return json_array_append_new(examination->array,
 					     json_pack("{s:s, s:s, s:s, s:s, s:s}", "id", finding->id, "category", finding->category,
-						       "severity", severity_name(finding->severity), "text", buf_text(&text), "remedy",
+						       "severity", engine_severity_name(finding->severity), "text", buf_text(&text), "remedy",
 						       finding->remedy));
-	printf("[%-4s] %-18s %s\n", severity_name(finding->severity), finding->id, buf_text(&text));
+	printf("[%-4s] %-18s %s\n", engine_severity_name(finding->severity), finding->id, buf_text(&text));
 	if (finding->remedy[0])
 		printf("%26s-> %s\n", "", finding->remedy);
 	return 0;

@@ -25,6 +25,11 @@ __attribute__((format(printf, 6, 7))) static int doctor_tell(struct doctor *doct
 	return doctor->each(doctor->context, &finding);
 }
 
+const char *engine_severity_name(enum finding_severity severity)
+{
+	return finding_severity_name(severity);
+}
+
 struct tally {
 	size_t secrets;
 	size_t expired;

@@ -232,6 +232,8 @@ bool outcome_leaks_text(const struct plan *plan, const struct exec_outcome *outc
 // The plan as a JSON object for --explain; NULL when out of memory. The caller owns it.
 json_t *engine_explain(const struct plan *plan, struct err *err);
 
+// "ok", "note", "warn", "bad".
+const char *engine_severity_name(enum finding_severity severity);
 // True when a secret has expired by now.
 bool entry_is_expired(const struct vault_entry *entry);
 // "1-7", "8-15", … : how large a value is, without telling its size.
