@@ -6,8 +6,13 @@
 //  - Every change of confirmed rows happens between vault_begin and vault_commit while unlocked, and renews hash tree,
 //    generation and state MAC in the same store transaction: after a crash the old or the new state is there.
 //  - What does not verify is ERR_DAMAGED and is never repaired in silence.
+//  - A change that fails between its first and its last row spoils its transaction: vault_commit then refuses and rolls
+//    back (ERR_SYSTEM). One that is refused before it wrote anything (ERR_EXISTS, ERR_LIMIT, ...) does not.
 //  - A value deposited while locked is *unconfirmed*: it is kept apart from the confirmed rows and vault_reveal never
 //    returns it.
+//  - Calls out of order (a change without vault_begin, vault_begin or vault_unlock in an `each` callback) are ERR_USAGE.
+//  - A vault must not be used across fork, and while it is open the process must not open and close vault.db by other
+//    means (store.h). SIGXFSZ should be ignored, so that a file size limit is an error and not the end of the process.
 #pragma once
 
 #include "crypto/crypto.h"
@@ -76,7 +81,8 @@ int vault_open(const char *dir, struct vault **out, struct err *err);
 int vault_unlock(struct vault *vault, const struct secret *passphrase, struct err *err);
 bool vault_is_unlocked(const struct vault *vault);
 // Wipes the key that opens values and keeps the one that renews the state: for a supervisor that has opened what it
-// needs. vault_reveal is ERR_LOCKED from then on.
+// needs. It still counts as unlocked, can store and change metadata; vault_reveal and what has to open a value (rename,
+// copy, rollback_to, confirm) are ERR_LOCKED from then on.
 void vault_narrow(struct vault *vault);
 struct vault *vault_close(struct vault *vault); // wipes keys, rolls back an open transaction; NULL allowed; returns NULL
 void vault_close_ptr(struct vault **vault);
@@ -92,14 +98,17 @@ int vault_commit(struct vault *vault, const struct vault_anchor *anchor, struct 
 void vault_rollback(struct vault *vault); // harmless when no transaction is open
 // The anchor as last stored; verified when unlocked.
 int vault_anchor_get(struct vault *vault, struct vault_anchor *out, struct err *err);
-uint64_t vault_generation(const struct vault *vault);
+uint64_t vault_generation(const struct vault *vault); // as last read or written
 
 // --- reading (each verifies the rows it uses when unlocked, and takes O(log n))
 
 int vault_find(struct vault *vault, const char *name, struct vault_entry *out, struct err *err); // ERR_NOT_FOUND
-// Calls `each` in order of name; a non-zero return stops and is returned. `entry` is valid during the call only.
+// Calls `each` in order of name (bytewise); a non-zero return stops and is returned. `entry` is valid during the call
+// only. O(n), also when unlocked: each entry is verified before its call, but that one was deleted can show only at the
+// end (ERR_DAMAGED).
 int vault_list(struct vault *vault, int (*each)(void *context, const struct vault_entry *entry), void *context,
 	       struct err *err);
+// Oldest version first; none for a name that has only an unconfirmed value.
 int vault_history(struct vault *vault, const char *name,
 		  int (*each)(void *context, const struct vault_version *version), void *context, struct err *err);
 // Decrypts a confirmed version (0: the current one). ERR_NOT_FOUND, ERR_LOCKED, ERR_DAMAGED; ERR_DENIED when only an
@@ -117,15 +126,19 @@ int vault_put(struct vault *vault, const char *name, struct span value, const st
 // has one waiting, unless `replace`.
 int vault_deposit(struct vault *vault, const char *name, struct span value, const struct vault_meta *meta, bool is_weak,
 		  bool replace, struct err *err);
-int vault_confirm(struct vault *vault, const char *name, struct err *err); // deposit becomes the current version
+// The deposit becomes the current version. ERR_NOT_FOUND; ERR_DAMAGED when it does not open: discard it then.
+int vault_confirm(struct vault *vault, const char *name, struct err *err);
 int vault_discard(struct vault *vault, const char *name, struct err *err); // works locked
 int vault_set_meta(struct vault *vault, const char *name, const struct vault_meta *meta, struct err *err);
-int vault_rename(struct vault *vault, const char *from, const char *to, struct err *err); // versions move too
+// Versions move too. ERR_EXISTS; ERR_DENIED while an unconfirmed value waits for `from`.
+int vault_rename(struct vault *vault, const char *from, const char *to, struct err *err);
 int vault_copy(struct vault *vault, const char *from, const char *to, struct err *err);   // current version, metadata
 int vault_remove(struct vault *vault, const char *name, struct err *err); // with all versions and a waiting deposit
-// Makes `version` the current one, as a new version; history is never rewritten.
+// Makes `version` the current one, as a new version; history is never rewritten. ERR_NOT_FOUND; ERR_EXISTS when it is
+// the current one.
 int vault_rollback_to(struct vault *vault, const char *name, uint32_t version, struct err *err);
 
-// Small sealed settings under the state MAC (counters, later rules). `out` is empty when there is none.
+// Small sealed settings under the state MAC (counters, later rules), at most 65536 bytes, by keys that follow the rule
+// for names. `out` stays empty when there is none; storing an empty value takes the setting away.
 int vault_setting_get(struct vault *vault, const char *key, struct buf *out, struct err *err);
 int vault_setting_put(struct vault *vault, const char *key, struct span value, struct err *err);

@@ -64,7 +64,7 @@ static int change_load(struct vault *vault, const char *name, struct vault_entry
 // A name that nothing may have yet.
 static int name_check_free(struct vault *vault, const char *name, struct err *err)
 {
-	struct vault_entry entry;
+	struct vault_entry entry = {0};
 	struct err absent;
 	int r = name_check(name, err);
 	if (r < 0)
@@ -109,7 +109,7 @@ int vault_put(struct vault *vault, const char *name, struct span value, const st
 
 int vault_set_meta(struct vault *vault, const char *name, const struct vault_meta *meta, struct err *err)
 {
-	struct vault_entry entry;
+	struct vault_entry entry = {0};
 	int r = change_load(vault, name, &entry, err);
 	if (r == 0)
 		r = meta_apply(&entry, meta, NULL, err);
@@ -126,7 +126,7 @@ static int version_move(struct vault *vault, const struct vault_entry *from, con
 {
 	_cleanup_buf_ struct buf body = BUF_INIT(STORE_BODY_BYTES_MAX);
 	_cleanup_secret_ struct secret *value = NULL;
-	struct version_record record;
+	struct version_record record = {0};
 	int r = version_load(vault, from, number, &body, &record, err);
 	if (r == 0)
 		r = version_open(vault, from, number, NULL, &value, err);
@@ -138,7 +138,7 @@ static int version_move(struct vault *vault, const struct vault_entry *from, con
 
 int vault_rename(struct vault *vault, const char *from, const char *to, struct err *err)
 {
-	struct vault_entry entry;
+	struct vault_entry entry = {0};
 	int r = change_load(vault, from, &entry, err);
 	if (r == 0)
 		r = vault_need_box(vault, err);
@@ -164,7 +164,7 @@ int vault_rename(struct vault *vault, const char *from, const char *to, struct e
 int vault_copy(struct vault *vault, const char *from, const char *to, struct err *err)
 {
 	_cleanup_secret_ struct secret *value = NULL;
-	struct vault_entry entry;
+	struct vault_entry entry = {0};
 	int r = change_load(vault, from, &entry, err);
 	if (r == 0)
 		r = name_check_free(vault, to, err);
@@ -196,7 +196,7 @@ static int versions_remove(struct vault *vault, const struct vault_entry *entry,
 
 int vault_remove(struct vault *vault, const char *name, struct err *err)
 {
-	struct vault_entry entry;
+	struct vault_entry entry = {0};
 	int r = change_load(vault, name, &entry, err);
 	if (r == ERR_DENIED)
 		return vault_discard(vault, name, err);
@@ -212,7 +212,7 @@ int vault_remove(struct vault *vault, const char *name, struct err *err)
 int vault_rollback_to(struct vault *vault, const char *name, uint32_t version, struct err *err)
 {
 	_cleanup_secret_ struct secret *value = NULL;
-	struct vault_entry entry;
+	struct vault_entry entry = {0};
 	uint8_t flags = 0;
 	int r = change_load(vault, name, &entry, err);
 	if (r < 0)

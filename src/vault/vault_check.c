@@ -22,12 +22,12 @@ static int check_slot(struct checking *checking, const struct store_row *row, st
 static int check_secret(struct checking *checking, const struct store_row *row, struct err *err)
 {
 	struct vault *vault = checking->vault;
-	struct vault_entry entry;
+	struct vault_entry entry = {0};
 	int r = secret_decode(row->key, row->body, &entry, err);
 	for (uint32_t i = 0; r == 0 && i < entry.version_count; i++) {
 		_cleanup_buf_ struct buf body = BUF_INIT(STORE_BODY_BYTES_MAX);
 		_cleanup_secret_ struct secret *value = NULL;
-		struct version_record record;
+		struct version_record record = {0};
 		uint32_t number = version_first(&entry) + i;
 		if (vault->keys && !vault->is_narrow)
 			r = version_open(vault, &entry, number, NULL, &value, err);
@@ -41,7 +41,7 @@ static int check_secret(struct checking *checking, const struct store_row *row, 
 static int check_version(struct checking *checking, const struct store_row *row, struct err *err)
 {
 	(void)checking;
-	struct version_record record;
+	struct version_record record = {0};
 	return version_decode(row->key, row->body, &record, err);
 }
 
@@ -61,7 +61,7 @@ static int check_deposit(void *context, const struct store_row *row, struct err 
 {
 	struct checking *checking = context;
 	_cleanup_secret_ struct secret *value = NULL;
-	struct deposit_record deposit;
+	struct deposit_record deposit = {0};
 	int r = deposit_decode(row->key, row->body, &deposit, err);
 	if (r == 0 && checking->vault->keys && !checking->vault->is_narrow)
 		r = deposit_open(checking->vault, &deposit, &value, err);

@@ -36,7 +36,7 @@ int deposit_open(struct vault *vault, const struct deposit_record *deposit, stru
 
 static int deposit_check_free(struct vault *vault, const char *name, struct err *err)
 {
-	struct vault_entry entry;
+	struct vault_entry entry = {0};
 	struct err absent;
 	int r = secret_load(vault, span_text(name), &entry, &absent);
 	if (r == 0)
@@ -107,7 +107,7 @@ int vault_confirm(struct vault *vault, const char *name, struct err *err)
 {
 	_cleanup_buf_ struct buf body = BUF_INIT(STORE_BODY_BYTES_MAX);
 	_cleanup_secret_ struct secret *value = NULL;
-	struct deposit_record deposit;
+	struct deposit_record deposit = {0};
 	int r = change_start(vault, true, err);
 	if (r == 0)
 		r = name_check(name, err);

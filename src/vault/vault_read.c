@@ -42,7 +42,7 @@ int version_open(struct vault *vault, const struct vault_entry *entry, uint32_t 
 		 struct secret **out, struct err *err)
 {
 	_cleanup_buf_ struct buf body = BUF_INIT(STORE_BODY_BYTES_MAX);
-	struct version_record record;
+	struct version_record record = {0};
 	int r = vault_need_box(vault, err);
 	if (r == 0)
 		r = version_load(vault, entry, version, &body, &record, err);
@@ -80,7 +80,7 @@ int vault_find(struct vault *vault, const char *name, struct vault_entry *out, s
 	}
 	if (has_deposit(vault, span_text(name))) {
 		_cleanup_buf_ struct buf body = BUF_INIT(STORE_BODY_BYTES_MAX);
-		struct deposit_record deposit;
+		struct deposit_record deposit = {0};
 		int pending = deposit_load(vault, span_text(name), &body, &deposit, err);
 		if (pending < 0)
 			return pending;
@@ -112,7 +112,7 @@ static void listing_done(struct listing *listing)
 static int listing_note_deposit(void *context, const struct store_row *row, struct err *err)
 {
 	struct listing *listing = context;
-	struct deposit_record deposit;
+	struct deposit_record deposit = {0};
 	int r = deposit_decode(row->key, row->body, &deposit, err);
 	return r < 0 ? r : buf_append(&listing->waiting, span_of(deposit.entry.name, row->key.len + 1), err);
 }
@@ -125,7 +125,7 @@ static int listing_emit_before(struct listing *listing, const char *name, struct
 		if (name && strcmp(waiting, name) >= 0)
 			return 0;
 		_cleanup_buf_ struct buf body = BUF_INIT(STORE_BODY_BYTES_MAX);
-		struct deposit_record deposit;
+		struct deposit_record deposit = {0};
 		int r = deposit_load(listing->vault, span_text(waiting), &body, &deposit, err);
 		if (r == 0)
 			r = listing->each(listing->context, &deposit.entry);
@@ -139,7 +139,7 @@ static int listing_emit_before(struct listing *listing, const char *name, struct
 static int listing_emit_secret(void *context, const struct store_row *row, struct err *err)
 {
 	struct listing *listing = context;
-	struct vault_entry entry;
+	struct vault_entry entry = {0};
 	int r = secret_decode(row->key, row->body, &entry, err);
 	if (r == 0 && listing->vault->keys)
 		r = tree_image_match(&listing->image, row, err);
@@ -150,7 +150,7 @@ static int listing_emit_secret(void *context, const struct store_row *row, struc
 	const char *waiting = buf_text(&listing->waiting) + listing->waiting_at;
 	if (listing->waiting_at < listing->waiting.len && strcmp(waiting, entry.name) == 0) {
 		_cleanup_buf_ struct buf body = BUF_INIT(STORE_BODY_BYTES_MAX);
-		struct deposit_record deposit;
+		struct deposit_record deposit = {0};
 		r = deposit_load(listing->vault, row->key, &body, &deposit, err);
 		if (r < 0)
 			return r;
@@ -189,7 +189,7 @@ int vault_history(struct vault *vault, const char *name,
 		  int (*each)(void *context, const struct vault_version *version), void *context, struct err *err)
 {
 	_cleanup_scope_ struct vault_scope scope = {0};
-	struct vault_entry entry;
+	struct vault_entry entry = {0};
 	struct err absent;
 	int r = name_check(name, err);
 	if (r == 0)
@@ -203,7 +203,7 @@ int vault_history(struct vault *vault, const char *name,
 		*err = absent;
 	for (uint32_t i = 0; r == 0 && i < entry.version_count; i++) {
 		_cleanup_buf_ struct buf body = BUF_INIT(STORE_BODY_BYTES_MAX);
-		struct version_record record;
+		struct version_record record = {0};
 		uint32_t number = version_first(&entry) + i;
 		r = version_load(vault, &entry, number, &body, &record, err);
 		if (r < 0)
@@ -220,7 +220,7 @@ int vault_history(struct vault *vault, const char *name,
 int vault_reveal(struct vault *vault, const char *name, uint32_t version, struct secret **out, struct err *err)
 {
 	_cleanup_scope_ struct vault_scope scope = {0};
-	struct vault_entry entry;
+	struct vault_entry entry = {0};
 	int r = vault_need_box(vault, err);
 	if (r == 0)
 		r = name_check(name, err);

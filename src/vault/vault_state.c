@@ -37,9 +37,9 @@ int state_read(struct vault *vault, struct err *err)
 {
 	_cleanup_buf_ struct buf body = BUF_INIT(STORE_BODY_BYTES_MAX);
 	struct span none = {0};
-	struct span authenticated;
-	struct span mac;
-	struct vault_state state;
+	struct span authenticated = {0};
+	struct span mac = {0};
+	struct vault_state state = {0};
 	int r = store_row_get(vault->store, KIND_STATE, STATE_KEY, &body, err);
 	if (r == ERR_NOT_FOUND)
 		return row_damaged(KIND_STATE, none, "is missing", err);
