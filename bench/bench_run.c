@@ -1,6 +1,7 @@
 // bench_run DIR COUNT: in a fresh vault of COUNT secrets under DIR, times a whole `run -- /bin/true` with one secret below the
 // passphrase's own cost (open, unlock by root key, plan, intent, start, outcome), beside plain fork and exec, in turns; one
 // line of JSON, microseconds, medians.
+#include "bench.h"
 #include "engine/engine_internal.h"
 #include "vault/vault_internal.h"
 
@@ -8,30 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define ROUNDS 41
 #define COUNT_MAX 1000000
-
-static double now_us(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
-}
-
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-	return (x > y) - (x < y);
-}
-
-static double median(double values[ROUNDS])
-{
-	qsort(values, ROUNDS, sizeof(double), compare);
-	return values[ROUNDS / 2];
-}
 
 static void ignore_notice(const char *sentence)
 {
@@ -95,7 +76,7 @@ static int measure(struct engine *engine, const struct secret *root, const struc
 		sealed[i] = now_us() - start;
 	}
 	if (r == 0)
-		printf("{\"secrets\": %" PRIu64 ", \"plain_us\": %.0f, \"run_us\": %.0f}\n", count, median(plain), median(sealed));
+		printf("{\"secrets\": %" PRIu64 ", \"plain_us\": %.0f, \"run_us\": %.0f}\n", count, median(plain, ROUNDS), median(sealed, ROUNDS));
 	return r;
 }
 

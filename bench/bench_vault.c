@@ -1,13 +1,13 @@
 // bench_vault DIR COUNT PASSPHRASE: makes a vault of COUNT secrets in DIR, in one transaction, and measures it; one
 // line of JSON: stores per second, and microseconds (medians) for opening, unlocking below the passphrase's own cost,
 // one value, and a list, locked and unlocked. With COUNT 10 and 100000 the first three must cost the same.
+#include "bench.h"
 #include "vault/vault_internal.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define ROUNDS 15
 #define COUNT_MAX 1000000
@@ -20,25 +20,6 @@ struct figures {
 	double list_us;
 	double list_unlocked_us;
 };
-
-static double now_us(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
-}
-
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-	return (x > y) - (x < y);
-}
-
-static double median(double values[ROUNDS])
-{
-	qsort(values, ROUNDS, sizeof(double), compare);
-	return values[ROUNDS / 2];
-}
 
 static const char *name_of(uint64_t number, char out[64])
 {
@@ -110,11 +91,11 @@ static int measure(const char *dir, const struct secret *root, uint64_t count, s
 		samples[3][i] = once.list_us;
 		samples[4][i] = once.list_unlocked_us;
 	}
-	out->open_us = median(samples[0]);
-	out->unlock_us = median(samples[1]);
-	out->reveal_us = median(samples[2]);
-	out->list_us = median(samples[3]);
-	out->list_unlocked_us = median(samples[4]);
+	out->open_us = median(samples[0], ROUNDS);
+	out->unlock_us = median(samples[1], ROUNDS);
+	out->reveal_us = median(samples[2], ROUNDS);
+	out->list_us = median(samples[3], ROUNDS);
+	out->list_unlocked_us = median(samples[4], ROUNDS);
 	return 0;
 }
 

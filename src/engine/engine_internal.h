@@ -34,7 +34,10 @@ void session_done(struct session *session);
 int session_open(struct engine *engine, struct session *out, struct err *err);
 // Unlocks with this passphrase; a wrong one is recorded in the log.
 int session_unlock(struct session *session, const struct secret *passphrase, struct err *err);
-// session_open, passphrase_get, session_unlock.
+// session_open, passphrase_get, session_unlock. That the names exist is checked before the passphrase is asked for: a typing
+// mistake should not cost a passphrase. ERR_NOT_FOUND.
+int session_open_named(struct engine *engine, const struct engine_unlock *unlock, const char *const names[], size_t count,
+		       struct session *out, struct err *err);
 int session_open_unlocked(struct engine *engine, const struct engine_unlock *unlock, struct session *out,
 			  struct err *err);
 // Unlocked: the log holds what the vault anchored, and nothing in it is from a later state of the vault. ERR_DAMAGED.

@@ -10,6 +10,21 @@ int engine_audit_query(struct engine *engine, const struct audit_filter *filter,
 	return r < 0 ? r : audit_query(audit, filter, each, context, err);
 }
 
+// Opens vault and log inside a transaction, so that no writer moves log and anchor between two looks.
+static int log_open(struct engine *engine, const struct engine_unlock *unlock, struct session *out, struct audit_head *anchor,
+		    struct err *err)
+{
+	struct vault_anchor stored;
+	int r = session_open_unlocked(engine, unlock, out, err);
+	if (r == 0)
+		r = vault_begin(out->vault, err);
+	if (r == 0)
+		r = vault_anchor_get(out->vault, &stored, err);
+	if (r == 0)
+		*anchor = head_from_anchor(&stored);
+	return r;
+}
+
 int engine_audit_verify(struct engine *engine, const struct engine_unlock *unlock, struct engine_audit_report *out,
 			struct err *err)
 {
@@ -24,21 +39,15 @@ int engine_audit_verify(struct engine *engine, const struct engine_unlock *unloc
 		return r;
 	}
 	_cleanup_session_ struct session session = {0};
-	struct vault_anchor anchor;
-	int r = session_open_unlocked(engine, unlock, &session, err);
-	// Inside a transaction, so that no writer moves log and anchor between the two looks.
-	if (r == 0)
-		r = vault_begin(session.vault, err);
-	if (r == 0)
-		r = vault_anchor_get(session.vault, &anchor, err);
+	struct audit_head head;
+	int r = log_open(engine, unlock, &session, &head, err);
 	if (r < 0)
 		return r;
-	struct audit_head head = head_from_anchor(&anchor);
 	r = audit_verify(session.audit, &head, &report.log, err);
 	if (r == 0)
 		r = session_check_log(&session, err);
 	report.anchor_checked = true;
-	report.anchor_count = anchor.count;
+	report.anchor_count = head.count;
 	if (r == 0)
 		*out = report;
 	return r;
@@ -66,7 +75,7 @@ static int accept_ask(struct err *err)
 }
 
 // What the vault expected goes into the record that begins the new stretch.
-static json_t *accept_fields(const struct vault_anchor *anchor, const struct err *found)
+static json_t *accept_fields(const struct audit_head *anchor, const struct err *found)
 {
 	char hex[DIGEST_HEX_BYTES];
 	digest_hex(anchor->hash, hex);
@@ -77,17 +86,12 @@ static json_t *accept_fields(const struct vault_anchor *anchor, const struct err
 int engine_audit_accept(struct engine *engine, const struct engine_unlock *unlock, bool yes, struct err *err)
 {
 	_cleanup_session_ struct session session = {0};
-	struct vault_anchor anchor;
+	struct audit_head head;
 	struct audit_report report;
 	struct err found;
-	int r = session_open_unlocked(engine, unlock, &session, err);
-	if (r == 0)
-		r = vault_begin(session.vault, err);
-	if (r == 0)
-		r = vault_anchor_get(session.vault, &anchor, err);
+	int r = log_open(engine, unlock, &session, &head, err);
 	if (r < 0)
 		return r;
-	struct audit_head head = head_from_anchor(&anchor);
 	if (audit_verify(session.audit, &head, &report, &found) == 0 && session_check_log(&session, &found) == 0)
 		return err_set(err, ERR_EXISTS, "the log matches the vault; there is nothing to accept");
 	session_rollback(&session);
@@ -98,5 +102,5 @@ int engine_audit_accept(struct engine *engine, const struct engine_unlock *unloc
 	struct err chain;
 	if (r == 0 && audit_verify(session.audit, NULL, &report, &chain) < 0)
 		r = audit_set_aside(session.audit, err);
-	return r < 0 ? r : session_commit(&session, "audit.accept", accept_fields(&anchor, &found), err);
+	return r < 0 ? r : session_commit(&session, "audit.accept", accept_fields(&head, &found), err);
 }

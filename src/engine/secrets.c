@@ -155,60 +155,32 @@ int engine_history(struct engine *engine, const char *name,
 	return r < 0 ? r : vault_history(vault, name, each, context, err);
 }
 
-// The names exist (or not) before the passphrase is asked for: a typing mistake should not cost half a second and a secret.
-static int session_open_named(struct engine *engine, const struct engine_unlock *unlock, const char *const names[], size_t count,
-			      struct session *out, struct err *err)
+typedef int name_change(struct vault *vault, const char *from, const char *to, struct err *err);
+
+static int engine_change_name(struct engine *engine, const struct engine_unlock *unlock, const char *from, const char *to,
+			      const char *kind, name_change *change, struct err *err)
 {
 	_cleanup_session_ struct session session = {0};
-	int r = session_open(engine, &session, err);
-	for (size_t i = 0; r == 0 && i < count; i++) {
-		struct vault_entry entry;
-		r = name_check(names[i], err);
-		if (r == 0)
-			r = vault_find(session.vault, names[i], &entry, err);
-	}
-	_cleanup_secret_ struct secret *passphrase = NULL;
+	int r = name_check(to, err);
 	if (r == 0)
-		r = passphrase_get(unlock, "Passphrase: ", &passphrase, err);
+		r = session_open_named(engine, unlock, &from, 1, &session, err);
 	if (r == 0)
-		r = session_unlock(&session, passphrase, err);
-	if (r < 0)
-		return r;
-	*out = session;
-	session = (struct session){0};
-	return 0;
+		r = session_begin(&session, err);
+	if (r == 0)
+		r = change(session.vault, from, to, err);
+	return r < 0 ? r : session_commit(&session, kind, json_pack("{s:s, s:s}", "secret", from, "to", to), err);
 }
 
 int engine_rename(struct engine *engine, const struct engine_unlock *unlock, const char *from, const char *to,
 		  struct err *err)
 {
-	_cleanup_session_ struct session session = {0};
-	int r = name_check(to, err);
-	if (r == 0)
-		r = session_open_named(engine, unlock, &from, 1, &session, err);
-	if (r == 0)
-		r = session_begin(&session, err);
-	if (r == 0)
-		r = vault_rename(session.vault, from, to, err);
-	if (r < 0)
-		return r;
-	return session_commit(&session, "secret.rename", json_pack("{s:s, s:s}", "secret", from, "to", to), err);
+	return engine_change_name(engine, unlock, from, to, "secret.rename", vault_rename, err);
 }
 
 int engine_copy(struct engine *engine, const struct engine_unlock *unlock, const char *from, const char *to,
 		struct err *err)
 {
-	_cleanup_session_ struct session session = {0};
-	int r = name_check(to, err);
-	if (r == 0)
-		r = session_open_named(engine, unlock, &from, 1, &session, err);
-	if (r == 0)
-		r = session_begin(&session, err);
-	if (r == 0)
-		r = vault_copy(session.vault, from, to, err);
-	if (r < 0)
-		return r;
-	return session_commit(&session, "secret.copy", json_pack("{s:s, s:s}", "secret", from, "to", to), err);
+	return engine_change_name(engine, unlock, from, to, "secret.copy", vault_copy, err);
 }
 
 // Asks on the terminal; ERR_DENIED for no.

@@ -37,14 +37,20 @@ int session_unlock(struct session *session, const struct secret *passphrase, str
 	return r;
 }
 
-int session_open_unlocked(struct engine *engine, const struct engine_unlock *unlock, struct session *out, struct err *err)
+int session_open_named(struct engine *engine, const struct engine_unlock *unlock, const char *const names[], size_t count,
+		       struct session *out, struct err *err)
 {
 	_cleanup_session_ struct session session = {0};
 	int r = session_open(engine, &session, err);
-	if (r < 0)
-		return r;
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		struct vault_entry entry;
+		r = name_check(names[i], err);
+		if (r == 0)
+			r = vault_find(session.vault, names[i], &entry, err);
+	}
 	_cleanup_secret_ struct secret *passphrase = NULL;
-	r = passphrase_get(unlock, "Passphrase: ", &passphrase, err);
+	if (r == 0)
+		r = passphrase_get(unlock, "Passphrase: ", &passphrase, err);
 	if (r == 0)
 		r = session_unlock(&session, passphrase, err);
 	if (r < 0)
@@ -52,6 +58,11 @@ int session_open_unlocked(struct engine *engine, const struct engine_unlock *unl
 	*out = session;
 	session = (struct session){0};
 	return 0;
+}
+
+int session_open_unlocked(struct engine *engine, const struct engine_unlock *unlock, struct session *out, struct err *err)
+{
+	return session_open_named(engine, unlock, NULL, 0, out, err);
 }
 
 struct vault_anchor anchor_from_head(const struct audit_head *head)
