@@ -111,13 +111,12 @@ bool name_is_valid(struct span name)
 
 int name_check(const char *name, struct err *err)
 {
-	char brief[64];
 	if (name_is_valid(span_text(name)))
 		return 0;
+	// What was given is not repeated: it may be a value that was typed where a name belongs, as in NAME=VALUE.
 	return err_set(err, ERR_USAGE,
-		       "'%s' cannot be the name of a secret: letters, digits, '.', '_' and '-', a letter or digit first, "
-		       "'/' between parts",
-		       text_brief(span_text(name), brief, sizeof(brief)));
+		       "what was given cannot be the name of a secret: letters, digits, '.', '_' and '-', a letter or digit "
+		       "first, '/' between parts");
 }
 
 bool variable_is_valid(struct span name)

@@ -127,6 +127,12 @@ static int name_compare(const void *a, const void *b)
 	return strcmp(*left, *right);
 }
 
+// What was given is not repeated: it may be a value that was typed where a name belongs, as in -s NAME=VALUE.
+static int variable_name_refuse(struct err *err)
+{
+	return err_set(err, ERR_USAGE, "what was given cannot be the name of a variable: letters, digits and '_', no digit first");
+}
+
 static int keep_check(const char *const keep[], size_t keep_count, struct err *err)
 {
 	for (size_t i = 0; i < keep_count; i++) {
@@ -134,9 +140,7 @@ static int keep_check(const char *const keep[], size_t keep_count, struct err *e
 		struct span name = span_text(keep[i]);
 		text_brief(name, brief, sizeof(brief));
 		if (!variable_is_valid(name))
-			return err_set(err, ERR_USAGE, "'%s' cannot be the name of a variable: letters, digits and "
-						       "'_', no digit first",
-				       brief);
+			return variable_name_refuse(err);
 		if (span_has_prefix(name, SPAN_LITERAL("ENVSEAL_")) || span_is_equal(name, SPAN_LITERAL("PATH")))
 			return err_set(err, ERR_USAGE, "%s cannot be kept as it is: %s", brief,
 				       brief[0] == 'P' ? "it is always cleaned; name the program by its path instead"
@@ -180,11 +184,8 @@ static int variable_refuse(struct span name, struct err *err)
 
 static int variable_check_name(struct span name, struct err *err)
 {
-	char brief[64];
 	if (!variable_is_valid(name))
-		return err_set(err, ERR_USAGE, "'%s' cannot be the name of a variable: letters, digits and '_', no "
-					       "digit first",
-			       text_brief(name, brief, sizeof(brief)));
+		return variable_name_refuse(err);
 	if (span_is_equal(name, SPAN_LITERAL("PATH")) || span_is_equal(name, SPAN_LITERAL("HOME")))
 		return variable_refuse(name, err);
 	return 0;
