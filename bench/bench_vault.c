@@ -81,7 +81,7 @@ static int measure(const char *dir, const struct secret *root, uint64_t count, s
 {
 	double samples[5][ROUNDS];
 	for (size_t i = 0; i < ROUNDS; i++) {
-		struct figures once;
+		struct figures once = {0};
 		int r = measure_once(dir, root, count, &once, err);
 		if (r < 0)
 			return r;
