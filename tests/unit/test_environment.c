@@ -581,7 +581,8 @@ static void test_sentences_are_inert(void **state)
 	struct err err = {0};
 	assert_int_equal(variable_check_secret("\033[2Jx", &err), ERR_USAGE);
 	assert_null(strchr(err.text, '\033'));
-	assert_non_null(strstr(err.text, "\\x1b"));
+	// It may be a value that was typed where a name belongs.
+	assert_null(strstr(err.text, "2Jx"));
 	assert_int_equal(variable_check_secret("LD_PRELOAD", &err), ERR_USAGE);
 	assert_non_null(strstr(err.text, "LD_PRELOAD"));
 }
