@@ -3,27 +3,39 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Appends printable text of an argument to the buffer: the sink of the filter below.
-static int argument_sink(void *context, struct span bytes, struct err *err)
+// Appends printable text to the buffer: the sink of the filter below.
+static int printable_sink(void *context, struct span bytes, struct err *err)
 {
 	return text_printable(bytes, context, err);
 }
 
-// The argument with the run's own secrets masked, in printable form. Longer ones are cut: the fingerprint is exact.
-static json_t *argument_json(const struct redactor *redactor, const char *argument)
+static json_t *printable_json(const char *text)
 {
-	_cleanup_buf_ struct buf text = BUF_INIT(RECORD_ARGUMENT_BYTES_MAX);
-	_cleanup_filter_ struct filter *filter = NULL;
-	struct redact_sink sink = {.write = argument_sink, .context = &text};
+	_cleanup_buf_ struct buf out = BUF_INIT(4 * RECORD_ARGUMENT_BYTES_MAX);
 	struct err err;
+	if (text_printable(span_text(text), &out, &err) < 0)
+		return json_string("(too long)");
+	return json_string(buf_text(&out));
+}
+
+// The text with the run's own secrets masked, in printable form: arguments, and folders and programs too, which may be
+// called after what is in them. Longer ones are cut: the fingerprint is exact.
+static json_t *masked_json(const struct redactor *redactor, const char *text)
+{
+	_cleanup_buf_ struct buf out = BUF_INIT(RECORD_ARGUMENT_BYTES_MAX);
+	_cleanup_filter_ struct filter *filter = NULL;
+	struct redact_sink sink = {.write = printable_sink, .context = &out};
+	struct err err;
+	if (!redactor)
+		return printable_json(text);
 	int r = filter_new(redactor, &sink, &filter, &err);
 	if (r == 0)
-		r = filter_feed(filter, span_text(argument), &err);
+		r = filter_feed(filter, span_text(text), &err);
 	if (r == 0)
 		r = filter_end(filter, &err);
 	if (r == ERR_LIMIT)
-		return json_sprintf("%s...", buf_text(&text));
-	return r == 0 ? json_string(buf_text(&text)) : NULL;
+		return json_sprintf("%s...", buf_text(&out));
+	return r == 0 ? json_string(buf_text(&out)) : NULL;
 }
 
 static json_t *argv_json(const struct redactor *redactor, char *const argv[])
@@ -31,7 +43,7 @@ static json_t *argv_json(const struct redactor *redactor, char *const argv[])
 	json_t *array = json_array();
 	size_t bytes = 0;
 	for (size_t i = 0; array && argv[i]; i++) {
-		json_t *argument = argument_json(redactor, argv[i]);
+		json_t *argument = masked_json(redactor, argv[i]);
 		bytes += argument ? json_string_length(argument) + 3 : 0;
 		if (argument && bytes > RECORD_ARGV_BYTES_MAX) {
 			json_decref(argument);
@@ -46,23 +58,14 @@ static json_t *argv_json(const struct redactor *redactor, char *const argv[])
 	return array;
 }
 
-static json_t *printable_json(const char *text)
-{
-	_cleanup_buf_ struct buf out = BUF_INIT(4 * RECORD_ARGUMENT_BYTES_MAX);
-	struct err err;
-	if (text_printable(span_text(text), &out, &err) < 0)
-		return json_string("(too long)");
-	return json_string(buf_text(&out));
-}
-
-json_t *program_json(const struct program *program)
+json_t *program_json(const struct program *program, const struct redactor *redactor)
 {
 	char hex[DIGEST_HEX_BYTES];
 	digest_hex(program->digest, hex);
-	json_t *object = json_pack("{s:o, s:s, s:I, s:s}", "path", printable_json(program->path), "digest", hex, "size",
+	json_t *object = json_pack("{s:o, s:s, s:I, s:s}", "path", masked_json(redactor, program->path), "digest", hex, "size",
 				   (json_int_t)program->size, "binding", program_binding(program));
 	if (object && program->interpreter)
-		json_object_set_new(object, "interpreter", program_json(program->interpreter));
+		json_object_set_new(object, "interpreter", program_json(program->interpreter, redactor));
 	return object;
 }
 
@@ -113,11 +116,11 @@ json_t *plan_json(const struct plan *plan, const struct redactor *redactor)
 	argv_fingerprint(plan->argv, fingerprint);
 	digest_hex(fingerprint, hex);
 	return json_pack("{s:o, s:o, s:o, s:s, s:o, s:s, s:o, s:o, s:o*}", "secrets", plan_secrets_json(plan), "program",
-			 program_json(plan->program), "argv", argv_json(redactor, plan->argv), "argv_digest", hex, "directory",
-			 printable_json(plan->directory), "tier", plan->sandbox.tier, "kept",
+			 program_json(plan->program, redactor), "argv", argv_json(redactor, plan->argv), "argv_digest", hex, "directory",
+			 masked_json(redactor, plan->directory), "tier", plan->sandbox.tier, "kept",
 			 strings_json(plan->keep, plan->keep_count), "dropped",
 			 strings_json((const char *const *)plan->environment.dropped, plan->environment.dropped_count),
-			 "manifest", plan->manifest_path ? printable_json(plan->manifest_path) : NULL);
+			 "manifest", plan->manifest_path ? masked_json(redactor, plan->manifest_path) : NULL);
 }
 
 static json_t *leaks_json(const struct plan *plan, const struct exec_outcome *outcome)
@@ -136,20 +139,20 @@ static json_t *leaks_json(const struct plan *plan, const struct exec_outcome *ou
 	return array;
 }
 
-json_t *outcome_json(const struct plan *plan, const struct exec_outcome *outcome)
+json_t *outcome_json(const struct plan *plan, const struct redactor *redactor, const struct exec_outcome *outcome)
 {
 	return json_pack("{s:o, s:o, s:i, s:i, s:I, s:I, s:I, s:o, s:I, s:b, s:b, s:b}", "secrets", plan_secrets_json(plan),
-			 "program", program_json(plan->program), "status", outcome->status, "signal", outcome->signal, "milliseconds",
-			 (json_int_t)outcome->milliseconds, "stdout_bytes", (json_int_t)outcome->stdout_bytes, "stderr_bytes",
+			 "program", program_json(plan->program, redactor), "status", outcome->status, "signal", outcome->signal,
+			 "milliseconds", (json_int_t)outcome->milliseconds, "stdout_bytes", (json_int_t)outcome->stdout_bytes, "stderr_bytes",
 			 (json_int_t)outcome->stderr_bytes, "leaks", leaks_json(plan, outcome), "leak_total",
 			 (json_int_t)outcome->leak_total, "writers_ended", outcome->writers_ended ? 1 : 0, "tables_unlocked",
 			 outcome->tables_unlocked ? 1 : 0, "stdin_writable", outcome->stdin_is_writable ? 1 : 0);
 }
 
-json_t *failure_json(const struct plan *plan, const struct err *failure)
+json_t *failure_json(const struct plan *plan, const struct redactor *redactor, const struct err *failure)
 {
-	return json_pack("{s:o, s:o, s:i, s:s}", "secrets", plan_secrets_json(plan), "program", program_json(plan->program),
-			 "status", err_run_status(failure->code), "error", err_name(failure->code));
+	return json_pack("{s:o, s:o, s:i, s:s}", "secrets", plan_secrets_json(plan), "program",
+			 program_json(plan->program, redactor), "status", err_run_status(failure->code), "error", err_name(failure->code));
 }
 
 json_t *engine_explain(const struct plan *plan, struct err *err)

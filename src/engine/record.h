@@ -1,5 +1,5 @@
 // engine/record: plans and outcomes as audit records. Names, digests and printable text; values of the run's own secrets
-// are masked where an argument holds one.
+// are masked where an argument, a folder or a program's name holds one; with a redactor of NULL nothing is.
 #pragma once
 
 #include "engine/engine_internal.h"
@@ -10,9 +10,9 @@
 
 // NULL when memory runs out; the caller owns the object.
 json_t *plan_json(const struct plan *plan, const struct redactor *redactor);
-json_t *outcome_json(const struct plan *plan, const struct exec_outcome *outcome);
-json_t *failure_json(const struct plan *plan, const struct err *failure);
-json_t *program_json(const struct program *program);
+json_t *outcome_json(const struct plan *plan, const struct redactor *redactor, const struct exec_outcome *outcome);
+json_t *failure_json(const struct plan *plan, const struct redactor *redactor, const struct err *failure);
+json_t *program_json(const struct program *program, const struct redactor *redactor);
 json_t *strings_json(const char *const *strings, size_t count);
 // "system", "copy", "by-path"
 const char *program_binding(const struct program *program);

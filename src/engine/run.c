@@ -147,12 +147,12 @@ static bool secret_is_repeated(const struct plan *plan, size_t index)
 
 static int plan_redactor(const struct plan *plan, const struct opened *opened, struct redactor **out, struct err *err)
 {
-	struct redact_value values[ENGINE_SECRETS_MAX];
-	for (size_t i = 0; i < plan->secret_count; i++)
-		values[i] = (struct redact_value){
-			.name = plan->secrets[i].name,
-			.value = secret_is_repeated(plan, i) ? (struct span){0} : secret_span(opened->values[i]),
-		};
+	struct redact_value values[ENGINE_SECRETS_MAX] = {0};
+	for (size_t i = 0; i < plan->secret_count; i++) {
+		values[i].name = plan->secrets[i].name;
+		if (!secret_is_repeated(plan, i))
+			values[i].value = secret_span(opened->values[i]);
+	}
 	return redactor_new(values, plan->secret_count, out, err);
 }
 
@@ -198,7 +198,8 @@ static int plan_execute(struct engine *engine, const struct plan *plan, const st
 				 .sandbox = plan->sandbox};
 	vault_narrow(session->vault);
 	int r = plan->action == ENGINE_INJECT ? exec_replace(&exec, err) : exec_supervise(&exec, out, err);
-	plan_record_outcome(engine, plan, session, r < 0 ? failure_json(plan, err) : outcome_json(plan, out));
+	plan_record_outcome(engine, plan, session,
+			    r < 0 ? failure_json(plan, redactor, err) : outcome_json(plan, redactor, out));
 	return r;
 }
 
@@ -211,7 +212,7 @@ static void plan_record_denial(struct engine *engine, const struct plan *plan, c
 	struct audit_head head;
 	_cleanup_audit_ struct audit *audit = NULL;
 	snprintf(kind, sizeof(kind), "%s.denied", engine_action_name(plan->action));
-	json_t *fields = failure_json(plan, denial);
+	json_t *fields = failure_json(plan, NULL, denial);
 	int r = audit_open(engine->home.state_dir, &audit, &err);
 	if (r == 0)
 		r = audit_append(audit, kind, fields, &head, &err);
