@@ -1,0 +1,52 @@
+"""Many processes at once on one vault."""
+
+import os
+import subprocess
+import sys
+
+from envseal_support import PASSPHRASE
+
+WORKERS = 32
+STORES_EACH = 20
+
+# One process that stores, one after another; all of them wait for the end of one pipe, so that they begin together.
+WORKER = r"""
+import os, subprocess, sys
+gate, worker, count, envseal, passphrase_file = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:]
+os.read(gate, 1)
+for number in range(count):
+    name = f"w{worker:02d}/n{number:02d}"
+    option = ["--locked"] if number % 2 else ["--passphrase-file", passphrase_file]
+    done = subprocess.run([envseal, "set", name, "--stdin", *option], input=f"value of {name}, long".encode(),
+                          stderr=subprocess.PIPE)
+    if done.returncode != 0:
+        sys.exit(f"{name}: {done.returncode}: {done.stderr!r}")
+"""
+
+
+def test_640_stores_by_32_processes_lose_nothing(empty):
+    gate, opener = os.pipe()
+    envseal = empty.words(["list"])[0]
+    workers = [
+        subprocess.Popen([sys.executable, "-c", WORKER, str(gate), str(number), str(STORES_EACH), envseal,
+                          str(empty.passphrase_file)], env=empty.env, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                         pass_fds=[gate]) for number in range(WORKERS)]
+    os.close(gate)
+    os.close(opener)
+    complaints = [worker.communicate(timeout=600)[1].decode() for worker in workers]
+    assert not any(complaints), [text for text in complaints if text]
+    assert [worker.returncode for worker in workers] == [0] * WORKERS
+    names = [f"w{worker:02d}/n{number:02d}" for worker in range(WORKERS) for number in range(STORES_EACH)]
+    entries = {entry["name"]: entry for entry in empty.ok("list", "--json").json()["secrets"]}
+    assert sorted(entries) == names
+    assert {name for name, entry in entries.items() if entry["pending"]} == {name for name in names if int(name[-2:]) % 2}
+    assert empty.check()["ok"]
+    empty.ok("doctor", "--passphrase-file", empty.passphrase_file)
+    empty.ok("confirm", "--yes")
+    assert not any(entry["pending"] for entry in empty.ok("list", "--json").json()["secrets"])
+    for name in names[::40]:
+        assert empty.value(name) == f"value of {name}, long".encode()
+    records = empty.records()
+    kinds = [record["kind"] for record in records]
+    assert kinds.count("secret.set") == kinds.count("secret.deposit") == WORKERS * STORES_EACH // 2
+    assert PASSPHRASE.encode() not in b"".join(empty.files().values())
