@@ -70,13 +70,21 @@ static void outcome_tell(const struct plan *plan, const struct exec_outcome *out
 		notice("%s: %s", action, buf_text(&leaks));
 	if (outcome->writers_ended)
 		notice("%s: processes that outlived the program and still held its output were ended", action);
-	if (outcome->output_errno != 0)
-		notice("%s: the program's %s could not be written on: %s", action,
-		       outcome->output_stream == 1 ? "standard output" : "standard error", strerrordesc_np(outcome->output_errno));
 	if (outcome->stdin_is_writable)
 		notice("%s: the program could write to your terminal through its standard input, past the redaction", action);
 	if (outcome->tables_unlocked)
 		notice("%s: the tables for redaction did not fit into locked memory (ulimit -l) and could reach the swap", action);
+}
+
+// The program could not learn of it, so it is an error of ours: said always, and no success.
+static void outcome_check_output(const struct plan *plan, struct exec_outcome *outcome)
+{
+	if (outcome->output_errno == 0)
+		return;
+	notice("%s: the program's %s could not be written on: %s", engine_action_name(plan->action),
+	       outcome->output_stream == 1 ? "standard output" : "standard error", strerrordesc_np(outcome->output_errno));
+	if (outcome->status == 0)
+		outcome->status = err_run_status(ERR_SYSTEM);
 }
 
 static int supervise(struct context *context, const struct arguments *arguments, const struct plan *plan,
@@ -88,6 +96,7 @@ static int supervise(struct context *context, const struct arguments *arguments,
 		return report(arguments, &err);
 	if (!arguments_has(arguments, OPTION_QUIET))
 		outcome_tell(plan, &outcome);
+	outcome_check_output(plan, &outcome);
 	engine_end_like(&outcome);
 }
 
