@@ -9,6 +9,7 @@ import select
 import shutil
 import subprocess
 import sys
+import time
 
 import pexpect
 
@@ -211,13 +212,25 @@ def leaks_of(result):
     return found and (int(found[1]), found[2])
 
 
+def process_state(pid):
+    """The letter of proc(5), "X" when there is no such process."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return "X"
+
+
 def is_alive(pid):
     """Whether there is such a process, and it is more than a zombie."""
-    try:
-        stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return stat.rpartition(")")[2].split()[0] not in "ZX"
+    return process_state(pid) not in "ZX"
+
+
+def wait_until(condition, seconds=60):
+    """For what nothing tells when it happens."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
 
 
 def wait_gone(pid, seconds=60):
