@@ -42,7 +42,7 @@ static int waiting_find(struct session *session, const struct engine_confirm *re
 		return r;
 	}
 	for (size_t i = 0; i < request->count; i++) {
-		struct vault_entry entry;
+		struct vault_entry entry = {0};
 		int r = name_check(request->names[i], err);
 		if (r == 0)
 			r = vault_find(session->vault, request->names[i], &entry, err);
@@ -56,28 +56,47 @@ static int waiting_find(struct session *session, const struct engine_confirm *re
 	return 0;
 }
 
-// Shows what is about to be decided, and asks where the request named nothing.
+static int waiting_row(const struct vault_entry *entry, struct buf *out, struct err *err)
+{
+	char since[CLOCK_TEXT_BYTES];
+	clock_format(entry->pending_since, since);
+	int r = buf_printf(out, err, "  %s  stored while locked at %s%s", entry->name, since,
+			   entry->version > 0 ? ", would replace a confirmed value" : "");
+	// Over a confirmed value the entry holds the note of that one.
+	bool has_note = entry->version == 0 && entry->note[0];
+	if (r == 0 && has_note)
+		r = buf_append_text(out, "\n    note: ", err);
+	if (r == 0 && has_note)
+		r = text_printable(span_text(entry->note), out, err);
+	return r == 0 ? buf_append_byte(out, '\n', err) : r;
+}
+
+static int waiting_show(struct terminal *terminal, const struct waiting *waiting, struct err *err)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT(1u << 24);
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < waiting->count; i++)
+		r = waiting_row(&waiting->entries[i], &text, err);
+	return r < 0 ? r : terminal_print(terminal, buf_span(&text), err);
+}
+
+// Shows what is about to be decided, wherever the passphrase is asked for, and asks where the request named nothing.
 static int waiting_ask(const struct engine_confirm *request, const struct waiting *waiting, struct err *err)
 {
+	bool asks = request->count == 0 && !request->yes;
+	if (!asks && !unlock_is_terminal(&request->unlock))
+		return 0;
 	_cleanup_terminal_ struct terminal *terminal = NULL;
-	if (terminal_open("an answer", &terminal, err) < 0)
+	int r = terminal_open("the passphrase", &terminal, err);
+	if (r < 0 && asks)
 		return err_set(err, ERR_USAGE, "there is no terminal to ask on; name the secrets, or say --yes");
-	_cleanup_buf_ struct buf text = BUF_INIT(1u << 20);
-	int r = 0;
-	for (size_t i = 0; r == 0 && i < waiting->count; i++) {
-		const struct vault_entry *entry = &waiting->entries[i];
-		char since[CLOCK_TEXT_BYTES];
-		clock_format(entry->pending_since, since);
-		r = buf_printf(&text, err, "  %s  stored while locked at %s%s\n", entry->name, since,
-			       entry->version > 0 ? ", would replace a confirmed value" : "");
-	}
 	if (r == 0)
-		r = terminal_print(terminal, buf_span(&text), err);
+		r = waiting_show(terminal, waiting, err);
+	if (r < 0 || !asks)
+		return r;
 	bool yes = false;
-	if (r == 0)
-		r = terminal_ask_yes(terminal,
-				     request->discard ? "Throw these values away? [y/N] " : "Take these values? [y/N] ", &yes,
-				     err);
+	r = terminal_ask_yes(terminal,
+			     request->discard ? "Throw these values away? [y/N] " : "Take these values? [y/N] ", &yes, err);
 	if (r < 0)
 		return r;
 	return yes ? 0 : err_set(err, ERR_DENIED, "not confirmed; nothing was changed");
@@ -110,7 +129,7 @@ int engine_confirm(struct engine *engine, const struct engine_confirm *request,
 	int r = session_open(engine, &session, err);
 	if (r == 0)
 		r = waiting_find(&session, request, &waiting, err);
-	if (r == 0 && request->count == 0 && !request->yes)
+	if (r == 0)
 		r = waiting_ask(request, &waiting, err);
 	if (r == 0)
 		r = passphrase_get(&request->unlock, "Passphrase: ", &passphrase, err);
