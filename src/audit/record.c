@@ -194,8 +194,9 @@ static char *record_dump(const char *kind, json_t *fields, const struct audit_he
 {
 	char previous[DIGEST_HEX_BYTES];
 	digest_hex(head->hash, previous);
+	const uint64_t seq = head->count + 1;
 	_cleanup_(json_free_ptr) json_t *record = json_object();
-	bool ok = json_object_set_new(record, "seq", json_integer((json_int_t)(head->count + 1))) == 0 &&
+	bool ok = json_object_set_new(record, "seq", json_integer((json_int_t)seq)) == 0 &&
 		  json_object_set_new(record, "time", json_string(time)) == 0 &&
 		  json_object_set_new(record, "kind", json_string(kind)) == 0 &&
 		  json_object_update(record, fields) == 0 &&

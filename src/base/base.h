@@ -53,6 +53,12 @@ int err_set_errno(struct err *err, enum err_code code, int sys_errno, const char
 	__attribute__((format(printf, 4, 5)));
 // Puts "context: " before the sentence and returns the error's code unchanged.
 int err_prefix(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+// clang's analyzer sees one file at a time: it would follow paths on which a failure returns 0.
+#ifdef __clang_analyzer__
+#define err_set(err, code, ...) ((err_set)((err), (code), __VA_ARGS__), (int)(code))
+#define err_set_errno(err, code, ...) ((err_set_errno)((err), (code), __VA_ARGS__), (int)(code))
+#define err_prefix(err, ...) ((err_prefix)((err), __VA_ARGS__), (int)ERR_SYSTEM)
+#endif
 // Exit status of a command that ended with this code (product.md: 1 no, 2 usage, 3 no vault, 4 locked or denied,
 // 5 wrong passphrase, 6 damaged); 0 for 0.
 int err_exit_status(int code);

@@ -72,7 +72,8 @@ static int err_vset(struct err *err, int code, int sys_errno, const char *format
 	return code;
 }
 
-int err_set(struct err *err, enum err_code code, const char *format, ...)
+// In parentheses: base.h makes macros of these names for clang's analyzer.
+int (err_set)(struct err *err, enum err_code code, const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
@@ -81,7 +82,7 @@ int err_set(struct err *err, enum err_code code, const char *format, ...)
 	return code;
 }
 
-int err_set_errno(struct err *err, enum err_code code, int sys_errno, const char *format, ...)
+int (err_set_errno)(struct err *err, enum err_code code, int sys_errno, const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
@@ -90,7 +91,7 @@ int err_set_errno(struct err *err, enum err_code code, int sys_errno, const char
 	return code;
 }
 
-int err_prefix(struct err *err, const char *format, ...)
+int (err_prefix)(struct err *err, const char *format, ...)
 {
 	char old[ERR_TEXT_BYTES];
 	memcpy(old, err->text, sizeof(old));

@@ -62,7 +62,7 @@ int command_tag(struct context *context, const struct arguments *arguments)
 	const char *add[VAULT_TAGS_MAX + 1], *remove[VAULT_TAGS_MAX + 1];
 	struct engine_tag request = {.name = arguments->operands[0], .add = add, .remove = remove,
 				     .note = arguments_value(arguments, OPTION_NOTE), .expires = -1};
-	struct vault_entry entry;
+	struct vault_entry entry = {0};
 	struct err err;
 	request.add_count = arguments_values(arguments, OPTION_ADD, add, ARRAY_COUNT(add));
 	request.remove_count = arguments_values(arguments, OPTION_REMOVE, remove, ARRAY_COUNT(remove));

@@ -39,7 +39,7 @@ int engine_audit_verify(struct engine *engine, const struct engine_unlock *unloc
 		return r;
 	}
 	_cleanup_session_ struct session session = {0};
-	struct audit_head head;
+	struct audit_head head = {0};
 	int r = log_open(engine, unlock, &session, &head, err);
 	if (r < 0)
 		return r;
@@ -86,7 +86,7 @@ static json_t *accept_fields(const struct audit_head *anchor, const struct err *
 int engine_audit_accept(struct engine *engine, const struct engine_unlock *unlock, bool yes, struct err *err)
 {
 	_cleanup_session_ struct session session = {0};
-	struct audit_head head;
+	struct audit_head head = {0};
 	struct audit_report report;
 	struct err found;
 	int r = log_open(engine, unlock, &session, &head, err);

@@ -116,7 +116,7 @@ int engine_set(struct engine *engine, const struct engine_set *request, struct v
 	r = request->locked
 		    ? vault_deposit(session.vault, request->name, bytes, &request->meta, weak, request->replace, err)
 		    : vault_put(session.vault, request->name, bytes, &request->meta, weak, request->replace, err);
-	struct vault_entry entry;
+	struct vault_entry entry = {0};
 	if (r == 0)
 		r = vault_find(session.vault, request->name, &entry, err);
 	if (r < 0)

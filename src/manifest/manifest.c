@@ -264,11 +264,13 @@ static int entry_compare(const void *left, const void *right)
 static int parser_check_twice(struct parser *p, struct err *err)
 {
 	const struct manifest *m = p->manifest;
-	_cleanup_free_ const struct manifest_entry **sorted = calloc(m->count + 1, sizeof(struct manifest_entry *));
+	// NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are what is sorted
+	_cleanup_free_ const struct manifest_entry **sorted = calloc(m->count + 1, sizeof(*sorted));
 	if (!sorted)
 		return parser_out_of_memory(err);
 	for (size_t i = 0; i < m->count; i++)
 		sorted[i] = &m->entries[i];
+	// NOLINTNEXTLINE(bugprone-sizeof-expression): the same
 	qsort(sorted, m->count, sizeof(*sorted), entry_compare);
 	const struct manifest_entry *twice = NULL;
 	unsigned earlier = 0;
