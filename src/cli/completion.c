@@ -25,11 +25,18 @@ static bool command_is_first_of_name(size_t index)
 	return true;
 }
 
+static void print_first_word(const char *name)
+{
+	fwrite(name, 1, strcspn(name, " "), stdout);
+}
+
 static void print_first_words(const char *before)
 {
 	for (size_t i = 0; i < command_count; i++)
-		if (command_is_first_of_name(i))
-			printf("%s%.*s", before, (int)strcspn(command_rows[i].name, " "), command_rows[i].name);
+		if (command_is_first_of_name(i)) {
+			fputs(before, stdout);
+			print_first_word(command_rows[i].name);
+		}
 }
 
 static void print_second_words(const char *first, const char *before)
@@ -167,7 +174,9 @@ static void zsh_print(void)
 	puts("_envseal_commands() {\n\tlocal -a commands\n\tcommands=(");
 	for (size_t i = 0; i < command_count; i++)
 		if (command_is_first_of_name(i)) {
-			printf("\t\t'%.*s:", (int)strcspn(command_rows[i].name, " "), command_rows[i].name);
+			fputs("\t\t'", stdout);
+			print_first_word(command_rows[i].name);
+			putchar(':');
 			print_quoted(strchr(command_rows[i].name, ' ') ? "show, check and rotate the audit log"
 								       : command_rows[i].summary);
 			puts("'");

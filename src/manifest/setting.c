@@ -274,7 +274,7 @@ static bool path_is_plain(struct span s)
 
 static bool span_holds(struct span s, const char *text)
 {
-	return s.len > 0 && memmem(s.data, s.len, text, strlen(text)) != NULL;
+	return s.data && memmem(s.data, s.len, text, strlen(text)) != NULL;
 }
 
 // scheme://host[:port][/path][?query][#fragment]. User information, escapes and hooks (their path is the key) fail.
