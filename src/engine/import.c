@@ -172,6 +172,9 @@ static int import_check_choices(const struct import *import, struct err *err)
 			if (!found)
 				return err_set(err, ERR_USAGE, "the file does not assign the variable %s",
 					       text_brief(span_text(lists[l].words[w]), brief, sizeof(brief)));
+			if (l == 0 && word_listed(lists[l].words[w], request->as_plain, request->as_plain_count))
+				return err_set(err, ERR_USAGE, "%s is named by --secret and by --plain; give one of them",
+					       text_brief(span_text(lists[l].words[w]), brief, sizeof(brief)));
 		}
 	return 0;
 }
