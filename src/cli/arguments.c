@@ -20,6 +20,19 @@ const struct command *command_find(char *const *words, size_t *ret_words)
 	return NULL;
 }
 
+int command_unknown(char *const *words, struct err *err)
+{
+	char brief[64];
+	_cleanup_buf_ struct buf group = BUF_INIT(1024);
+	struct span first = span_text(words[0]);
+	for (size_t i = 0; i < command_count; i++)
+		if (span_has_prefix(span_text(command_rows[i].name), first) && command_rows[i].name[first.len] == ' ')
+			buf_printf(&group, err, "%s%s", group.len > 0 ? ", " : "", command_rows[i].name);
+	if (group.len > 0)
+		return err_set(err, ERR_USAGE, "one more word is needed, one of: %s", buf_text(&group));
+	return err_set(err, ERR_USAGE, "there is no command '%s'; `envseal help` lists them", text_brief(first, brief, sizeof(brief)));
+}
+
 static const struct option_row *option_find(const struct command *command, struct span name, bool is_short,
 					    enum option_id *ret_id)
 {

@@ -120,6 +120,8 @@ size_t arguments_values(const struct arguments *arguments, enum option_id id, co
 
 // The command whose name begins the words (two-word names first); *ret_words is how many words its name has. NULL: none.
 const struct command *command_find(char *const *words, size_t *ret_words);
+// ERR_USAGE for words that no command's name begins; where the first word begins some, they are named.
+int command_unknown(char *const *words, struct err *err);
 // The synopsis line: "envseal set NAME [--stdin] …". Appended to out.
 int command_synopsis(const struct command *command, struct buf *out, struct err *err);
 int command_print_help(const struct command *command); // to stdout; exit status

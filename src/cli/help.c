@@ -75,9 +75,7 @@ int command_help(struct context *context, const struct arguments *arguments)
 	if (command && used == arguments->operand_count)
 		return command_print_help(command);
 	struct err err;
-	char brief[64];
-	err_set(&err, ERR_USAGE, "there is no command '%s'; `envseal help` lists them",
-		text_brief(span_text(first), brief, sizeof(brief)));
+	command_unknown(words, &err);
 	return report(arguments, &err);
 }
 

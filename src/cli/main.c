@@ -32,15 +32,6 @@ static int command_execute(const struct command *command, char *const *words, st
 	return command->run(context, &arguments);
 }
 
-static int unknown_command(const char *word)
-{
-	struct err err;
-	char brief[64];
-	err_set(&err, ERR_USAGE, "there is no command '%s'; `envseal help` lists them",
-		text_brief(span_text(word), brief, sizeof(brief)));
-	return fail("", &err, false);
-}
-
 int main(int argc, char **argv)
 {
 	struct err err;
@@ -64,5 +55,8 @@ int main(int argc, char **argv)
 		char *const version[] = {(char[]){"version"}, NULL};
 		command = command_find(version, &words);
 	}
-	return command ? command_execute(command, argv + 1 + words, &context) : unknown_command(argv[1]);
+	if (command)
+		return command_execute(command, argv + 1 + words, &context);
+	command_unknown(argv + 1, &err);
+	return fail("", &err, false);
 }
