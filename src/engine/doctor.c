@@ -10,6 +10,7 @@ struct doctor {
 	struct engine *engine;
 	finding_fn *each;
 	void *context;
+	bool has_vault;
 };
 
 __attribute__((format(printf, 6, 7))) static int doctor_tell(struct doctor *doctor, const char *id,
@@ -78,6 +79,7 @@ static int doctor_vault(struct doctor *doctor)
 	if (r < 0)
 		return doctor_tell(doctor, "vault", FINDING_BAD, "files", "do what the sentence says, then run this again", "%s",
 				   err.text);
+	doctor->has_vault = true;
 	r = doctor_tell(doctor, "vault", FINDING_OK, "files", "", "the vault's files belong to you and are closed to others");
 	return r == 0 ? doctor_entries(doctor, vault) : r;
 }
@@ -87,7 +89,8 @@ static int doctor_log(struct doctor *doctor)
 	struct engine_audit_report report;
 	struct err err;
 	int r = engine_audit_verify(doctor->engine, NULL, &report, &err);
-	if (r == ERR_NOT_FOUND)
+	// Making a vault is itself recorded, so a vault has had a log.
+	if (r == ERR_NOT_FOUND && !doctor->has_vault)
 		return 0;
 	if (r < 0)
 		return doctor_tell(doctor, "audit-chain", FINDING_BAD, "files",
