@@ -72,11 +72,14 @@ class Database:
 
     def __init__(self, path):
         self.db = sqlite3.connect(path, isolation_level=None)
+        self.db.execute("PRAGMA synchronous = OFF")
+        self.db.execute("BEGIN IMMEDIATE")
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
+        self.db.execute("COMMIT")
         self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self.db.close()
 
