@@ -200,6 +200,10 @@ int text_printable(struct span text, struct buf *out, struct err *err);
 // The same into a fixed buffer of at least 4 bytes, for error sentences: cut with "..." when it does not fit. Returns
 // out.
 const char *text_brief(struct span text, char *out, size_t out_bytes);
+// The path as one word of a POSIX shell, in printable ASCII, for a command that a sentence names; one that begins with
+// '-' gets "./" in front. Where it does not fit (out_bytes of at least 8) the word is PATH, for the human to fill in.
+// Returns out.
+const char *path_quote(const char *path, char *out, size_t out_bytes);
 // Decimal, no sign, no spaces, within [min, max]; ERR_USAGE naming `what`.
 int text_parse_u64(const char *text, const char *what, uint64_t min, uint64_t max, uint64_t *out, struct err *err);
 // Names of secrets: [A-Za-z0-9][A-Za-z0-9._-]{0,127} segments joined by '/', 255 bytes at most in all.

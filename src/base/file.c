@@ -10,6 +10,8 @@
 
 // Room for a path in an error sentence; longer ones are cut.
 #define PATH_BRIEF_BYTES 200
+// Room for it in a command that mends something; with the rest of the sentence it fits into ERR_TEXT_BYTES.
+#define PATH_QUOTE_BYTES 420
 
 int path_join(const char *dir, const char *name, char **out, struct err *err)
 {
@@ -57,18 +59,17 @@ static char *path_trim(const char *path)
 	return strndup(path, len);
 }
 
-static int dir_check_private(int fd, const char *path, struct err *err)
+static int dir_check_private(const struct stat *st, const char *path, struct err *err)
 {
-	char brief[PATH_BRIEF_BYTES];
-	struct stat st;
-	if (fstat(fd, &st) < 0)
-		return err_set_errno(err, ERR_SYSTEM, errno, "cannot examine %s", path_brief(path, brief));
-	if (st.st_uid != geteuid())
-		return err_set(err, ERR_UNSAFE, "the folder %s belongs to another user (uid %u); mend it with: chown %u '%s'",
-			       path_brief(path, brief), (unsigned)st.st_uid, (unsigned)geteuid(), brief);
-	if (st.st_mode & 0077)
-		return err_set(err, ERR_UNSAFE, "the folder %s is open to others (mode %04o); mend it with: chmod 700 '%s'",
-			       path_brief(path, brief), (unsigned)(st.st_mode & 07777), brief);
+	char brief[PATH_BRIEF_BYTES], quoted[PATH_QUOTE_BYTES];
+	path_brief(path, brief);
+	path_quote(path, quoted, sizeof(quoted));
+	if (st->st_uid != geteuid())
+		return err_set(err, ERR_UNSAFE, "the folder %s belongs to another user (uid %u); mend it with: chown %u %s", brief,
+			       (unsigned)st->st_uid, (unsigned)geteuid(), quoted);
+	if (st->st_mode & 0077)
+		return err_set(err, ERR_UNSAFE, "the folder %s is open to others (mode %04o); mend it with: chmod 700 %s", brief,
+			       (unsigned)(st->st_mode & 07777), quoted);
 	return 0;
 }
 
@@ -90,36 +91,53 @@ int dir_open_private(const char *given, bool make, int *out_fd, struct err *err)
 	if (fd < 0 && (errno == ELOOP || errno == ENOTDIR))
 		return err_set(err, ERR_UNSAFE, "%s is a symbolic link or no folder; put a real folder there, or set ENVSEAL_HOME",
 			       path_brief(path, brief));
-	if (fd < 0)
-		return err_set_errno(err, ERR_SYSTEM, errno, "cannot open the folder %s", path_brief(path, brief));
-	int r = dir_check_private(fd, path, err);
+	int open_errno = errno;
+	struct stat st;
+	// A folder that may not be opened can still be asked why: usually it is somebody else's.
+	if ((fd < 0 ? lstat(path, &st) : fstat(fd, &st)) < 0)
+		return err_set_errno(err, ERR_SYSTEM, fd < 0 ? open_errno : errno, "cannot open the folder %s",
+				     path_brief(path, brief));
+	int r = dir_check_private(&st, path, err);
 	if (r < 0)
 		return r;
+	if (fd < 0)
+		return err_set_errno(err, ERR_SYSTEM, open_errno, "cannot open the folder %s", path_brief(path, brief));
 	*out_fd = TAKE_FD(fd);
+	return 0;
+}
+
+static int stat_check_private(const struct stat *st, const char *path, struct err *err)
+{
+	char brief[PATH_BRIEF_BYTES], quoted[PATH_QUOTE_BYTES];
+	path_brief(path, brief);
+	path_quote(path, quoted, sizeof(quoted));
+	if (S_ISLNK(st->st_mode))
+		return err_set(err, ERR_UNSAFE, "%s is a symbolic link; look where it leads, then remove it with: rm %s", brief,
+			       quoted);
+	if (!S_ISREG(st->st_mode))
+		return err_set(err, ERR_UNSAFE, "%s is not a regular file; move it away with: f=%s; mv \"$f\" \"$f.bad\"", brief,
+			       quoted);
+	if (st->st_uid != geteuid())
+		return err_set(err, ERR_UNSAFE, "%s belongs to another user (uid %u); mend it with: chown %u %s", brief,
+			       (unsigned)st->st_uid, (unsigned)geteuid(), quoted);
+	if (st->st_mode & 0077)
+		return err_set(err, ERR_UNSAFE, "%s is open to others (mode %04o); mend it with: chmod 600 %s", brief,
+			       (unsigned)(st->st_mode & 07777), quoted);
+	if (st->st_nlink != 1)
+		return err_set(err, ERR_UNSAFE,
+			       "%s has %lu names (hard links), so it can be changed from elsewhere; mend it with: "
+			       "f=%s; cp -p \"$f\" \"$f.new\" && mv \"$f.new\" \"$f\"",
+			       brief, (unsigned long)st->st_nlink, quoted);
 	return 0;
 }
 
 int file_check_private(int fd, const char *path, struct err *err)
 {
 	char brief[PATH_BRIEF_BYTES];
-	path_brief(path, brief);
 	struct stat st;
 	if (fstat(fd, &st) < 0)
-		return err_set_errno(err, ERR_SYSTEM, errno, "cannot examine %s", brief);
-	if (!S_ISREG(st.st_mode))
-		return err_set(err, ERR_UNSAFE, "%s is not a regular file; move it away with: mv '%s' '%s.bad'", brief, brief, brief);
-	if (st.st_uid != geteuid())
-		return err_set(err, ERR_UNSAFE, "%s belongs to another user (uid %u); mend it with: chown %u '%s'", brief,
-			       (unsigned)st.st_uid, (unsigned)geteuid(), brief);
-	if (st.st_mode & 0077)
-		return err_set(err, ERR_UNSAFE, "%s is open to others (mode %04o); mend it with: chmod 600 '%s'", brief,
-			       (unsigned)(st.st_mode & 07777), brief);
-	if (st.st_nlink != 1)
-		return err_set(err, ERR_UNSAFE,
-			       "%s has %lu names (hard links), so it can be changed from elsewhere; mend it with: "
-			       "cp -p '%s' '%s.new' && mv '%s.new' '%s'",
-			       brief, (unsigned long)st.st_nlink, brief, brief, brief, brief);
-	return 0;
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot examine %s", path_brief(path, brief));
+	return stat_check_private(&st, path, err);
 }
 
 int file_open_private(int dir_fd, const char *dir_path, const char *name, int flags, int *out_fd, struct err *err)
@@ -133,14 +151,13 @@ int file_open_private(int dir_fd, const char *dir_path, const char *name, int fl
 	_cleanup_fd_ int fd = openat(dir_fd, name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
 	if (fd < 0 && errno == ENOENT)
 		return err_set(err, ERR_NOT_FOUND, "there is no file %s", path_brief(path, brief));
-	if (fd < 0 && errno == ELOOP)
-		return err_set(err, ERR_UNSAFE, "%s is a symbolic link; look where it leads, then remove it with: rm '%s'",
-			       path_brief(path, brief), brief);
-	if (fd < 0 && (errno == ENXIO || errno == EISDIR))
-		return err_set(err, ERR_UNSAFE, "%s is not a regular file; move it away with: mv '%s' '%s.bad'",
-			       path_brief(path, brief), brief, brief);
-	if (fd < 0)
-		return err_set_errno(err, ERR_SYSTEM, errno, "cannot open %s", path_brief(path, brief));
+	int open_errno = errno;
+	struct stat st;
+	// What cannot be opened can still be asked why: a link, a socket, a file that `sudo` left to root.
+	if (fd < 0) {
+		r = fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? 0 : stat_check_private(&st, path, err);
+		return r < 0 ? r : err_set_errno(err, ERR_SYSTEM, open_errno, "cannot open %s", path_brief(path, brief));
+	}
 	r = file_check_private(fd, path, err);
 	if (r < 0)
 		return r;

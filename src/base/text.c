@@ -69,6 +69,42 @@ const char *text_brief(struct span text, char *out, size_t out_bytes)
 	return out;
 }
 
+// One byte of a path as it stands in the quoted word; as text of printf(1) where `is_format` is set.
+static size_t path_quote_byte(uint8_t c, bool is_format, char out[5])
+{
+	if (is_format && (c < 0x20 || c > 0x7e || c == '\'' || c == '\\'))
+		return (size_t)snprintf(out, 5, "\\%03o", c);
+	if (is_format && c == '%')
+		return (size_t)snprintf(out, 5, "%%%%");
+	if (c == '\'')
+		return (size_t)snprintf(out, 5, "'\\''");
+	out[0] = (char)c;
+	return 1;
+}
+
+const char *path_quote(const char *path, char *out, size_t out_bytes)
+{
+	bool is_format = false;
+	for (const char *at = path; *at; at++)
+		is_format = is_format || (uint8_t)*at < 0x20 || (uint8_t)*at > 0x7e;
+	const char *before = is_format ? "\"$(printf '" : "'";
+	const char *behind = is_format ? "')\"" : "'";
+	int begun = snprintf(out, out_bytes, "%s%s", before, path[0] == '-' ? "./" : "");
+	size_t used = begun < 0 ? out_bytes : (size_t)begun;
+	for (const char *at = path; *at && used < out_bytes; at++) {
+		char quoted[5];
+		size_t len = path_quote_byte((uint8_t)*at, is_format, quoted);
+		if (used + len < out_bytes)
+			memcpy(out + used, quoted, len);
+		used += len;
+	}
+	if (used + strlen(behind) < out_bytes)
+		memcpy(out + used, behind, strlen(behind) + 1);
+	else
+		snprintf(out, out_bytes, "PATH");
+	return out;
+}
+
 int text_parse_u64(const char *text, const char *what, uint64_t min, uint64_t max, uint64_t *out, struct err *err)
 {
 	uint64_t value = 0;

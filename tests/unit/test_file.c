@@ -152,6 +152,30 @@ static void file_of_another_user_is_refused(void **state)
 	assert_non_null(strstr(err.text, "chown 0 '"));
 }
 
+static void what_root_has_closed_is_named_as_such(void **state)
+{
+	(void)state;
+	if (geteuid() == 0 || access("/etc/shadow", R_OK) == 0)
+		skip();
+	_cleanup_fd_ int etc = open("/etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = -1;
+	assert_true(etc >= 0);
+	assert_int_equal(file_open_private(etc, "/etc", "shadow", O_RDONLY, &fd, &err), ERR_UNSAFE);
+	assert_non_null(strstr(err.text, "belongs to another user (uid 0); mend it with: chown "));
+	assert_int_equal(dir_open_private("/root", false, &fd, &err), ERR_UNSAFE);
+	assert_non_null(strstr(err.text, "belongs to another user (uid 0); mend it with: chown "));
+	assert_int_equal(fd, -1);
+}
+
+static void what_its_owner_has_closed_is_a_failure_to_open(void **state)
+{
+	struct place *place = *state;
+	if (geteuid() == 0)
+		skip();
+	file_write(place, "closed", "x", 0);
+	assert_int_equal(open_private(place, "closed", O_RDONLY), ERR_SYSTEM);
+	assert_int_equal(err.sys_errno, EACCES);
+}
+
 static void sentences_hold_no_escapes(void **state)
 {
 	struct place *place = *state;
@@ -424,6 +448,8 @@ int main(void)
 		PLACE_TEST(links_are_refused),
 		PLACE_TEST(other_kinds_of_file_are_refused_at_once),
 		PLACE_TEST(file_of_another_user_is_refused),
+		cmocka_unit_test(what_root_has_closed_is_named_as_such),
+		PLACE_TEST(what_its_owner_has_closed_is_a_failure_to_open),
 		PLACE_TEST(sentences_hold_no_escapes),
 		PLACE_TEST(private_folder_opens_and_is_made),
 		PLACE_TEST(unsafe_folders_are_refused),

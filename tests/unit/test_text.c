@@ -223,6 +223,32 @@ static void clocks_run(void **state)
 	assert_true(before > 0 && clock_monotonic_ms() >= before);
 }
 
+static void paths_become_words_of_a_shell(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *path, *word;
+	} rows[] = {
+		{"/a/b", "'/a/b'"},
+		{"", "''"},
+		{"/a b$c`d`\"", "'/a b$c`d`\"'"},
+		{"it's", "'it'\\''s'"},
+		{"a\\b%", "'a\\b%'"},
+		{"-r", "'./-r'"},
+		{"a\nb", "\"$(printf 'a\\012b')\""},
+		{"-\xc3\xbc'%\\", "\"$(printf './-\\303\\274\\047%%\\134')\""},
+	};
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+		char out[64];
+		assert_ptr_equal(path_quote(rows[i].path, out, sizeof(out)), out);
+		assert_string_equal(out, rows[i].word);
+		// Byte for byte: what fits just so is whole, and what does not is no part of a path.
+		size_t need = strlen(rows[i].word) + 1;
+		for (size_t size = 8; size < sizeof(out); size++)
+			assert_string_equal(path_quote(rows[i].path, out, size), size >= need ? rows[i].word : "PATH");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -236,6 +262,7 @@ int main(void)
 		cmocka_unit_test(clock_parses_dates_and_spans),
 		cmocka_unit_test(clock_refuses_the_rest),
 		cmocka_unit_test(clocks_run),
+		cmocka_unit_test(paths_become_words_of_a_shell),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
