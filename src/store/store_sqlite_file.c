@@ -57,9 +57,25 @@ void sqlite_store_free(struct sqlite_store *s)
 	free(s);
 }
 
+// SQLite gives the companions the mode of the vault, so reading a vault that was closed to writing leaves such ones
+// behind, and no write works any more after the vault itself was opened again.
+static int companion_check_mode(const struct sqlite_store *s, const char *suffix, int vault_fd, int fd, struct err *err)
+{
+	struct stat vault, companion;
+	if (fstat(vault_fd, &vault) < 0 || fstat(fd, &companion) < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot examine %s%s", s->shown, suffix);
+	mode_t lacking = vault.st_mode & ~companion.st_mode & 0600;
+	if (!lacking)
+		return 0;
+	char path[FILE_PATH_BYTES_MAX + 16], quoted[420];
+	snprintf(path, sizeof(path), "%s%s", s->path, suffix);
+	return err_set(err, ERR_UNSAFE, "%s%s is closed to its owner (mode %04o); mend it with: chmod 600 %s", s->shown,
+		       suffix, (unsigned)(companion.st_mode & 07777), path_quote(path, quoted, sizeof(quoted)));
+}
+
 int sqlite_files_check(const struct sqlite_store *s, struct err *err)
 {
-	_cleanup_fd_ int dir_fd = -1;
+	_cleanup_fd_ int dir_fd = -1, vault_fd = -1;
 	int r = dir_open_private(s->dir, false, &dir_fd, err);
 	for (size_t i = 0; r == 0 && i < ARRAY_COUNT(file_suffixes); i++) {
 		char name[sizeof(FILE_NAME) + 16];
@@ -68,7 +84,11 @@ int sqlite_files_check(const struct sqlite_store *s, struct err *err)
 		// O_PATH because closing an ordinary descriptor would drop the locks that another store of this process
 		// may hold on the file.
 		r = file_open_private(dir_fd, s->dir, name, O_PATH, &fd, err);
-		if (r == ERR_NOT_FOUND && i > 0)
+		if (r == 0 && i > 0)
+			r = companion_check_mode(s, file_suffixes[i], vault_fd, fd, err);
+		else if (r == 0)
+			vault_fd = TAKE_FD(fd);
+		else if (r == ERR_NOT_FOUND && i > 0)
 			r = 0;
 	}
 	if (r == ERR_NOT_FOUND)
