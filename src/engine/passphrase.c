@@ -2,9 +2,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
+
+// Room for a path in a command that mends something.
+#define PATH_QUOTE_BYTES 420
 
 bool unlock_is_terminal(const struct engine_unlock *unlock)
 {
@@ -45,33 +50,38 @@ static int passphrase_read_line(int fd, struct secret **out, struct err *err)
 	return 0;
 }
 
-// A passphrase that others can read is none. Pipes (process substitution) have no mode to judge.
-static int passphrase_file_check(int fd, const char *brief, struct err *err)
+// What a shell makes for process substitution. It has no mode to judge, and nobody else finds it; a FIFO has a name.
+static bool is_unnamed_pipe(int fd)
 {
-	struct stat st;
-	if (fstat(fd, &st) < 0)
+	struct statfs fs;
+	return fstatfs(fd, &fs) == 0 && fs.f_type == PIPEFS_MAGIC;
+}
+
+// A passphrase that others can read or swap is none.
+static int passphrase_file_check(int fd, const char *path, const char *brief, struct err *err)
+{
+	char quoted[PATH_QUOTE_BYTES];
+	struct stat named;
+	if (lstat(path, &named) < 0)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot examine %s", brief);
-	if (S_ISFIFO(st.st_mode))
-		return 0;
-	if (!S_ISREG(st.st_mode))
-		return err_set(err, ERR_UNSAFE, "the passphrase file %s is not a regular file", brief);
-	if (st.st_uid != geteuid() && st.st_uid != 0)
-		return err_set(err, ERR_UNSAFE, "the passphrase file %s belongs to another user; mend it with: chown %u '%s'", brief,
-			       (unsigned)geteuid(), brief);
-	if (st.st_mode & 0077)
-		return err_set(err, ERR_UNSAFE, "the passphrase file %s is open to others; mend it with: chmod 600 '%s'", brief,
-			       brief);
-	return 0;
+	if (!S_ISLNK(named.st_mode))
+		return file_check_private(fd, path, err);
+	path_quote(path, quoted, sizeof(quoted));
+	return err_set(err, ERR_UNSAFE, "%s is a symbolic link; name the passphrase file itself, which is found with: "
+		       "readlink -f %s", brief, quoted);
 }
 
 static int passphrase_read_file(const char *path, struct secret **out, struct err *err)
 {
 	char brief[200];
 	text_brief(span_text(path), brief, sizeof(brief));
-	_cleanup_fd_ int fd = open(path, O_RDONLY | O_NOCTTY | O_CLOEXEC);
+	// O_NONBLOCK keeps the open of a FIFO from waiting for its other end.
+	_cleanup_fd_ int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
 		return err_set_errno(err, ERR_USAGE, errno, "cannot open the passphrase file %s", brief);
-	int r = passphrase_file_check(fd, brief, err);
+	int r = is_unnamed_pipe(fd) ? 0 : passphrase_file_check(fd, path, brief, err);
+	if (r == 0 && fcntl(fd, F_SETFL, 0) < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot prepare %s for reading", brief);
 	return r < 0 ? r : passphrase_read_line(fd, out, err);
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define PATH_BRIEF_BYTES 200
+#define PATH_QUOTE_BYTES 420
 
 // By convention a user's private group has the user's number. Who else is in a group cannot be asked without NSS.
 static bool group_is_own(const struct stat *st)
@@ -18,18 +19,19 @@ static bool group_is_own(const struct stat *st)
 
 static int manifest_check_owner(const struct stat *st, const char *path, struct err *err)
 {
-	char brief[PATH_BRIEF_BYTES];
+	char brief[PATH_BRIEF_BYTES], quoted[PATH_QUOTE_BYTES];
 	text_brief(span_text(path), brief, sizeof(brief));
+	path_quote(path, quoted, sizeof(quoted));
 	if (st->st_uid != geteuid() && st->st_uid != 0)
 		return err_set(
 		    err, ERR_UNSAFE,
-		    "the manifest %s belongs to another user (uid %u); read it, then mend it with: chown %u '%s'",
-		    brief, (unsigned)st->st_uid, (unsigned)geteuid(), brief);
+		    "the manifest %s belongs to another user (uid %u); read it, then mend it with: chown %u %s",
+		    brief, (unsigned)st->st_uid, (unsigned)geteuid(), quoted);
 	if ((st->st_mode & S_IWOTH) || ((st->st_mode & S_IWGRP) && !group_is_own(st)))
 		return err_set(
 		    err, ERR_UNSAFE,
-		    "others can change the manifest %s (mode %04o); read it, then mend it with: chmod go-w '%s'", brief,
-		    (unsigned)(st->st_mode & 07777), brief);
+		    "others can change the manifest %s (mode %04o); read it, then mend it with: chmod go-w %s", brief,
+		    (unsigned)(st->st_mode & 07777), quoted);
 	return 0;
 }
 
