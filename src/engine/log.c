@@ -56,7 +56,11 @@ int engine_audit_verify(struct engine *engine, const struct engine_unlock *unloc
 int engine_audit_rotate(struct engine *engine, struct err *err)
 {
 	_cleanup_audit_ struct audit *audit = NULL;
+	// Opening for writing makes a log where there is none, and that would not be a rotation.
 	int r = audit_open_existing(engine->home.state_dir, &audit, err);
+	audit = audit_close(audit);
+	if (r == 0)
+		r = audit_open(engine->home.state_dir, &audit, err);
 	return r < 0 ? r : audit_rotate(audit, err);
 }
 
