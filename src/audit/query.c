@@ -16,7 +16,8 @@ static bool text_is(const json_t *value, const char *wanted)
 
 static bool record_has_secret(json_t *record, const char *name)
 {
-	if (text_is(json_object_get(record, "secret"), name))
+	// A secret's life begins with the record that gave it its name: renames and copies have it as "to".
+	if (text_is(json_object_get(record, "secret"), name) || text_is(json_object_get(record, "to"), name))
 		return true;
 	size_t i;
 	json_t *member;
