@@ -24,8 +24,8 @@ SECRETS = {
     "team/deploy-key": b"dk_Xv3nB8yT5sRq0Ha6",
 }
 
-TAKES_PASSPHRASE = {"init", "set", "rename", "copy", "rm", "tag", "rollback", "verify", "confirm", "import", "run", "inject",
-                    "pipe", "audit verify", "audit accept"}
+TAKES_PASSPHRASE = {"init", "set", "rename", "copy", "rm", "tag", "rollback", "verify", "confirm", "import", "run",
+                    "inject", "pipe", "audit verify", "audit accept"}
 
 
 def binary():
@@ -172,13 +172,15 @@ class Vault:
 
     def files(self):
         """Every file under the vault's folder, with what is in it."""
-        return {str(path.relative_to(self.dir)): path.read_bytes() for path in sorted(self.dir.rglob("*")) if path.is_file()}
+        paths = (path for path in sorted(self.dir.rglob("*")) if path.is_file())
+        return {str(path.relative_to(self.dir)): path.read_bytes() for path in paths}
 
 
 def spawn(words, env, cwd, **more):
     more.setdefault("timeout", 60)
     more.setdefault("dimensions", (50, 300))
-    return pexpect.spawn(words[0], words[1:], env=env, cwd=str(cwd), encoding="utf-8", codec_errors="backslashreplace", **more)
+    return pexpect.spawn(words[0], words[1:], env=env, cwd=str(cwd), encoding="utf-8", codec_errors="backslashreplace",
+                         **more)
 
 
 def finish(child):

@@ -23,7 +23,7 @@ def write_program(path, text):
     return path
 
 
-# ----------------------------------------------------------------------------------------------------------- exit status
+# ---------------------------------------------------------------------------------------------------------- exit status
 
 
 @pytest.mark.parametrize("action", ["run", "inject"])
@@ -34,8 +34,9 @@ def test_the_programs_status(shared, action, status):
 
 
 @pytest.mark.parametrize("action", ["run", "inject"])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signal.SIGHUP, signal.SIGSEGV, signal.SIGABRT,
-                                    signal.SIGPIPE, signal.SIGUSR1, signal.SIGALRM, signal.SIGRTMIN], ids=lambda n: n.name)
+@pytest.mark.parametrize("number", [
+    signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signal.SIGHUP, signal.SIGSEGV, signal.SIGABRT, signal.SIGPIPE,
+    signal.SIGUSR1, signal.SIGALRM, signal.SIGRTMIN], ids=lambda n: n.name)
 def test_a_program_ended_by_a_signal(shared, action, number):
     result = run(shared, "sh", "-c", f"kill -{int(number)} $$", action=action)
     assert result.status == -number, result
@@ -50,11 +51,15 @@ def test_a_shell_sees_128_and_the_signal(shared):
 
 @pytest.mark.parametrize("options, says", [
     (["-s", "NOBODY"], "envseal set NOBODY"), (["-s", "bad name"], "name"), (["-s", "API_TOKEN="], "NAME=VAR"),
-    (["-s", "API_TOKEN=1x"], "no digit first"), (["-s", "API_TOKEN=PATH"], "PATH"), (["-s", "API_TOKEN=LD_PRELOAD"], "LD_PRELOAD"),
+    (["-s", "API_TOKEN=1x"], "no digit first"), (["-s", "API_TOKEN=PATH"], "PATH"),
+    (["-s", "API_TOKEN=LD_PRELOAD"], "LD_PRELOAD"),
     (["-s", "API_TOKEN=BASH_ENV:file"], "BASH_ENV"), (["-s", "API_TOKEN=ENVSEAL_X"], "ENVSEAL_X"),
-    (["-s", "API_TOKEN", "-s", "DATABASE_URL=API_TOKEN"], "two secrets"), (["-s", "API_TOKEN", "--profile", "x"], "--profile"),
-    (["-s", "API_TOKEN", "--json"], "--explain"), (["--nonsense"], "--nonsense"), (["stray"], "no operand"), ([], ".envseal"),
-    (["-s", "API_TOKEN", "--keep-env", "ENVSEAL_HOME"], "ENVSEAL_HOME")], ids=lambda value: " ".join(value) if isinstance(value, list) else None)
+    (["-s", "API_TOKEN", "-s", "DATABASE_URL=API_TOKEN"], "two secrets"),
+    (["-s", "API_TOKEN", "--profile", "x"], "--profile"),
+    (["-s", "API_TOKEN", "--json"], "--explain"), (["--nonsense"], "--nonsense"), (["stray"], "no operand"),
+    ([], ".envseal"),
+    (["-s", "API_TOKEN", "--keep-env", "ENVSEAL_HOME"], "ENVSEAL_HOME")],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None)
 def test_own_failures_are_125(shared, options, says):
     before = len(shared.records())
     result = run(shared, "sh", "-c", "echo started", options=options, status=125)
@@ -114,10 +119,11 @@ def test_a_program_that_is_not_there(shared, name):
     assert "there is no program" in run(shared, name, status=127).talk
 
 
-# ------------------------------------------------------------------------------------------------------------- arguments
+# ------------------------------------------------------------------------------------------------------------ arguments
 
 
-ARGUMENTS = ["", " ", "a b", "'", '"', "$HOME", "*", "--", "-s", "--help", "\n", "\x1b[31m", "ü", b"\xff\xfe", "x" * 100_000]
+ARGUMENTS = ["", " ", "a b", "'", '"', "$HOME", "*", "--", "-s", "--help", "\n", "\x1b[31m", "ü", b"\xff\xfe",
+    "x" * 100_000]
 
 
 @pytest.mark.parametrize("action", ["run", "inject"])
@@ -133,7 +139,7 @@ def test_very_many_arguments(shared):
     assert result.text.split() == ["20001", "argument-19999"]
 
 
-# ---------------------------------------------------------------------------------------------------- which program runs
+# --------------------------------------------------------------------------------------------------- which program runs
 
 
 def test_scripts_get_their_arguments(vault):
@@ -247,7 +253,8 @@ def test_pipe_gives_the_value_on_standard_input_alone(shared):
     result = shared.ok("pipe", "API_TOKEN", "--", "sh", "-c", "tr 'a-zA-Z' 'n-za-mN-ZA-M'; env")
     lines = result.out.splitlines()
     assert lines[0].startswith(TOKEN.encode().translate(bytes.maketrans(
-        b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", b"nopqrstuvwxyzabcdefghijklmNOPQRSTUVWXYZABCDEFGHIJKLM")))
+        b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
+        b"nopqrstuvwxyzabcdefghijklmNOPQRSTUVWXYZABCDEFGHIJKLM")))
     assert_nowhere([TOKEN.encode()], result.out)
     assert shared.ok("pipe", "API_TOKEN", "--", "cat").text == masked("API_TOKEN")
     assert shared.records(kind="pipe.intent")[-1]["secrets"] == [{"name": "API_TOKEN", "delivery": "stdin"}]
@@ -264,7 +271,8 @@ def test_one_secret_in_two_variables_is_named_once(shared):
 
 
 def test_inject_becomes_the_program(shared):
-    process = shared.popen("inject", "-s", "API_TOKEN", "--", "sh", "-c", 'echo $$; echo "$API_TOKEN"', stdout=subprocess.PIPE)
+    process = shared.popen("inject", "-s", "API_TOKEN", "--", "sh", "-c", 'echo $$; echo "$API_TOKEN"',
+        stdout=subprocess.PIPE)
     out, _ = process.communicate(timeout=60)
     assert out.decode().split() == [str(process.pid), TOKEN]
     assert shared.records(kind="inject.intent")[-1]["argv"][0] == "sh"
@@ -277,7 +285,7 @@ def test_a_deposit_is_never_used(vault):
     assert "envseal confirm NEW" in vault.run("pipe", "NEW", "--", "cat", status=125).talk
 
 
-# ----------------------------------------------------------------------------------------------------------- environment
+# ---------------------------------------------------------------------------------------------------------- environment
 
 
 def dropped_names():
@@ -299,8 +307,10 @@ def test_variables_that_steer_code_are_dropped(shared):
 
 
 @pytest.mark.parametrize("name, value", [
-    ("FOO", "bar"), ("foo_bar", ""), ("EMPTY", ""), ("MULTI", "two\nlines"), ("USER", "me"), ("NODE_ENV", "test"), ("TZ", "UTC"),
-    ("NO_COLOR", "1"), ("PYTHONUNBUFFERED", "1"), ("GIT_AUTHOR_NAME", "A B"), ("LC_TIME", "de_DE.UTF-8"), ("EQUALS", "a=b=c"),
+    ("FOO", "bar"), ("foo_bar", ""), ("EMPTY", ""), ("MULTI", "two\nlines"), ("USER", "me"), ("NODE_ENV", "test"),
+    ("TZ", "UTC"),
+    ("NO_COLOR", "1"), ("PYTHONUNBUFFERED", "1"), ("GIT_AUTHOR_NAME", "A B"), ("LC_TIME", "de_DE.UTF-8"),
+    ("EQUALS", "a=b=c"),
     ("BYTES", b"\xff\xfe"), ("LONG", "x" * 100_000)])
 def test_other_variables_pass(shared, name, value):
     found = environment_of(shared, "-s", "API_TOKEN", env={name: value})
@@ -308,7 +318,8 @@ def test_other_variables_pass(shared, name, value):
 
 
 @pytest.mark.parametrize("name, value", [
-    ("BASH_FUNC_ls%%", "() { echo x; }"), ("ANY", "() { :;}; echo x"), ("TZ", "/etc/passwd"), ("TZ", "../x"), ("TERM", "../../x"),
+    ("BASH_FUNC_ls%%", "() { echo x; }"), ("ANY", "() { :;}; echo x"), ("TZ", "/etc/passwd"), ("TZ", "../x"),
+    ("TERM", "../../x"),
     ("LANG", "/tmp/locale"), ("ENVSEAL_ANYTHING", "x"), ("1BAD", "x"), ("a-b", "x")])
 def test_values_that_steer_code_are_dropped(shared, name, value):
     assert name not in environment_of(shared, "-s", "API_TOKEN", env={name: value})
@@ -321,7 +332,7 @@ def test_keep_env_keeps_one(shared):
     assert shared.records(kind="run.intent")[-1]["kept"] == ["LESS", "NODE_OPTIONS"]
 
 
-# --------------------------------------------------------------------------------------------------------------- explain
+# -------------------------------------------------------------------------------------------------------------- explain
 
 
 def test_explain_runs_nothing_and_needs_no_passphrase(vault):
@@ -353,7 +364,7 @@ def test_explain_of_inject_and_pipe(shared):
         assert shared.ok(*words, "--", "true", passphrase=False).json()["action"] == words[0]
 
 
-# ------------------------------------------------------------------------------------------------------------- the record
+# ----------------------------------------------------------------------------------------------------------- the record
 
 
 def test_intent_and_outcome(vault):
@@ -364,7 +375,8 @@ def test_intent_and_outcome(vault):
     assert intent["directory"] == str(vault.work) and intent["asker"]["pid"] == os.getpid()
     assert intent["secrets"] == [{"name": "API_TOKEN", "delivery": "variable", "variable": "API_TOKEN"}]
     assert outcome["status"] == 7 and outcome["signal"] == 0 and outcome["leak_total"] == 2
-    assert {(leak["stream"], leak["form"], leak["offset"]) for leak in outcome["leaks"]} == {("stdout", "raw", 0), ("stderr", "raw", 0)}
+    leaks = {(leak["stream"], leak["form"], leak["offset"]) for leak in outcome["leaks"]}
+    assert leaks == {("stdout", "raw", 0), ("stderr", "raw", 0)}
     assert_nowhere(SECRETS.values(), json.dumps(vault.records()))
 
 
@@ -381,7 +393,8 @@ def test_the_passphrase_is_not_in_the_programs_reach(shared):
     assert json.loads(result.text) in ([0, 1, 2, 3], [0, 1, 2])
     read, write = os.pipe()
     os.write(write, PASSPHRASE.encode() + b"\n")
-    result = shared.run("run", "-s", "API_TOKEN", "--passphrase-fd", str(read), "--", PYTHON, "-c", program, passphrase=False,
+    result = shared.run("run", "-s", "API_TOKEN", "--passphrase-fd", str(read), "--", PYTHON, "-c", program,
+        passphrase=False,
                         pass_fds=[read, write], status=0)
     assert json.loads(result.text) in ([0, 1, 2, 3], [0, 1, 2])
     os.close(read)

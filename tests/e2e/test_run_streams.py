@@ -19,7 +19,8 @@ def words(vault, *command, options=("-s", "API_TOKEN"), action="run", **more):
 def shell(vault, script, *command, interpreter="/bin/bash", **more):
     """Runs a shell script that finds the envseal call in "$@"."""
     more.setdefault("stdin", subprocess.DEVNULL)
-    return subprocess.run([interpreter, "-c", script, interpreter, *words(vault, *command)], env=vault.env, cwd=vault.work,
+    return subprocess.run([interpreter, "-c", script, interpreter, *words(vault, *command)], env=vault.env,
+        cwd=vault.work,
                           capture_output=True, timeout=120, **more)
 
 
@@ -32,7 +33,7 @@ def line(process):
     return process.stdout.readline().decode().strip()
 
 
-# ---------------------------------------------------------------------------------------------------------------- output
+# --------------------------------------------------------------------------------------------------------------- output
 
 
 @pytest.mark.parametrize("program", [
@@ -99,13 +100,14 @@ def test_the_callers_descriptors_stay_blocking(shared):
     assert done.stdout == b"x\nx\nend\n"
 
 
-# ----------------------------------------------------------------------------------------------------------------- input
+# ---------------------------------------------------------------------------------------------------------------- input
 
 
 def test_standard_input_passes(shared):
     blob = os.urandom(300_000)
     result = shared.run("run", "-s", "API_TOKEN", "--", PYTHON, "-c",
-                        "import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())", input=blob, status=0)
+                        "import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())", input=blob,
+                        status=0)
     assert result.text.strip() == hashlib.sha256(blob).hexdigest()
 
 
@@ -142,14 +144,16 @@ def test_other_commands_with_closed_descriptors(vault, closed):
     assert "NEW" in vault.names() and vault.check()["ok"]
 
 
-# --------------------------------------------------------------------------------------------------------------- signals
+# -------------------------------------------------------------------------------------------------------------- signals
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2,
+@pytest.mark.parametrize("number",
+    [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2,
                                     signal.SIGWINCH], ids=lambda n: n.name)
 def test_signals_reach_the_program(shared, number):
     name = number.name[3:]
-    process = start(shared, "sh", "-c", f'trap "echo got {name}; exit 7" {name}; echo ready; while :; do sleep 0.02; done')
+    process = start(shared, "sh", "-c",
+        f'trap "echo got {name}; exit 7" {name}; echo ready; while :; do sleep 0.02; done')
     assert line(process) == "ready"
     process.send_signal(number)
     assert line(process) == f"got {name}"
@@ -200,11 +204,12 @@ def test_dispositions_are_the_callers(shared):
     plain = subprocess.run(["grep", "-E", "Sig(Ign|Blk|Cgt)", "/proc/self/status"], capture_output=True,
                            restore_signals=True).stdout
     for action in ("run", "inject"):
-        result = shared.run(action, "-s", "API_TOKEN", "--", "grep", "-E", "Sig(Ign|Blk|Cgt)", "/proc/self/status", status=0)
+        result = shared.run(action, "-s", "API_TOKEN", "--", "grep", "-E", "Sig(Ign|Blk|Cgt)", "/proc/self/status",
+            status=0)
         assert result.out == plain
 
 
-# -------------------------------------------------------------------------------------------------------- who stays behind
+# ----------------------------------------------------------------------------------------------------- who stays behind
 
 
 @pytest.mark.parametrize("how", ["sleep 1000 & echo $!", "setsid sleep 1000 & echo $!",
@@ -251,7 +256,7 @@ def test_a_program_that_closes_its_output_and_goes_on(shared):
     assert process.stdout.read() == b""
 
 
-# ------------------------------------------------------------------------------------------------------------ a terminal
+# ----------------------------------------------------------------------------------------------------------- a terminal
 
 
 @pytest.fixture

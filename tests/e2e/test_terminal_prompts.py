@@ -71,7 +71,8 @@ def test_init_weak(no_vault):
     assert not no_vault.database.exists()
 
 
-@pytest.mark.parametrize("text", ["grüße an die größte tür 77", "  blanks kept at both ends 77  ", "with\ttab and 'quotes\" 77"])
+@pytest.mark.parametrize("text",
+    ["grüße an die größte tür 77", "  blanks kept at both ends 77  ", "with\ttab and 'quotes\" 77"])
 def test_a_passphrase_may_hold_anything_typed(no_vault, text):
     child = no_vault.spawn("init", "--pwhash", "interactive", "--allow-weak")
     answer(child, "New passphrase for the vault: $", text + "\r")
@@ -99,7 +100,8 @@ def test_echo_is_off_while_the_question_stands(prompt):
 
 @pytest.mark.parametrize("keys, value", [
     (f"wrong{DELETE * 5}{VALUE}", VALUE), (f"{VALUE}xyz\b\b\b", VALUE), (f"everything wrong{KILL_LINE}{VALUE}", VALUE),
-    (f"{DELETE * 3}{VALUE}", VALUE), (f"{VALUE}ü{DELETE * 2}", VALUE), (f"tab\tand \x1b[A keys", "tab\tand \x1b[A keys"),
+    (f"{DELETE * 3}{VALUE}", VALUE), (f"{VALUE}ü{DELETE * 2}", VALUE),
+    (f"tab\tand \x1b[A keys", "tab\tand \x1b[A keys"),
     ("x" * 4000 + "yz12", "x" * 4000 + "yz12")], ids=lambda text: repr(text)[:24])
 def test_keys(vault, prompt, keys, value):
     prompt.send(keys + "\r")
@@ -136,7 +138,8 @@ def test_a_wrong_passphrase(vault, prompt):
     assert vault.records()[-1]["kind"] == "unlock.failed"
 
 
-@pytest.mark.parametrize("paste", [f"{VALUE}\rrm -rf x\r", f"{VALUE}\nsecond\nthird\n", "one\r\n\r\n", f"{VALUE}\r{PASSPHRASE}\r"])
+@pytest.mark.parametrize("paste",
+    [f"{VALUE}\rrm -rf x\r", f"{VALUE}\nsecond\nthird\n", "one\r\n\r\n", f"{VALUE}\r{PASSPHRASE}\r"])
 def test_several_pasted_lines_are_refused(vault, prompt, paste):
     """The rest would otherwise be answers to the next question, or commands for the shell."""
     prompt.send(paste)
@@ -148,7 +151,8 @@ def test_several_pasted_lines_are_refused(vault, prompt, paste):
 def test_what_was_typed_ahead_is_thrown_away(vault):
     # The question comes while an answer to it lies in the terminal already: it must not be taken.
     script = f'{PYTHON} -c "import sys; print(chr(62)); sys.stdin.readline(); print(60)"; exec "$@"'
-    child = spawn(["/bin/sh", "-c", script, "sh", *vault.words(["set", "TYPED"], passphrase=False)], env=vault.env, cwd=vault.work)
+    child = spawn(["/bin/sh", "-c", script, "sh", *vault.words(["set", "TYPED"], passphrase=False)], env=vault.env,
+        cwd=vault.work)
     child.expect(">")
     child.send("go\rtyped ahead of the question\r")
     answer(child, "Value of TYPED: $", VALUE + "\r")
@@ -157,14 +161,15 @@ def test_what_was_typed_ahead_is_thrown_away(vault):
     assert vault.is_value("TYPED", VALUE)
 
 
-# ------------------------------------------------------------------------------------------------- ways out of a question
+# ----------------------------------------------------------------------------------------------- ways out of a question
 
 
 @pytest.fixture
 def parent(vault):
     """A shell that starts `envseal set TYPED` and goes on holding the terminal when it is gone."""
     script = 'echo begin; read word; "$@"; echo "status $?"; read word'
-    child = spawn(["/bin/sh", "-c", script, "sh", *vault.words(["set", "TYPED"], passphrase=False)], env=vault.env, cwd=vault.work)
+    child = spawn(["/bin/sh", "-c", script, "sh", *vault.words(["set", "TYPED"], passphrase=False)], env=vault.env,
+        cwd=vault.work)
     child.expect("begin\r\n")
     child.modes_before = modes(child)
     child.sendline("go")
@@ -219,12 +224,13 @@ def test_stop_at_the_question(vault):
     assert vault.is_value("TYPED", VALUE)
 
 
-# ----------------------------------------------------------------------------------------------- redirected, no terminal
+# ---------------------------------------------------------------------------------------------- redirected, no terminal
 
 
 def test_the_terminal_is_asked_whatever_is_redirected(vault):
     script = '"$@" < /dev/null > out 2> err; echo "status $?"; read wait'
-    child = spawn(["/bin/sh", "-c", script, "sh", *vault.words(["rename", "API_TOKEN", "NEW"], passphrase=False)], env=vault.env,
+    child = spawn(["/bin/sh", "-c", script, "sh", *vault.words(["rename", "API_TOKEN", "NEW"], passphrase=False)],
+        env=vault.env,
                   cwd=vault.work)
     answer(child, "Passphrase: $", PASSPHRASE + "\r")
     child.expect("status 0")
@@ -233,8 +239,10 @@ def test_the_terminal_is_asked_whatever_is_redirected(vault):
 
 
 @pytest.mark.parametrize("command, says", [
-    (["set", "TYPED"], "--stdin"), (["set", "TYPED", "--generate", "20"], "--passphrase-fd"), (["init"], "there is a vault"),
-    (["rename", "API_TOKEN", "B"], "--passphrase-file"), (["confirm", "API_TOKEN"], "waits"), (["audit", "verify"], "--passphrase-fd")],
+    (["set", "TYPED"], "--stdin"), (["set", "TYPED", "--generate", "20"], "--passphrase-fd"),
+    (["init"], "there is a vault"),
+    (["rename", "API_TOKEN", "B"], "--passphrase-file"), (["confirm", "API_TOKEN"], "waits"),
+    (["audit", "verify"], "--passphrase-fd")],
     ids=" ".join)
 def test_without_a_terminal(vault, command, says):
     result = vault.run(*command, passphrase=False)
@@ -250,7 +258,8 @@ def test_init_without_a_terminal(no_vault):
 # ---------------------------------------------------------------------------------------------------------- yes and no
 
 
-@pytest.mark.parametrize("key, status", [("y", 0), ("Y", 0), ("n", 4), ("\r", 4), (" ", 4), (CONTROL_C, 4), (CONTROL_D, 4)],
+@pytest.mark.parametrize("key, status",
+    [("y", 0), ("Y", 0), ("n", 4), ("\r", 4), (" ", 4), (CONTROL_C, 4), (CONTROL_D, 4)],
                          ids=repr)
 def test_rm_asks(vault, key, status):
     child = vault.spawn("rm", "API_TOKEN", "DATABASE_URL")
@@ -290,13 +299,15 @@ def test_the_approval_shows_everything(vault):
     script = vault.work / "deploy"
     script.write_text("#!/bin/sh\necho deployed\n")
     script.chmod(0o755)
-    child = vault.spawn("run", "-s", "API_TOKEN", "-s", "DATABASE_URL=F:file", "--keep-env", "LESS", "--", "./deploy", "a b", "\x1b[2J",
+    child = vault.spawn("run", "-s", "API_TOKEN", "-s", "DATABASE_URL=F:file", "--keep-env", "LESS", "--", "./deploy",
+        "a b", "\x1b[2J",
                         "it's", "", "ü", env={"LD_PRELOAD": "/x.so", "LESS": "-R"})
     child.expect("Passphrase to approve: $")
     shown = child.before
     digest = subprocess.run(["b2sum", "--length=256", script], capture_output=True, text=True).stdout.split()[0]
     for text in ("a program asks for secrets (run)", f"(process {os.getpid()})", "API_TOKEN as $API_TOKEN",
-                 "DATABASE_URL as a file in $F", f"{script}  (a sealed copy of this file)", digest, "/usr/bin/dash", "./deploy 'a b'",
+                 "DATABASE_URL as a file in $F", f"{script}  (a sealed copy of this file)", digest, "/usr/bin/dash",
+                 "./deploy 'a b'",
                  r"'it\'s' ''", str(vault.work), "LESS", "LD_PRELOAD"):
         assert text in shown, text
     assert "\x1b" not in shown and "ü" not in shown
@@ -331,7 +342,8 @@ def test_no_approval_no_run(vault, keys):
 
 
 def test_a_run_on_a_terminal_masks_and_ends_well(vault):
-    child = vault.spawn("run", "-s", "API_TOKEN", "--", "sh", "-c", 'printf "type: "; read word; echo "$word $API_TOKEN"; exit 3')
+    child = vault.spawn("run", "-s", "API_TOKEN", "--", "sh", "-c",
+        'printf "type: "; read word; echo "$word $API_TOKEN"; exit 3')
     answer(child, "Passphrase to approve: $", PASSPHRASE + "\r")
     child.expect("type: $")
     child.sendline("hello")
