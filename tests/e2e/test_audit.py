@@ -9,6 +9,7 @@ import shutil
 
 import pytest
 
+from audit_support import forged, kinds, lines_of, refused
 from envseal_support import PYTHON, SECRETS, assert_nowhere, copy_vault, finish, masked
 
 TOKEN = SECRETS["API_TOKEN"]
@@ -21,9 +22,12 @@ def lived_original(tmp_path_factory, original):
     (vault.work / "dotenv").write_text("IMPORTED_KEY=imp-83hfQw72Lz\n")
     secret = ["-s", "API_TOKEN"]
     for words in (["set", "A", "--generate", "20"], ["set", "D", "--generate", "20", "--locked"], ["confirm", "D"],
-                  ["set", "D2", "--generate", "20", "--locked"], ["confirm", "D2", "--discard", "--yes"], ["rename", "A", "B"],
-                  ["copy", "B", "C"], ["rm", "C", "--yes"], ["tag", "B", "--add", "x"], ["set", "B", "--generate", "20", "--force"],
-                  ["rollback", "B"], ["import", "dotenv"], ["run", *secret, "--", "true"], ["inject", *secret, "--", "true"],
+                  ["set", "D2", "--generate", "20", "--locked"], ["confirm", "D2", "--discard", "--yes"],
+                  ["rename", "A", "B"],
+                  ["copy", "B", "C"], ["rm", "C", "--yes"], ["tag", "B", "--add", "x"],
+                  ["set", "B", "--generate", "20", "--force"],
+                  ["rollback", "B"], ["import", "dotenv"], ["run", *secret, "--", "true"],
+                  ["inject", *secret, "--", "true"],
                   ["pipe", "API_TOKEN", "--", "cat"]):
         vault.ok(*words)
     vault.run("verify", "API_TOKEN", input=b"guess", status=1)
@@ -38,38 +42,13 @@ def lived(tmp_path, lived_original):
     return copy_vault(lived_original, tmp_path)
 
 
-def kinds(vault, *options):
-    return [record["kind"] for record in vault.ok("audit", "show", "--json", *options).json()["records"]]
-
-
-def lines_of(vault):
-    return vault.log.read_bytes().splitlines(keepends=True)
-
-
-def refused(vault, *says, options=("--chain-only",)):
-    result = vault.run("audit", "verify", *options, passphrase="--chain-only" not in options, status=6)
-    assert result.out == b"", result
-    for part in says:
-        assert part in result.talk, result
-    assert_nowhere(SECRETS.values(), result.err)
-
-
-def forged(line, **members):
-    """The record changed, and hashed anew: what somebody can do who may write the file."""
-    record = json.loads(line)
-    record |= members
-    record.pop("hash")
-    text = json.dumps(record, separators=(",", ":"))[:-1]
-    digest = hashlib.blake2b(text.encode(), digest_size=32).hexdigest()
-    return f'{text},"hash":"{digest}"}}\n'.encode()
-
-
-# ---------------------------------------------------------------------------------------------------- what is recorded
+# ----------------------------------------------------------------------------------------------------- what is recorded
 
 
 def test_every_command_is_recorded(lived):
     assert kinds(lived) == ["vault.init", *["secret.set"] * 4, "secret.deposit", "secret.confirm", "secret.deposit",
-                            "secret.discard", "secret.rename", "secret.copy", "secret.remove", "secret.tag", "secret.set",
+                            "secret.discard", "secret.rename", "secret.copy", "secret.remove", "secret.tag",
+                            "secret.set",
                             "secret.rollback", "import", "run.intent", "run.outcome", "inject.intent", "pipe.intent",
                             "pipe.outcome", "secret.verify", "secret.verify", "unlock.failed"]
 
@@ -93,11 +72,13 @@ def test_no_value_is_in_the_log(lived):
 
 
 def test_a_run_is_told_in_full(vault):
-    vault.run("run", "-s", "API_TOKEN=T", "-s", "DATABASE_URL=U:file", "--", "sh", "-c", 'echo "$T"; echo "$T" >&2; exit 9', status=9)
+    vault.run("run", "-s", "API_TOKEN=T", "-s", "DATABASE_URL=U:file", "--", "sh", "-c",
+              'echo "$T"; echo "$T" >&2; exit 9', status=9)
     intent, outcome = vault.records()[-2:]
     assert (intent["kind"], outcome["kind"]) == ("run.intent", "run.outcome")
     assert intent["secrets"] == outcome["secrets"] == [
-        {"name": "API_TOKEN", "delivery": "variable", "variable": "T"}, {"name": "DATABASE_URL", "delivery": "file", "variable": "U"}]
+        {"name": "API_TOKEN", "delivery": "variable", "variable": "T"},
+        {"name": "DATABASE_URL", "delivery": "file", "variable": "U"}]
     program = intent["program"]
     with open(program["path"], "rb") as file:
         assert program["digest"] == hashlib.blake2b(file.read(), digest_size=32).hexdigest()
@@ -115,13 +96,15 @@ def test_intent_is_on_disk_before_the_program_starts(vault):
     for action, option in (("run", ["-s", "API_TOKEN"]), ("inject", ["-s", "API_TOKEN"]), ("pipe", ["API_TOKEN"])):
         result = vault.ok(action, *option, "--", PYTHON, "-I", "-c", program, str(vault.log), "mark")
         assert result.text == f"{action}.intent mark API_TOKEN\n"
-    assert [record["kind"] for record in vault.records()[-5:]] == ["run.intent", "run.outcome", "inject.intent", "pipe.intent",
+    assert [record["kind"] for record in vault.records()[-5:]] == ["run.intent", "run.outcome", "inject.intent",
+                                                                   "pipe.intent",
                                                                   "pipe.outcome"]
 
 
 def test_values_in_arguments_are_masked(vault):
     value = TOKEN.decode()
-    words = [value, f"--token={value}", base64.b64encode(b"u:" + TOKEN).decode(), TOKEN.hex(), value[:8], "plain\x1b\n", "x" * 9000]
+    words = [value, f"--token={value}", base64.b64encode(b"u:" + TOKEN).decode(), TOKEN.hex(), value[:8], "plain\x1b\n",
+             "x" * 9000]
     vault.ok("run", "-s", "API_TOKEN", "--", "true", *words)
     argv = vault.records()[-2]["argv"]
     assert argv[1:3] == [masked("API_TOKEN"), f"--token={masked('API_TOKEN')}"]
@@ -159,24 +142,27 @@ def test_a_refusal_at_the_prompt_is_recorded(vault, answer):
 
 def test_what_only_looks_is_not_recorded(vault):
     before = vault.log.read_bytes()
-    for words in (["list"], ["show", "API_TOKEN"], ["history", "API_TOKEN"], ["audit", "show"], ["audit", "verify"], ["doctor"],
+    for words in (["list"], ["show", "API_TOKEN"], ["history", "API_TOKEN"], ["audit", "show"], ["audit", "verify"],
+                  ["doctor"],
                   ["run", "-s", "API_TOKEN", "--explain", "--", "true"]):
         vault.ok(*words)
     vault.run("get", "API_TOKEN", status=4)
     assert vault.log.read_bytes() == before
 
 
-# ------------------------------------------------------------------------------------------------------------------ show
+# ----------------------------------------------------------------------------------------------------------------- show
 
 
 def test_filters(lived):
     everything = lived.records()
     assert kinds(lived, "--kind", "run") == ["run.intent", "run.outcome"]
     assert kinds(lived, "--kind", "run.intent") == ["run.intent"] and kinds(lived, "--kind", "ru") == []
-    assert kinds(lived, "--kind", "secret") == [record["kind"] for record in everything if record["kind"].startswith("secret.")]
+    assert kinds(lived, "--kind",
+                 "secret") == [record["kind"] for record in everything if record["kind"].startswith("secret.")]
     assert kinds(lived, "--secret", "D") == kinds(lived, "-s", "D") == ["secret.deposit", "secret.confirm"]
     assert kinds(lived, "--secret", "IMPORTED_KEY") == ["import"] and kinds(lived, "--secret", "NOBODY") == []
-    assert set(kinds(lived, "--secret", "B")) == {"secret.rename", "secret.copy", "secret.tag", "secret.set", "secret.rollback"}
+    assert set(kinds(lived, "--secret", "B")) == {"secret.rename", "secret.copy", "secret.tag", "secret.set",
+                                                  "secret.rollback"}
     assert kinds(lived, "--secret", "A") == ["secret.set", "secret.rename"]
     assert kinds(lived, "--secret", "C") == ["secret.copy", "secret.remove"]
     cat = kinds(lived, "--program", "cat")
@@ -209,7 +195,8 @@ def test_show_in_words(lived):
 def test_show_without_a_log(no_vault):
     for words in (["show"], ["verify", "--chain-only"], ["rotate"]):
         result = no_vault.run("audit", *words)
-        assert result.status == 1 and result.out == b"" and result.talk.startswith(f"envseal: audit {words[0]}: "), result
+        assert (result.status, result.out) == (1, b""), result
+        assert result.talk.startswith(f"envseal: audit {words[0]}: "), result
     assert not no_vault.dir.exists()
 
 
@@ -219,15 +206,17 @@ def test_show_of_a_log_that_is_no_log(vault):
     assert "line 5" in result.talk
 
 
-# ---------------------------------------------------------------------------------------------------------------- verify
+# --------------------------------------------------------------------------------------------------------------- verify
 
 
 def test_verify(vault):
     count = len(lines_of(vault))
-    assert vault.check() == {"version": 1, "ok": True, "records": count, "files": 1, "anchor_checked": True, "anchor": count,
+    assert vault.check() == {"version": 1, "ok": True, "records": count, "files": 1, "anchor_checked": True,
+                             "anchor": count,
                              "unanchored": 0}
     result = vault.ok("audit", "verify")
-    assert f"the chain of {count} records" in result.text and f"record {count} is the one the vault anchored" in result.text
+    assert f"the chain of {count} records" in result.text
+    assert f"record {count} is the one the vault anchored" in result.text
     result = vault.ok("audit", "verify", "--chain-only", passphrase=False)
     assert "a cut tail would not show" in result.text
     found = vault.ok("audit", "verify", "--chain-only", "--json", passphrase=False).json()
@@ -255,11 +244,13 @@ def test_records_written_while_locked_are_behind_the_anchor(vault):
 
 
 @pytest.mark.parametrize("change, says", [
-    (lambda lines: [lines[0], lines[1].replace(b"API_TOKEN", b"API_TOKEX"), *lines[2:]], "record 2 (audit.jsonl line 2): its hash"),
+    (lambda lines: [lines[0], lines[1].replace(b"API_TOKEN", b"API_TOKEX"), *lines[2:]],
+     "record 2 (audit.jsonl line 2): its hash"),
     (lambda lines: [*lines[:2], *lines[3:]], "number 4 where 3 was expected"),
     (lambda lines: [lines[0], lines[2], lines[1], lines[3]], "number 3 where 2 was expected"),
     (lambda lines: [*lines, lines[-1]], "number 4 where 5 was expected"),
-    (lambda lines: [*lines, b"{}\n"], "does not have the form"), (lambda lines: [b"\n", *lines], "does not have the form"),
+    (lambda lines: [*lines, b"{}\n"], "does not have the form"),
+    (lambda lines: [b"\n", *lines], "does not have the form"),
     (lambda lines: [lines[0], forged(lines[1], secret="OTHER"), *lines[2:]], "previous hash does not match record 2"),
     (lambda lines: lines[1:], "begins with record 2"),
     (lambda lines: [forged(lines[0], prev="1" * 64), *lines[1:]], "no previous hash")],
@@ -324,80 +315,3 @@ def test_an_older_vault_with_a_newer_log(vault):
     refused(vault, "the vault is older than its audit log", options=())
     result = vault.run("run", "-s", "API_TOKEN", "--", "echo", "started", status=125)
     assert result.out == b"" and "older" in result.talk
-
-
-# ----------------------------------------------------------------------------------------------------- rotate and accept
-
-
-def test_rotate(vault):
-    before = kinds(vault)
-    for round in range(1, 4):
-        vault.ok("audit", "rotate")
-        vault.ok("tag", "API_TOKEN", "--add", f"t{round}")
-    assert kinds(vault) == before + ["secret.tag"] * 3
-    report = vault.check()
-    assert (report["files"], report["records"], report["unanchored"]) == (4, len(before) + 3, 0)
-    assert sorted(path.name for path in vault.dir.glob("audit-*.jsonl")) == [f"audit-{first:020}.jsonl" for first in (1, 5, 6)]
-    assert kinds(vault, "--secret", "API_TOKEN") == ["secret.set"] + ["secret.tag"] * 3
-    vault.ok("audit", "rotate", "--json").json()
-    vault.ok("run", "-s", "API_TOKEN", "--", "true")
-    assert vault.check()["ok"]
-
-
-@pytest.mark.parametrize("harm, says", [
-    (lambda path: path.unlink(), "is missing"), (lambda path: path.write_bytes(b""), "ends before the record"),
-    (lambda path: path.write_bytes(path.read_bytes()[:-1]), "ends in the middle"),
-    (lambda path: path.write_bytes(path.read_bytes().replace(b"API_TOKEN", b"API_TOKEX", 1)), "hash does not match")],
-    ids=["gone", "empty", "cut", "changed"])
-def test_harm_to_a_rotated_file(vault, harm, says):
-    vault.ok("audit", "rotate")
-    vault.ok("tag", "API_TOKEN", "--add", "x")
-    vault.ok("audit", "rotate")
-    vault.ok("tag", "API_TOKEN", "--add", "y")
-    harm(vault.dir / f"audit-{5:020}.jsonl")
-    refused(vault, says)
-    refused(vault, says, options=())
-
-
-def test_accept_wants_a_reason_an_answer_and_the_passphrase(vault):
-    result = vault.run("audit", "accept", "--yes", status=1)
-    assert "nothing to accept" in result.talk
-    vault.log.write_bytes(b"".join(lines_of(vault)[:2]))
-    before = vault.files()
-    assert "--yes" in vault.run("audit", "accept", status=2).talk
-    vault.run("audit", "accept", "--yes", passphrase=False, status=4)
-    assert {name: data for name, data in vault.files().items() if name == "audit.jsonl"} == {"audit.jsonl": before["audit.jsonl"]}
-
-
-@pytest.mark.parametrize("harm", ["cut", "gone", "changed", "changed early", "rewritten", "old vault"])
-def test_accept_goes_on(vault, harm):
-    lines = lines_of(vault)
-    if harm == "cut":
-        vault.log.write_bytes(b"".join(lines[:2]))
-    elif harm == "gone":
-        vault.log.unlink()
-    elif harm == "changed":
-        vault.log.write_bytes(b"".join(lines).replace(b"deploy-key", b"deploy-kex"))
-    elif harm == "changed early":
-        vault.log.write_bytes(b"".join(lines).replace(b"API_TOKEN", b"API_TOKEX"))
-    elif harm == "rewritten":
-        vault.log.write_bytes(b"".join([*lines[:-1], forged(lines[-1], secret="OTHER")]))
-    else:
-        old = vault.database.read_bytes()
-        vault.ok("tag", "API_TOKEN", "--add", "x")
-        vault.ok("tag", "API_TOKEN", "--add", "y")
-        for path in vault.dir.glob("vault.db-*"):
-            path.unlink()
-        vault.database.write_bytes(old)
-    # A run looks at the anchored record and at what is behind it; the whole log is for `audit verify`.
-    vault.run("run", "-s", "API_TOKEN", "--", "true", status=0 if harm == "changed early" else 125)
-    vault.run("audit", "verify", status=6)
-    vault.ok("audit", "accept", "--yes")
-    record = vault.records()[-1]
-    assert record["kind"] == "audit.accept" and record["expected_count"] == (6 if harm == "changed early" else 4) and len(record["expected_hash"]) == 64
-    assert record["found"]
-    # The evidence of a broken chain is kept.
-    aside = list(vault.dir.glob("audit-aside-*"))
-    assert len(aside) == harm.startswith("changed")
-    vault.ok("run", "-s", "API_TOKEN", "--", "true")
-    assert vault.check()["unanchored"] == 0

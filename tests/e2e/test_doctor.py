@@ -36,7 +36,8 @@ def test_text_and_json_tell_the_same(vault):
     assert all(told), lines
     assert [(match[2], match[1].strip(), match[3]) for match in told] == [
         (finding["id"], finding["severity"], finding["text"]) for finding in found.values()]
-    assert sum(1 for line in lines if REMEDY.fullmatch(line)) == sum(1 for finding in found.values() if finding["remedy"])
+    remedies = [finding["remedy"] for finding in found.values() if finding["remedy"]]
+    assert [line.strip() for line in lines if REMEDY.fullmatch(line)] == [f"-> {remedy}" for remedy in remedies]
 
 
 def test_without_a_vault(no_vault):
@@ -47,7 +48,8 @@ def test_without_a_vault(no_vault):
 
 def test_what_the_machine_enforces(no_vault):
     found = findings(no_vault)
-    for name in ("process-dumpable", "core-limit", "ptrace-scope", "memory-lock", "swap", "landlock", "seccomp", "terminal"):
+    for name in ("process-dumpable", "core-limit", "ptrace-scope", "memory-lock", "swap", "landlock", "seccomp",
+                 "terminal"):
         assert name in found, name
     assert found["process-dumpable"]["severity"] == found["core-limit"]["severity"] == "ok"
     assert "no controlling terminal" in found["terminal"]["text"]
@@ -130,4 +132,5 @@ def test_a_changed_value_shows_with_the_passphrase(vault):
     at = data.rindex(b"API_TOKEN")
     data[at:at + 9] = b"API_TOKEX"
     vault.database.write_bytes(data)
-    assert [finding["severity"] for finding in findings(vault, *with_passphrase(vault), status=1).values()].count("bad") >= 1
+    assert [finding["severity"] for finding in findings(vault, *with_passphrase(vault),
+                                                        status=1).values()].count("bad") >= 1

@@ -1,136 +1,27 @@
-"""What the running program writes, seen from outside: every watched form of every value of the run is masked, on any cut.
+"""What the running program writes, seen from outside: each watched form of each value is masked, on any cut.
 
-The expected output comes from `oracle`, which looks at the whole stream at once and was written from the design alone. Many
-cases share one run, since each run costs a passphrase hash."""
+Many cases share one run, since each run costs a passphrase hash."""
 
 import base64
-import hashlib
-import http.server
-import math
 import os
-import re
 import select
 import subprocess
-import threading
 
 import pytest
 
-from envseal_support import PYTHON, SECRETS, assert_nowhere, copy_vault, leaks_of, masked, seeded
-
-TOKEN = SECRETS["API_TOKEN"]
-WORD_BYTES = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
-MIB = 1 << 20
-
-VALUES = {
-    "API_TOKEN": TOKEN,
-    "BINARY": b"\0\xff\xfe\nbin\x80\r\n\x1b[0m\0end",
-    "LINES": b"first line 71\nsecond line 72\n",
-    "BIG": hashlib.shake_256(b"big").digest(MIB),
-    "MASK_TEXT": b"[ENVSEAL:REDACTED API_TOKEN]",
-    "LEFT": b"abcdefghijkl", "RIGHT": b"ijklmnopqrst", "INNER": b"efghijkl",
-    "TWIN_A": b"the-same-value-19", "TWIN_B": b"the-same-value-19",
-    "PERIODIC": b"pqrspqrspqrspqrs",
-    "SELF": b"aab4aab4aab5",
-    "EIGHT": b"Zq7#vKp2",
-    "WEAK": b"dev42",
-    "PLUSSES": b"\xfb\xef\xbe\xff\xff\xfe~~~???>>>\xfb\xf0",
-}
-
-
-# ---------------------------------------------------------------------------------------------------------------- oracle
-
-
-def is_weak(value):
-    return len(value) < 8 or len(set(value)) < 4
-
-
-def core_of_base64(value, before, encode):
-    """The characters of base64 that no neighbour of the value can change."""
-    text = encode(b"\0" * before + value + b"\0\0\0")
-    return text[math.ceil(8 * before / 6):8 * (before + len(value)) // 6]
-
-
-def needles_of(value):
-    """[(bytes, form)] in the order in which a shorter name wins."""
-    trimmed = re.sub(rb"\r?\n\Z", b"", value)
-    texts = [text for text in dict.fromkeys([value, trimmed]) if text]
-    found = [(text, "raw") for text in texts]
-    for form, encode in (("base64", base64.b64encode), ("base64url", base64.urlsafe_b64encode)):
-        found += [(core_of_base64(text, before, encode), form) for text in texts if not is_weak(text) for before in range(3)]
-    found += [(text.hex().encode(), "hex") for text in texts if not is_weak(text)]
-    found += [(text.hex().upper().encode(), "HEX") for text in texts if not is_weak(text)]
-    unique = {}
-    for text, form in found:
-        if form == "raw" or len(text) >= 8:
-            unique.setdefault(text, form)
-    return list(unique.items())
-
-
-def occurrences(stream, needle, weak):
-    at = stream.find(needle)
-    while at >= 0:
-        end = at + len(needle)
-        word_before = weak and at > 0 and stream[at - 1] in WORD_BYTES
-        word_after = weak and end < len(stream) and stream[end] in WORD_BYTES
-        if not word_before and not word_after:
-            yield at, end
-        at = stream.find(needle, at + 1)
-
-
-def cut_at_end(stream, needles):
-    """What the end rule masks: (from, name, form), or None."""
-    lengths = {length for length in range(1, 6) if length <= len(stream)}
-    for text, *_ in needles:
-        tail_at = max(0, len(stream) - len(text))
-        lengths |= {len(stream) - at for at, _ in occurrences(stream[tail_at:], text[:6], False) for at in [at + tail_at]}
-    for length in sorted(lengths, reverse=True):
-        tail = stream[-length:]
-        before = stream[-length - 1:-length]
-        fits = [(text, name, form) for text, name, form, weak in needles if len(text) > length and text.startswith(tail)
-                and not (weak and before and before in WORD_BYTES)]
-        if fits and (length >= 6 or 2 * length >= min(len(text) for text, *_ in fits)):
-            return len(stream) - length, fits[0][1], fits[0][2]
-    return None
-
-
-def oracle(stream, names, values=VALUES):
-    needles = [(text, name, form, is_weak(text)) for name in names for text, form in needles_of(values[name])]
-    matches = [(at, end, name, form) for text, name, form, weak in needles for at, end in occurrences(stream, text, weak)]
-    cut = cut_at_end(stream, needles)
-    if cut:
-        matches.append((cut[0], len(stream), cut[1], cut[2]))
-    out, shown = [], 0
-    matches.sort(key=lambda match: match[:2])
-    while matches:
-        start, end = matches[0][:2]
-        group = []
-        while matches and (not group or matches[0][0] < end):
-            group.append(matches.pop(0))
-            end = max(end, group[-1][1])
-        out += [stream[shown:start], mask_of(group, names)]
-        shown = end
-    return b"".join(out) + stream[shown:]
-
-
-def mask_of(group, names):
-    order = ["raw", "base64", "base64url", "hex", "HEX"]
-    parts = []
-    for name in names:
-        own = [(end - at, -order.index(form), form) for at, end, whose, form in group if whose == name]
-        if own:
-            form = max(own)[2]
-            parts.append(name if form == "raw" else f"{name} {form}")
-    return f"[ENVSEAL:REDACTED {', '.join(parts)}]".encode()
+from envseal_support import PYTHON, assert_nowhere, copy_vault, masked, seeded
+from redaction_oracle import TOKEN, VALUES, is_weak, needles_of, oracle
 
 
 def test_the_oracle_itself():
     assert oracle(b"a " + TOKEN + b" b", ["API_TOKEN"]) == b"a [ENVSEAL:REDACTED API_TOKEN] b"
     assert oracle(base64.b64encode(b"user:" + TOKEN), ["API_TOKEN"]) == b"dXNlcjp[ENVSEAL:REDACTED API_TOKEN base64]Q=="
-    assert oracle(b"tok-4", ["API_TOKEN"]) == b"tok-4" and oracle(b"tok-4f", ["API_TOKEN"]) == masked("API_TOKEN").encode()
+    assert oracle(b"tok-4", ["API_TOKEN"]) == b"tok-4" and oracle(b"tok-4f",
+                                                                  ["API_TOKEN"]) == masked("API_TOKEN").encode()
     assert oracle(b"xabcdefghijklmnopqrsty", ["LEFT", "RIGHT"]) == b"x[ENVSEAL:REDACTED LEFT, RIGHT]y"
 
 
-# --------------------------------------------------------------------------------------------------------------- helpers
+# -------------------------------------------------------------------------------------------------------------- helpers
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +60,7 @@ def wait():
 
 
 class Dialogue:
-    """A run whose program stops at each `wait` until the test says `go`. stdout was read by envseal when `wait` is told."""
+    """A run whose program stops at each `wait` until the test says `go`. What it wrote was read by envseal before."""
 
     def __init__(self, vault, names, program):
         self.process = vault.popen("run", "--quiet", *options(names), "--", PYTHON, "-I", "-c", DIALOGUE + program,
@@ -209,7 +100,7 @@ class Dialogue:
         return self.out
 
 
-# ----------------------------------------------------------------------------------------------------------------- forms
+# ---------------------------------------------------------------------------------------------------------------- forms
 
 
 def test_all_forms_at_all_alignments(rich):
@@ -237,7 +128,8 @@ def test_all_forms_at_all_alignments(rich):
 @pytest.mark.parametrize("name", ["BINARY", "LINES", "BIG"])
 def test_any_bytes(rich, name):
     value = VALUES[name]
-    stream = b"<" + value + b"|" + value[:-1] + b"!" + value[1:] + b"|" + base64.b64encode(b"x" + value) + b"|" + value.hex().encode()
+    stream = b"<" + value + b"|" + value[:-1] + b"!" + value[1:] + b"|"
+    stream += base64.b64encode(b"x" + value) + b"|" + value.hex().encode()
     assert emit(rich, [name], [stream]) == oracle(stream, [name])
 
 
@@ -249,7 +141,8 @@ def test_a_trailing_newline_that_the_shell_takes_off(rich):
 def test_overlapping_nested_and_equal_values(rich):
     names = ["LEFT", "RIGHT", "INNER"]
     stream = b" ".join([b"abcdefghijklmnopqrst", b"abcdefghijkl", b"ijklmnopqrst", b"efghijkl", b"efghijklmnopqrst",
-                        b"abcdefghijklabcdefghijkl", b"abcdefghijk", b"fghijklmnopqrst", b"abcdefghijkl" + b"mnopqrs"]) + b"\n"
+                        b"abcdefghijklabcdefghijkl", b"abcdefghijk", b"fghijklmnopqrst",
+                        b"abcdefghijkl" + b"mnopqrs"]) + b"\n"
     out = emit(rich, names, [stream])
     assert out == oracle(stream, names)
     assert out.startswith(b"[ENVSEAL:REDACTED LEFT, RIGHT, INNER] [ENVSEAL:REDACTED LEFT, INNER] ")
@@ -277,7 +170,8 @@ def test_periodic_and_self_overlapping_values(rich):
 
 
 def test_weak_values_count_between_word_boundaries(rich):
-    lines = [b"dev42", b"(dev42)", b"dev42.", b"a=dev42;", b"xdev42", b"dev42x", b"dev42_", b"_dev42", b"dev420", b"dev42dev42",
+    lines = [b"dev42", b"(dev42)", b"dev42.", b"a=dev42;", b"xdev42", b"dev42x", b"dev42_", b"_dev42", b"dev420",
+             b"dev42dev42",
              b"dev42-dev42", b"\xffdev42\xff", b"DEV42", b"ZGV2NDI=", b"6465763432", b"Dev42 dev42"]
     stream = b"\n".join(lines) + b"\n"
     out = emit(rich, ["WEAK", "API_TOKEN"], [stream])
@@ -290,7 +184,7 @@ def test_weak_values_count_between_word_boundaries(rich):
         assert emit(rich, ["WEAK"], pieces) == oracle(stream, ["WEAK"])
 
 
-# ------------------------------------------------------------------------------------------------------------------ cuts
+# ----------------------------------------------------------------------------------------------------------------- cuts
 
 
 def without_shown(line, needle, mask):
@@ -303,7 +197,8 @@ def without_shown(line, needle, mask):
 def test_every_cut_in_two_writes(rich):
     needles = {form: text for text, form in reversed(needles_of(TOKEN))}
     program = f"for needle in {list(needles.values())!r}:\n" + (
-        "    for cut in range(len(needle) + 1):\n        say(b'<' + needle[:cut]); wait(); say(needle[cut:] + b'>\\n')\n")
+        "    for cut in range(len(needle) + 1):\n        say(b'<' + needle[:cut]); wait()\n"
+        "        say(needle[cut:] + b'>\\n')\n")
     lines = Dialogue(rich, ["API_TOKEN"], program).finish().splitlines()
     for form, needle in needles.items():
         mask = masked("API_TOKEN", None if form == "raw" else form).encode()
@@ -328,7 +223,8 @@ def test_a_value_that_drips(rich):
 
 def test_silence_shows_at_most_the_budget(rich):
     program = (f"say({TOKEN[:3]!r}); wait(); say({TOKEN[3:]!r} + b'|'); wait()\n"
-               f"say({TOKEN[:4]!r}); wait(); say(b'-no|'); wait(); say({TOKEN[:-1]!r}); wait(); say({TOKEN[-1:]!r} + b'\\n')\n")
+               f"say({TOKEN[:4]!r}); wait(); say(b'-no|'); wait(); say({TOKEN[:-1]!r}); wait()\n"
+               f"say({TOKEN[-1:]!r} + b'\\n')\n")
     dialogue = Dialogue(rich, ["API_TOKEN"], program)
     assert dialogue.wait()
     dialogue.read_until(TOKEN[:3])  # three bytes of twenty: a prompt could end like that
@@ -353,7 +249,8 @@ def test_a_prompt_shows_at_once(rich):
     program = ("say(b'Password: '); os.read(0, 1); say(b'\\nName of the to'); os.read(0, 1)\n"
                "say(b'\\rat 50%\\rat 99%'); os.read(0, 1); say(b'\\n')\n")
     vault = rich
-    process = vault.popen("run", "-s", "API_TOKEN", "-s", "LEFT", "-s", "BIG=B:file", "--", PYTHON, "-I", "-c", DIALOGUE + program,
+    process = vault.popen("run", "-s", "API_TOKEN", "-s", "LEFT", "-s", "BIG=B:file", "--", PYTHON, "-I", "-c",
+                          DIALOGUE + program,
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
     out = b""
     for prompt in (b"Password: ", b"\nName of the to", b"\rat 50%\rat 99%"):
@@ -365,7 +262,8 @@ def test_a_prompt_shows_at_once(rich):
 
 
 def test_a_prompt_on_a_terminal(rich):
-    child = rich.spawn("run", "-s", "API_TOKEN", "--", "sh", "-c", 'printf "Who: "; read who; echo "$who $API_TOKEN"', passphrase=True)
+    child = rich.spawn("run", "-s", "API_TOKEN", "--", "sh", "-c", 'printf "Who: "; read who; echo "$who $API_TOKEN"',
+                       passphrase=True)
     child.expect_exact("Who: ")
     child.sendline("me")
     child.expect_exact(f"me {masked('API_TOKEN')}")
@@ -384,7 +282,8 @@ def test_what_is_held_at_the_end(rich, name, shown, hidden):
 
 
 def test_random_streams_in_random_writes(rich):
-    names = ["API_TOKEN", "LEFT", "RIGHT", "INNER", "TWIN_A", "TWIN_B", "PERIODIC", "SELF", "EIGHT", "WEAK", "PLUSSES", "LINES"]
+    names = ["API_TOKEN", "LEFT", "RIGHT", "INNER", "TWIN_A", "TWIN_B", "PERIODIC", "SELF", "EIGHT", "WEAK", "PLUSSES",
+             "LINES"]
     random = seeded("random streams")
     needles = [text for name in names for text, _ in needles_of(VALUES[name])]
     parts = []
@@ -417,138 +316,10 @@ def test_values_across_the_blocks_of_reading(rich):
     assert emit(rich, ["API_TOKEN"], [stream]) == oracle(stream, ["API_TOKEN"])
 
 
-# --------------------------------------------------------------------------------------------------------------- streams
-
-
-def test_both_streams(shared):
-    program = 'echo "o $API_TOKEN"; echo "e $API_TOKEN" >&2; echo "o2 $DATABASE_URL"; printf %s "$API_TOKEN" | base64 >&2'
-    result = shared.ok("run", "-s", "API_TOKEN", "-s", "DATABASE_URL", "--", "sh", "-c", program)
-    assert result.text == f"o {masked('API_TOKEN')}\no2 {masked('DATABASE_URL')}\n"
-    lines = result.talk.splitlines()
-    assert lines[0] == f"e {masked('API_TOKEN')}" and masked("API_TOKEN", "base64") in lines[1]
-    count, where = leaks_of(result)
-    assert count == 4 and set(where.split(", ")) == {part.strip() for part in (
-        "API_TOKEN (raw on stdout", "1)", "API_TOKEN (raw on stderr", "DATABASE_URL (raw on stdout", "API_TOKEN (base64 on stderr")}
-    assert_nowhere(SECRETS.values(), result.out + result.err)
-
-
-def test_both_streams_into_one_pipe(shared):
-    result = shared.ok("run", "-s", "API_TOKEN", "--quiet", "--", "sh", "-c",
-                       'for i in 1 2 3; do echo "$API_TOKEN"; echo "$API_TOKEN" >&2; done', stderr=subprocess.STDOUT)
-    assert result.out == f"{masked('API_TOKEN')}\n".encode() * 6
-
-
-def test_halves_on_two_streams_are_not_joined(shared):
-    """One state for each stream: this is a limit that is told, not a promise."""
-    result = shared.ok("run", "-s", "API_TOKEN", "--quiet", "--", PYTHON, "-I", "-c",
-                       "import os; v = os.environ['API_TOKEN']; os.write(1, v[:10].encode()); os.write(2, v[10:].encode())")
-    assert result.text == masked("API_TOKEN") and result.err == TOKEN[10:]
-
-
-def test_the_notice(shared):
-    script = 'echo "$API_TOKEN"; echo "$API_TOKEN"; exit 7'
-    result = shared.run("run", "-s", "API_TOKEN", "--", "sh", "-c", script, status=7)
-    assert result.talk == "envseal: run: masked 2 times: API_TOKEN (raw on stdout, 2)\n"
-    assert shared.run("run", "-s", "API_TOKEN", "--quiet", "--", "sh", "-c", script, status=7).err == b""
-    assert shared.run("run", "-qs", "API_TOKEN", "--", "sh", "-c", script).status == 125
-    leaks = shared.records()[-1]["leaks"] if shared.records()[-1]["kind"] == "run.outcome" else None
-    assert leaks == [{"secret": "API_TOKEN", "form": "raw", "stream": "stdout", "offset": 0, "count": 2}]
-
-
-def test_only_the_secrets_of_the_run(shared):
-    """What the program was not given it cannot print; text that looks like another secret's value passes."""
-    result = shared.ok("run", "-s", "DATABASE_URL", "--", "echo", TOKEN)
-    assert result.out == TOKEN + b"\n" and result.err == b""
-
-
-# ---------------------------------------------------------------------------------------------------------------- volume
-
-
-def test_clean_output_is_the_same_to_the_byte(rich):
-    data = hashlib.shake_256(b"clean").digest(5_000_000)
-    (rich.work / "clean").write_bytes(data)
-    result = rich.ok("run", "-s", "API_TOKEN", "-s", "LEFT", "--", "cat", "clean")
-    assert hashlib.sha256(result.out).digest() == hashlib.sha256(data).digest() and result.err == b""
-
-
 def test_a_line_of_ten_megabytes(rich):
     names = ["API_TOKEN", "LEFT"]
     filler = b"\xff\xfe\x80tok-4f9Jc2LmQx81ZwP abcdefghijk " * 150_000
     stream = filler + TOKEN + filler + b"\xc3" + TOKEN + b"\xa9"
     out = emit(rich, names, [stream])
-    assert len(stream) > 10_000_000 and out == filler + masked("API_TOKEN").encode() + filler + b"\xc3" + masked("API_TOKEN").encode() + b"\xa9"
-
-
-def test_a_flood_of_values(shared):
-    lines, rest = 100_000, 10
-    result = shared.ok("run", "-s", "API_TOKEN", "--", "sh", "-c", f'yes "$API_TOKEN" | head -c {lines * (len(TOKEN) + 1) + rest}')
-    assert result.text == f"{masked('API_TOKEN')}\n" * lines + masked("API_TOKEN")
-    assert leaks_of(result) == (lines + 1, f"API_TOKEN (raw on stdout, {lines + 1})")
-    # Nobody wants the rest: the flood ends as it would without envseal.
-    process = shared.popen("run", "-s", "API_TOKEN", "--", "sh", "-c", 'yes "$API_TOKEN"', stdout=subprocess.PIPE)
-    assert process.stdout.read(len(masked("API_TOKEN"))).decode() == masked("API_TOKEN")
-    process.stdout.close()
-    assert process.wait(60) != 0
-
-
-# ---------------------------------------------------------------------------------------------------------- real programs
-
-
-@pytest.mark.parametrize("script, forms", [
-    ("env | grep ^API_TOKEN", [None]), ("printenv API_TOKEN; set | grep ^API_TOKEN", [None, None]),
-    ("set -x; : $API_TOKEN", [None]), ("cat /proc/self/environ | tr '\\0' '\\n' | grep ^API", [None]),
-    ("printf %s \"$API_TOKEN\" | base64", ["base64"]), ("echo \"user:$API_TOKEN\" | base64 -w 0", ["base64"]),
-    ("printf %s \"$API_TOKEN\" | xxd -p", ["hex"]), ("printf %s \"$API_TOKEN\" | xxd -p -u", ["HEX"]),
-    ("python3 -c 'import os; print(repr(os.environ[\"API_TOKEN\"]))'", [None]),
-    ("python3 -c 'import os; raise SystemExit(os.environ[\"API_TOKEN\"])' || true", [None]),
-    ("python3 -c 'import json, os; print(json.dumps(dict(os.environ)))' | grep -o '\"API_TOKEN[^,]*'", [None]),
-    ("awk 'BEGIN { print ENVIRON[\"API_TOKEN\"] }'; echo $API_TOKEN | sed s/x/x/ | tee /dev/stderr", [None, None, None]),
-    ("ls /$API_TOKEN || true", [None]), ("sort <<END\n$API_TOKEN\nEND", [None]),
-    ("sh -c 'echo $0' \"$API_TOKEN\"; cat /proc/self/fd/0 < /dev/null; find /dev/null -printf \"$API_TOKEN\\n\"", [None, None]),
-], ids=lambda value: value.split()[0] if isinstance(value, str) else "")
-def test_tools(shared, script, forms):
-    result = shared.ok("run", "-s", "API_TOKEN", "--quiet", "--", "sh", "-c", script)
-    for form in set(forms):
-        assert (result.out + result.err).count(masked("API_TOKEN", form).encode()) == forms.count(form), result
-    assert_nowhere([text for text, _ in needles_of(TOKEN)], result.out + result.err)
-
-
-class Echo(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        body = f"you sent {self.headers['Authorization']}\n".encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
-def test_curl(shared):
-    with http.server.HTTPServer(("127.0.0.1", 0), Echo) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        script = (f'curl -sv -H "Authorization: Bearer $API_TOKEN" http://127.0.0.1:{server.server_port}/\n'
-                  f'curl -sv -u "user:$API_TOKEN" http://127.0.0.1:{server.server_port}/')
-        result = shared.ok("run", "-s", "API_TOKEN", "--quiet", "--", "sh", "-c", script, env={"no_proxy": "*"})
-        server.shutdown()
-    plain, encoded = result.text.splitlines()
-    assert plain == f"you sent Bearer {masked('API_TOKEN')}"
-    assert encoded.startswith("you sent Basic ") and masked("API_TOKEN", "base64") in encoded
-    assert f"Authorization: Bearer {masked('API_TOKEN')}" in result.talk
-    assert_nowhere([text for text, _ in needles_of(TOKEN)], result.out + result.err)
-
-
-def test_git(shared):
-    script = ('git init -q repo && cd repo && git config user.name me && git config user.email me@example.org\n'
-              'git config http.extraheader "Authorization: $API_TOKEN"; echo "key = $API_TOKEN" > f; git add f\n'
-              'git commit -q -m "use $API_TOKEN"; git log -p; git config -l; git grep key; git show "HEAD:$API_TOKEN" || true')
-    result = shared.ok("run", "-s", "API_TOKEN", "--quiet", "--", "sh", "-c", script)
-    assert f"+key = {masked('API_TOKEN')}" in result.text and f"use {masked('API_TOKEN')}" in result.text
-    assert f"f:key = {masked('API_TOKEN')}" in result.text and masked("API_TOKEN") in result.talk
-    assert_nowhere([TOKEN], result.out + result.err)
-
-
-def test_pipe_redacts_too(shared):
-    result = shared.ok("pipe", "API_TOKEN", "--", "sh", "-c", "cat; echo; echo >&2 done")
-    assert result.text == f"{masked('API_TOKEN')}\n" and result.talk.startswith("done\nenvseal: pipe: masked 1 time: API_TOKEN")
+    mask = masked("API_TOKEN").encode()
+    assert len(stream) > 10_000_000 and out == filler + mask + filler + b"\xc3" + mask + b"\xa9"
