@@ -3,9 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-// The waiting entries a request is about.
+// The waiting entries a request is about, and what each deposit was when it was looked at.
 struct waiting {
 	struct vault_entry *entries;
+	uint8_t (*digests)[DIGEST_BYTES];
 	size_t count;
 	bool out_of_memory;
 };
@@ -13,6 +14,7 @@ struct waiting {
 static void waiting_done(struct waiting *waiting)
 {
 	free(waiting->entries);
+	free(waiting->digests);
 }
 
 static int waiting_add(void *context, const struct vault_entry *entry)
@@ -30,6 +32,30 @@ static int waiting_add(void *context, const struct vault_entry *entry)
 	return 0;
 }
 
+// The digest first: what is shown is then never older than what can be confirmed.
+static int waiting_look(struct session *session, struct waiting *waiting, size_t i, struct err *err)
+{
+	char name[NAME_BYTES_MAX + 1];
+	memcpy(name, waiting->entries[i].name, sizeof(name));
+	int r = vault_deposit_digest(session->vault, name, waiting->digests[i], err);
+	if (r == 0)
+		r = vault_find(session->vault, name, &waiting->entries[i], err);
+	if (r == 0 && !waiting->entries[i].is_pending)
+		return err_set(err, ERR_NOT_FOUND, "no value of %s waits to be confirmed", name);
+	return r;
+}
+
+static int waiting_look_all(struct session *session, struct waiting *waiting, struct err *err)
+{
+	waiting->digests = calloc(waiting->count, sizeof(*waiting->digests));
+	if (!waiting->digests)
+		return err_set(err, ERR_MEMORY, "out of memory");
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < waiting->count; i++)
+		r = waiting_look(session, waiting, i, err);
+	return r;
+}
+
 static int waiting_find(struct session *session, const struct engine_confirm *request, struct waiting *waiting,
 			struct err *err)
 {
@@ -39,13 +65,19 @@ static int waiting_find(struct session *session, const struct engine_confirm *re
 			return err_set(err, ERR_MEMORY, "out of memory");
 		if (r == 0 && waiting->count == 0)
 			return err_set(err, ERR_NOT_FOUND, "no value waits to be confirmed");
-		return r;
+		return r < 0 ? r : waiting_look_all(session, waiting, err);
 	}
 	for (size_t i = 0; i < request->count; i++) {
 		struct vault_entry entry = {0};
 		int r = name_check(request->names[i], err);
 		if (r == 0)
 			r = vault_find(session->vault, request->names[i], &entry, err);
+		// One that is no deposit can still be thrown away.
+		if (r == ERR_DAMAGED && request->discard) {
+			entry = (struct vault_entry){.is_pending = true};
+			memcpy(entry.name, request->names[i], strlen(request->names[i]) + 1);
+			r = 0;
+		}
 		if (r < 0)
 			return r;
 		if (!entry.is_pending)
@@ -53,7 +85,7 @@ static int waiting_find(struct session *session, const struct engine_confirm *re
 		if (waiting_add(waiting, &entry) < 0)
 			return err_set(err, ERR_MEMORY, "out of memory");
 	}
-	return 0;
+	return request->discard ? 0 : waiting_look_all(session, waiting, err);
 }
 
 static int waiting_row(const struct vault_entry *entry, struct buf *out, struct err *err)
@@ -102,6 +134,18 @@ static int waiting_ask(const struct engine_confirm *request, const struct waitin
 	return yes ? 0 : err_set(err, ERR_DENIED, "not confirmed; nothing was changed");
 }
 
+// Anybody may have put another deposit in its place while the human looked and typed.
+static int waiting_confirm(struct session *session, const struct waiting *waiting, size_t i, struct err *err)
+{
+	const char *name = waiting->entries[i].name;
+	uint8_t digest[DIGEST_BYTES];
+	int r = vault_deposit_digest(session->vault, name, digest, err);
+	if (r == 0 && !digest_is_equal(digest, waiting->digests[i]))
+		return err_set(err, ERR_DENIED, "the value that waits for %s was replaced meanwhile; nothing was confirmed, so "
+			       "look at it again", name);
+	return r < 0 ? r : vault_confirm(session->vault, name, err);
+}
+
 static int waiting_apply(struct session *session, const struct engine_confirm *request, const struct waiting *waiting,
 			 struct err *err)
 {
@@ -109,7 +153,7 @@ static int waiting_apply(struct session *session, const struct engine_confirm *r
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < waiting->count; i++) {
 		const char *name = waiting->entries[i].name;
-		r = request->discard ? vault_discard(session->vault, name, err) : vault_confirm(session->vault, name, err);
+		r = request->discard ? vault_discard(session->vault, name, err) : waiting_confirm(session, waiting, i, err);
 		json_array_append_new(names, json_string(name));
 	}
 	if (r < 0) {

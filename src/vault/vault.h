@@ -129,6 +129,8 @@ int vault_deposit(struct vault *vault, const char *name, struct span value, cons
 // The deposit becomes the current version. ERR_NOT_FOUND; ERR_DAMAGED when it does not open: discard it then.
 int vault_confirm(struct vault *vault, const char *name, struct err *err);
 int vault_discard(struct vault *vault, const char *name, struct err *err); // works locked
+// Of the deposit as it lies in the file, whatever is in it: whether it is still the one that was seen. ERR_NOT_FOUND.
+int vault_deposit_digest(struct vault *vault, const char *name, uint8_t out[DIGEST_BYTES], struct err *err);
 int vault_set_meta(struct vault *vault, const char *name, const struct vault_meta *meta, struct err *err);
 // Versions move too. ERR_EXISTS; ERR_DENIED while an unconfirmed value waits for `from`.
 int vault_rename(struct vault *vault, const char *from, const char *to, struct err *err);

@@ -127,6 +127,19 @@ int vault_confirm(struct vault *vault, const char *name, struct err *err)
 	return r < 0 ? r : change_finish(vault);
 }
 
+int vault_deposit_digest(struct vault *vault, const char *name, uint8_t out[DIGEST_BYTES], struct err *err)
+{
+	_cleanup_buf_ struct buf body = BUF_INIT(STORE_BODY_BYTES_MAX);
+	int r = name_check(name, err);
+	if (r == 0)
+		r = store_row_get(vault->store, KIND_DEPOSIT, span_text(name), &body, err);
+	if (r == ERR_NOT_FOUND)
+		return err_set(err, ERR_NOT_FOUND, "no unconfirmed value waits for %s", name);
+	if (r == 0)
+		digest_bytes(buf_span(&body), out);
+	return r;
+}
+
 int vault_discard(struct vault *vault, const char *name, struct err *err)
 {
 	int r = change_start(vault, false, err);
