@@ -9,22 +9,45 @@ static int row_label(const char *label, struct buf *out, struct err *err)
 	return buf_printf(out, err, "  %-*s", APPROVAL_LABEL_COLUMNS, label);
 }
 
+// Printable, and of several blanks in a row all but the first escaped: a text that is long enough to wrap on the terminal
+// could draw rows that look like those of the question.
+static int text_inert(const char *text, char quote, struct buf *out, struct err *err)
+{
+	int r = 0;
+	for (const char *at = text; r == 0 && *at; at++) {
+		if (*at == ' ' && at > text && at[-1] == ' ')
+			r = buf_append_text(out, "\\x20", err);
+		else if (quote && *at == quote)
+			r = buf_printf(out, err, "\\%c", quote);
+		else
+			r = text_printable(span_of(at, 1), out, err);
+	}
+	return r;
+}
+
 static int row_text(const char *label, const char *text, struct buf *out, struct err *err)
 {
 	int r = row_label(label, out, err);
 	if (r == 0)
-		r = text_printable(span_text(text), out, err);
+		r = text_inert(text, 0, out, err);
 	return r == 0 ? buf_append_byte(out, '\n', err) : r;
 }
 
-static int row_list(const char *label, const char *const *names, size_t count, struct buf *out, struct err *err)
+// At most max_bytes of names, and then how many more there are.
+static int row_list(const char *label, const char *const *names, size_t count, size_t max_bytes, struct buf *out,
+		    struct err *err)
 {
 	int r = count > 0 ? row_label(label, out, err) : 0;
+	size_t start = out->len;
 	for (size_t i = 0; r == 0 && i < count; i++) {
 		if (i > 0)
 			r = buf_append_text(out, ", ", err);
+		if (r == 0 && out->len - start > max_bytes) {
+			r = buf_printf(out, err, "and %zu more (--explain names them)", count - i);
+			break;
+		}
 		if (r == 0)
-			r = text_printable(span_text(names[i]), out, err);
+			r = text_inert(names[i], 0, out, err);
 	}
 	return r == 0 && count > 0 ? buf_append_byte(out, '\n', err) : r;
 }
@@ -44,8 +67,8 @@ static int argument_format(const char *argument, struct buf *out, struct err *er
 		return buf_append_text(out, argument, err);
 	int r = buf_append_byte(out, '\'', err);
 	// A quote inside is escaped too, or one argument could be made to look like two.
-	for (const char *at = argument; r == 0 && *at; at++)
-		r = *at == '\'' ? buf_append_text(out, "\\'", err) : text_printable(span_of(at, 1), out, err);
+	if (r == 0)
+		r = text_inert(argument, '\'', out, err);
 	return r == 0 ? buf_append_byte(out, '\'', err) : r;
 }
 
@@ -69,7 +92,7 @@ static int row_asker(const struct approval *approval, struct buf *out, struct er
 {
 	int r = row_label("asked by", out, err);
 	if (r == 0)
-		r = text_printable(span_text(approval->asker_name), out, err);
+		r = text_inert(approval->asker_name, 0, out, err);
 	return r == 0 ? buf_printf(out, err, " (process %d)\n", approval->asker_pid) : r;
 }
 
@@ -77,7 +100,7 @@ static int row_program(const struct approval *approval, struct buf *out, struct 
 {
 	int r = row_label("program", out, err);
 	if (r == 0)
-		r = text_printable(span_text(approval->program_path), out, err);
+		r = text_inert(approval->program_path, 0, out, err);
 	if (r == 0)
 		r = buf_printf(out, err, "  (%s)\n", approval->program_kind);
 	if (r == 0)
@@ -87,13 +110,13 @@ static int row_program(const struct approval *approval, struct buf *out, struct 
 	return r;
 }
 
-int approval_format(const struct approval *approval, struct buf *out, struct err *err)
+static int rows_format(const struct approval *approval, struct buf *out, struct err *err)
 {
 	int r = buf_printf(out, err, "envseal: a program asks for secrets (%s)\n", approval->action);
 	if (r == 0)
 		r = row_asker(approval, out, err);
 	if (r == 0)
-		r = row_list("secrets", approval->secrets, approval->secret_count, out, err);
+		r = row_list("secrets", approval->secrets, approval->secret_count, SIZE_MAX, out, err);
 	if (r == 0)
 		r = row_program(approval, out, err);
 	if (r == 0)
@@ -101,8 +124,20 @@ int approval_format(const struct approval *approval, struct buf *out, struct err
 	if (r == 0)
 		r = row_text("directory", approval->directory, out, err);
 	if (r == 0)
-		r = row_list("kept", approval->kept, approval->kept_count, out, err);
+		r = row_list("kept", approval->kept, approval->kept_count, SIZE_MAX, out, err);
 	if (r == 0)
-		r = row_list("dropped", approval->dropped, approval->dropped_count, out, err);
+		r = row_list("dropped", approval->dropped, approval->dropped_count, APPROVAL_DROPPED_BYTES_MAX,
+			     out, err);
+	return r;
+}
+
+int approval_format(const struct approval *approval, struct buf *out, struct err *err)
+{
+	size_t start = out->len;
+	int r = rows_format(approval, out, err);
+	if (r == 0 && out->len - start > APPROVAL_BYTES_MAX)
+		return err_set(err, ERR_DENIED, "this request is %zu bytes long, more than can be read and approved at a prompt; "
+						"ask for fewer secrets at once, or from a folder with a shorter path",
+			       out->len - start);
 	return r;
 }

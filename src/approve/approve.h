@@ -47,6 +47,10 @@ struct approval {
 
 // Most bytes of printable arguments that can be approved: what does not fit on a screen cannot be read.
 #define APPROVAL_ARGUMENTS_BYTES_MAX 8192
+// Of the whole question.
+#define APPROVAL_BYTES_MAX 16384
+// Of names of dropped variables: who starts envseal chooses them, and could push the rest off the screen.
+#define APPROVAL_DROPPED_BYTES_MAX 1024
 
-// The text of the question, for a terminal. Pure. ERR_DENIED when the arguments are longer than can be shown.
+// The text of the question, for a terminal. Pure. ERR_DENIED when it, or the arguments in it, are longer than can be read.
 int approval_format(const struct approval *approval, struct buf *out, struct err *err);

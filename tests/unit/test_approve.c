@@ -96,6 +96,58 @@ static void test_too_long_is_refused(void **state)
 	assert_int_equal(approval_format(&approval, &text, &err), ERR_DENIED);
 }
 
+// Whoever starts envseal chooses the names of its variables, and must not push the question off the screen with them.
+static void test_many_dropped_variables_are_counted(void **state)
+{
+	(void)state;
+	static const char *names[3000];
+	for (size_t i = 0; i < ARRAY_COUNT(names); i++)
+		names[i] = "LD_A_RATHER_LONG_NAME_OF_A_VARIABLE";
+	char *argv[] = {"true", NULL};
+	struct approval approval = approval_sample(argv);
+	approval.dropped = names;
+	approval.dropped_count = ARRAY_COUNT(names);
+	_cleanup_buf_ struct buf text = BUF_INIT(1u << 20);
+	format(&approval, &text);
+	assert_true(text.len < 2048);
+	// 28 names of 35 letters and their commas are the first to be more than 1024 bytes.
+	assert_non_null(strstr(buf_text(&text), "and 2972 more (--explain names them)\n"));
+}
+
+static void test_a_long_question_is_refused(void **state)
+{
+	(void)state;
+	static const char *names[700];
+	for (size_t i = 0; i < ARRAY_COUNT(names); i++)
+		names[i] = "A_SECRET as $A_VARIABLE";
+	char *argv[] = {"true", NULL};
+	struct approval approval = approval_sample(argv);
+	approval.secrets = names;
+	approval.secret_count = ARRAY_COUNT(names);
+	_cleanup_buf_ struct buf text = BUF_INIT(1u << 20);
+	struct err err;
+	assert_int_equal(approval_format(&approval, &text, &err), ERR_DENIED);
+	approval.secret_count = 600;
+	buf_done(&text);
+	text = (struct buf)BUF_INIT(1u << 20);
+	format(&approval, &text);
+}
+
+// On a terminal of 40 columns the argument would wrap to rows of its own.
+static void test_an_argument_cannot_draw_rows(void **state)
+{
+	(void)state;
+	char *argv[] = {"sh", "evil                          secrets     none", NULL};
+	struct approval approval = approval_sample(argv);
+	_cleanup_buf_ struct buf text = BUF_INIT(1u << 16);
+	format(&approval, &text);
+	assert_null(strstr(buf_text(&text), "  secrets     none"));
+	assert_non_null(strstr(buf_text(&text), "'evil \\x20\\x20"));
+	approval.directory = approval.program_path = "/tmp/x             secrets     none";
+	format(&approval, &text);
+	assert_null(strstr(buf_text(&text), "  secrets     none"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -103,6 +155,9 @@ int main(void)
 		cmocka_unit_test(test_is_inert),
 		cmocka_unit_test(test_arguments_cannot_be_confused),
 		cmocka_unit_test(test_too_long_is_refused),
+		cmocka_unit_test(test_many_dropped_variables_are_counted),
+		cmocka_unit_test(test_a_long_question_is_refused),
+		cmocka_unit_test(test_an_argument_cannot_draw_rows),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
