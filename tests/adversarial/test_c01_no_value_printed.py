@@ -90,7 +90,10 @@ def test_every_command_with_every_option(tmp_path, planted, command):
         vault = copy_vault(planted, tmp_path / str(number))
         prepare(vault)
         for passphrase in {True: (True, False) if number % 4 == 0 else (True,), False: (False,)}[takes_passphrase]:
-            result = vault.run(*words_of(command, combination, options), input=CANDIDATE, passphrase=passphrase)
+            words = words_of(command, combination, options)
+            if command == "doctor" and number % 2:
+                words += ["--passphrase-file", str(vault.passphrase_file)]
+            result = vault.run(*words, input=CANDIDATE, passphrase=passphrase)
             for sieve, data in itertools.product((SIEVE, SIEVE_OF_PASSPHRASE), (result.out, result.err)):
                 sieve.assert_clean(data, result.args)
             assert result.status in (EXITS_OF_RUN if command in ("run", "inject", "pipe") else EXITS), result

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import termios
 
 import pytest
 
@@ -19,8 +20,15 @@ pytestmark = pytest.mark.skipif(os.geteuid() == 0, reason="root may look into ev
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 LIBC.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
-PTRACE_TRACEME, PTRACE_ATTACH, PTRACE_DETACH, PTRACE_SEIZE = 0, 16, 17, 0x4206
+PTRACE_TRACEME, PTRACE_CONT, PTRACE_ATTACH, PTRACE_DETACH, PTRACE_SEIZE = 0, 7, 16, 17, 0x4206
 PIDFD_GETFD, KCMP, PROCESS_MADVISE = 438, 312, 440
+
+
+def wait_until_read(descriptor):
+    """Until nothing waits in the pipe any more."""
+    count = ctypes.c_int(1)
+    while count.value:
+        assert LIBC.ioctl(descriptor, termios.FIONREAD, ctypes.byref(count)) == 0
 
 
 class Held:
@@ -42,9 +50,7 @@ class Held:
         self.process = self.vault.popen("run", "-s", "API_TOKEN", "--passphrase-fd", str(read), "--", "true", passphrase=False,
                                         pass_fds=[read], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         os.write(write, PASSPHRASE[:9].encode())
-        count = ctypes.c_int(1)
-        while count.value:
-            LIBC.ioctl(read, 0x541B, ctypes.byref(count))
+        wait_until_read(read)
         self.pid = self.process.pid
 
     def asking(self):
@@ -194,15 +200,15 @@ def test_no_core_file(vault, where, number):
 # ------------------------------------------------------------------------------------------------------ under a tracer
 
 
-def traced(words, env, at_start=None):
-    """Starts the program under a tracer that lets it run, as strace would. -> (status, output)"""
+def start_traced(words, env, stdin):
+    """Stopped before its first instruction. -> (pid, reading end of its output)"""
     read, write = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
             os.dup2(write, 1)
             os.dup2(write, 2)
-            os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
+            os.dup2(stdin, 0)
             LIBC.ptrace(PTRACE_TRACEME, 0, None, None)
             os.execve(words[0], words, env)
         finally:
@@ -210,15 +216,20 @@ def traced(words, env, at_start=None):
     os.close(write)
     _, status = os.waitpid(pid, 0)
     assert os.WIFSTOPPED(status) and os.WSTOPSIG(status) == signal.SIGTRAP
-    result = at_start(pid) if at_start else None
-    if result is None:
-        while os.WIFSTOPPED(status):
-            number = os.WSTOPSIG(status)
-            assert LIBC.ptrace(7, pid, None, number if number != signal.SIGTRAP else None) == 0
-            _, status = os.waitpid(pid, 0)
-        with open(read, "rb") as pipe:
-            return os.waitstatus_to_exitcode(status), pipe.read()
-    return pid, read, result
+    return pid, read
+
+
+def run_traced(words, env):
+    """Runs it to its end under a tracer that lets it run, as strace would. -> (status, output)"""
+    with open(os.devnull) as nothing:
+        pid, read = start_traced(words, env, nothing.fileno())
+    status = signal.SIGTRAP << 8 | 0x7f
+    while os.WIFSTOPPED(status):
+        number = os.WSTOPSIG(status)
+        assert LIBC.ptrace(PTRACE_CONT, pid, None, number if number != signal.SIGTRAP else None) == 0
+        _, status = os.waitpid(pid, 0)
+    with open(read, "rb") as pipe:
+        return os.waitstatus_to_exitcode(status), pipe.read()
 
 
 @pytest.mark.parametrize("words, status", [(["run", "-s", "API_TOKEN", "--", "sh", "-c", "echo started"], 125),
@@ -226,46 +237,101 @@ def traced(words, env, at_start=None):
                                            (["verify", "API_TOKEN"], 4), (["list"], 4), (["set", "X", "--generate", "20"], 4)],
                          ids=lambda value: value[0] if isinstance(value, list) else None)
 def test_refused_under_a_tracer(vault, words, status):
-    got, output = traced(vault.words(words), vault.env)
+    got, output = run_traced(vault.words(words), vault.env)
     assert got == status and b"tracer" in output and b"started" not in output
 
 
-def memory_open(pid):
-    return [os.open(f"/proc/{pid}/{name}", os.O_RDONLY) for name in ("mem", "maps", "environ")]
+class Early:
+    """Somebody who opened the memory before the first instruction, and then let go. He could as well have started any other
+    program; but he finds no secret here."""
 
+    def __init__(self, words, env, stdin=None):
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        self.pid, self.output = start_traced(words, env, nothing if stdin is None else stdin)
+        os.close(nothing)
+        self.mem = os.open(f"/proc/{self.pid}/mem", os.O_RDONLY)
+        self.maps = open(f"/proc/{self.pid}/maps", "rb")
+        assert LIBC.ptrace(PTRACE_DETACH, self.pid, None, None) == 0
 
-def test_who_opened_the_memory_before_the_first_instruction(vault):
-    """Under a tracer that then lets go. Such a one could have started any other program, but it reads no secret here."""
-    if LIBC.syscall(447, 0) < 0:
-        pytest.skip("this kernel has no memfd_secret")
-    told, tell = os.pipe()
-    gate, release = os.pipe()
-    named = f"/proc/{os.getpid()}/fd"
-    program = f"echo $API_TOKEN; echo x > {named}/{tell}; read line < {named}/{gate}; echo $API_TOKEN"
-
-    def attack(pid):
-        opened = memory_open(pid)
-        assert LIBC.ptrace(PTRACE_DETACH, pid, None, None) == 0
-        return opened
-    pid, output, (mem, maps, environ) = traced(
-        vault.words(["run", "-s", "API_TOKEN", "-s", "DATABASE_URL=F:file", "--", "sh", "-c", program]), vault.env, attack)
-    assert os.read(told, 1) == b"x"
-    parts = [secret[at:at + 10] for secret in (SECRETS["API_TOKEN"], PASSPHRASE.encode()) for at in range(len(secret) - 9)]
-    needles = [form for part in parts for form in forms(part)[:4]] + forms(SECRETS["API_TOKEN"])
-    seen = 0
-    with open(maps, "rb") as lines:
-        for line in lines:
+    def assert_holds_none(self, *secrets):
+        parts = [secret[at:at + 10] for secret in secrets for at in range(len(secret) - 9)]
+        needles = [form for part in parts for form in forms(part)[:4]] + [form for secret in secrets for form in forms(secret)]
+        seen = 0
+        self.maps.seek(0)
+        for line in self.maps:
             first, end = (int(word, 16) for word in line.split()[0].split(b"-"))
             try:
-                data = os.pread(mem, end - first, first) if first < 1 << 62 else b""
+                data = os.pread(self.mem, end - first, first) if first < 1 << 62 else b""
             except OSError:
+                # memfd_secret, or a guard page.
                 continue
             seen += len(data)
             assert not [needle for needle in needles if needle in data], line
-    assert seen > 1 << 20
-    os.write(release, b"\n")
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    for descriptor in (mem, environ, output, told, tell, gate, release):
+        assert seen > 1 << 20
+
+    def end(self):
+        self.maps.close()
+        with open(self.output, "rb") as pipe:
+            output = pipe.read()
+        _, status = os.waitpid(self.pid, 0)
+        os.close(self.mem)
+        return os.waitstatus_to_exitcode(status), output
+
+
+needs_secret_memory = pytest.mark.skipif(LIBC.syscall(447, 0) < 0, reason="this kernel has no memfd_secret")
+
+
+@needs_secret_memory
+def test_memory_while_a_program_runs(vault):
+    told, tell = os.pipe()
+    gate, release = os.pipe()
+    named = f"/proc/{os.getpid()}/fd"
+    program = (f"echo $API_TOKEN; echo x > {named}/{tell}; read line < {named}/{gate}; echo $API_TOKEN | base64; "
+               f"echo x > {named}/{tell}; read line < {named}/{gate}")
+    early = Early(vault.words(["run", "-s", "API_TOKEN", "-s", "DATABASE_URL=F:file", "--", "sh", "-c", program]), vault.env)
+    for _ in range(2):
+        assert os.read(told, 1) == b"x"
+        early.assert_holds_none(SECRETS["API_TOKEN"], SECRETS["DATABASE_URL"], PASSPHRASE.encode())
+        os.write(release, b"\n")
+        os.read(told, 1)
+    status, output = early.end()
+    assert status == 0 and b"REDACTED" in output
+    for descriptor in (told, tell, gate, release):
+        os.close(descriptor)
+
+
+def filled_pipe(content):
+    read, write = os.pipe()
+    os.write(write, content)
+    os.close(write)
+    return read
+
+
+@needs_secret_memory
+@pytest.mark.parametrize("words", [["set", "NEW", "--stdin"], ["set", "API_TOKEN", "--stdin", "--force"], ["set", "NEW", "--file", "value"],
+                                   ["verify", "API_TOKEN"], ["import", "values.env"], ["import", "values.env", "--rewrite"]], ids=" ".join)
+def test_memory_while_the_passphrase_is_read(vault, words):
+    """By then the value that came by standard input or from a file is there."""
+    value = b"Tb4%zKe8Wn1^gXq6Lv3@Ds"
+    (vault.work / "value").write_bytes(value)
+    (vault.work / "values.env").write_bytes(b"# mine\nPORT=3000\nSOME_TOKEN='" + value + b"'\n")
+    read, write = os.pipe()
+    os.set_inheritable(read, True)
+    stdin = filled_pipe(value)
+    words = vault.words([*words, "--passphrase-fd", str(read)], passphrase=False)
+    before = os.getcwd()
+    os.chdir(vault.work)
+    try:
+        early = Early(words, vault.env, stdin)
+    finally:
+        os.chdir(before)
+    os.write(write, PASSPHRASE[:20].encode())
+    wait_until_read(read)
+    early.assert_holds_none(value, PASSPHRASE[:20].encode())
+    os.write(write, PASSPHRASE[20:].encode() + b"\n")
+    status, output = early.end()
+    assert status == (1 if words[1] == "verify" else 0), output
+    for descriptor in (read, write, stdin):
         os.close(descriptor)
 
 
@@ -274,16 +340,16 @@ def test_unreadable_binary_is_closed_from_its_first_instruction(vault, tmp_path)
     closed = tmp_path / "envseal"
     shutil.copy(binary(), closed)
     closed.chmod(0o111)
-
-    def attack(pid):
-        for name in ("mem", "maps", "environ", "auxv"):
-            with pytest.raises(PermissionError):
-                os.read(os.open(f"/proc/{pid}/{name}", os.O_RDONLY), 16)
-        return None
-    words = vault.words(["run", "-s", "API_TOKEN", "--", "true"])
-    status, output = traced([str(closed), *words[1:]], vault.env, attack)
-    assert status == 125 and b"tracer" in output
-    done = subprocess.run([closed, *words[1:]], env=vault.env, capture_output=True, timeout=60, stdin=subprocess.DEVNULL)
+    words = [str(closed), *vault.words(["run", "-s", "API_TOKEN", "--", "true"])[1:]]
+    with open(os.devnull) as nothing:
+        pid, output = start_traced(words, vault.env, nothing.fileno())
+    for name in ("mem", "maps", "environ", "auxv"):
+        with pytest.raises(PermissionError):
+            os.read(os.open(f"/proc/{pid}/{name}", os.O_RDONLY), 16)
+    LIBC.ptrace(PTRACE_DETACH, pid, None, None)
+    os.waitpid(pid, 0)
+    os.close(output)
+    done = subprocess.run(words, env=vault.env, capture_output=True, timeout=60, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done
 
 
