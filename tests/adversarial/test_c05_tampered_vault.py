@@ -304,6 +304,17 @@ def test_an_older_vault_put_back_whole(target, tmp_path, what):
     target.run("verify", "KEY", "--raw", input=NEW, status=6)
 
 
+def test_older_by_a_single_change(target, tmp_path):
+    """The limit that the claim names: what a crash between log and vault leaves looks the same. It shows in the log."""
+    put_back = older_copy(target, tmp_path)
+    target.set("KEY", OTHER, "--force")
+    put_back()
+    assert target.ok("audit", "verify", "--json").json()["unanchored"] == 1
+    last = target.records()[-1]
+    assert (last["kind"], last["secret"]) == ("secret.set", "KEY")
+    assert target.is_value("KEY", NEW)
+
+
 def test_going_on_from_an_older_vault_is_recorded(target, tmp_path):
     """Only with the passphrase, and for all to see."""
     put_back = older_copy(target, tmp_path)
