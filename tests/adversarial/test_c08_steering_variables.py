@@ -59,7 +59,8 @@ STEERING = {
     "TF_CLI_CONFIG_FILE": "/evil", "ANSIBLE_LIBRARY": "/evil", "PSQLRC": "/evil", "PGSERVICEFILE": "/evil", "MYSQL_HOME": "/evil",
     "XDG_CONFIG_HOME": "/evil", "DBUS_SESSION_BUS_ADDRESS": "unix:path=/evil", "QT_PLUGIN_PATH": "/evil", "GTK_MODULES": "evil",
     "GIO_EXTRA_MODULES": "/evil", "DEBUGINFOD_URLS": "http://evil", "ASAN_OPTIONS": "log_path=/evil", "ENVSEAL_HOME": None,
-    "OPENAI_BASE_URL": "http://evil", "ANTHROPIC_BASE_URL": "http://evil",
+    "_PYTHON_SYSCONFIGDATA_NAME": "evil", "JAVACMD": "/evil/x", "TCLLIBPATH": "/evil",
+    "TCL_LIBRARY": "/evil", "RIPGREP_CONFIG_PATH": "/evil/rc", "OPENAI_BASE_URL": "http://evil", "ANTHROPIC_BASE_URL": "http://evil",
 }
 BY_VALUE = {"ANY_NAME": "() { :;}; touch /evil/x", "Another_1": "() {", "TZ": ":/evil/zone", "TERM": "../../evil", "LANG": "/evil/locale",
             "LC_MESSAGES": "../evil", "LANGUAGE": "/evil", "COLORTERM": "a/b"}
@@ -157,6 +158,8 @@ def test_a_library_is_loaded_by_nobody(shared, library, variable):
 ATTACKS = {
     "PYTHONPATH": (PYTHON, ["-c", "pass"], {"PYTHONPATH": "@"}, {"sitecustomize.py": "open('@/mark', 'w')"}),
     "PYTHONUSERBASE": (PYTHON, ["-c", "import os"], {"PYTHONPATH": "@", "PYTHONUSERBASE": "@"}, {"usercustomize.py": "open('@/mark', 'w')"}),
+    "_PYTHON_SYSCONFIGDATA_NAME": (PYTHON, ["-c", "import sysconfig; sysconfig.get_config_vars()"], {"_PYTHON_SYSCONFIGDATA_NAME": "evil"},
+                                   {"evil.py": "open('@/mark', 'w')"}),
     "BASH_ENV": ("bash", ["-c", ":"], {"BASH_ENV": "@/rc"}, {"rc": "> @/mark"}),
     "BASH_ENV command": ("bash", ["-c", ":"], {"BASH_ENV": "$(> @/mark)"}, {}),
     "ENV": ("dash", ["-i", "-c", ":"], {"ENV": "@/rc"}, {"rc": "> @/mark"}),
@@ -173,6 +176,7 @@ ATTACKS = {
                   {"rc": "#!/bin/sh\n> @/mark\n", "makefile": "all:\n\techo $$HOME\n"}),
     "MAKEFILES": ("make", ["-f", "@/makefile"], {"MAKEFILES": "@/rc"}, {"rc": "X := $(shell > @/mark)\n", "makefile": "all:\n\techo $$HOME\n"}),
     "EDITOR": ("git", ["config", "--file", "@/config", "--edit"], {"EDITOR": "> @/mark; true"}, {"config": "[a]\n"}),
+    "TCL_LIBRARY": ("tclsh", [], {"TCL_LIBRARY": "@"}, {"init.tcl": "close [open @/mark w]\n"}),
     "PATH": ("sh", ["-c", "ls"], {"PATH": f".:{PATH}"}, {"ls": "#!/bin/sh\n> @/mark\n"}),
     "PATH, empty entry": ("sh", ["-c", "ls"], {"PATH": f":{PATH}"}, {"ls": "#!/bin/sh\n> @/mark\n"}),
 }

@@ -86,7 +86,8 @@ static const char *const steering[] = {
 	"PYENV_VERSION", "PYTEST_ADDOPTS", "PYTEST_PLUGINS", "RBENV_ROOT", "RSYNC_RSH", "SCCACHE_DIR", "SOCKS_PROXY",
 	"SVN_SSH", "TAR_OPTIONS", "TEMP", "TF_CLI_ARGS", "TF_CLI_ARGS_apply", "TF_CLI_CONFIG_FILE", "TMP",
 	"TNS_ADMIN", "VALGRIND_OPTS", "VIMINIT", "VK_LAYER_PATH", "VOLTA_HOME", "XDG_CACHE_HOME", "ZIPOPT",
-	"pnpm_config_script_shell", "socks_proxy",
+	"pnpm_config_script_shell", "socks_proxy", "_PYTHON_SYSCONFIGDATA_NAME", "JAVACMD", "TCLLIBPATH", "TCL_LIBRARY",
+	"TK_LIBRARY", "RIPGREP_CONFIG_PATH",
 };
 
 // What programs live on, and names that only look like those above.
