@@ -33,6 +33,8 @@ static int sqlite_create(const char *place, struct store **out, struct err *err)
 	if (r == 0)
 		r = sqlite_connect(s, s->fresh_name, false, err);
 	if (r == 0)
+		r = sqlite_log_use(s, err);
+	if (r == 0)
 		r = sqlite_schema_make(s, err);
 	if (r < 0)
 		return r;
@@ -73,6 +75,8 @@ static int sqlite_open(const char *place, struct store **out, struct err *err)
 	r = sqlite_connect(s, "vault.db", false, err);
 	if (r == 0)
 		r = sqlite_schema_check(s, err);
+	if (r == 0)
+		r = sqlite_log_use(s, err);
 	if (r < 0) {
 		sqlite_disconnect(s);
 		r = sqlite_open_read_only(s, err);

@@ -45,6 +45,8 @@ int sqlite_file_make(struct sqlite_store *s, struct err *err);
 int sqlite_file_publish(struct sqlite_store *s, struct err *err);
 // Opens the connection on `name` in the folder and sets it up. `is_immutable`: read without making companion files.
 int sqlite_connect(struct sqlite_store *s, const char *name, bool is_immutable, struct err *err);
+// Makes the file one with a write-ahead log. It writes, so only into a file that is known to be a vault.
+int sqlite_log_use(struct sqlite_store *s, struct err *err);
 void sqlite_disconnect(struct sqlite_store *s);
 // Whether the write-ahead log holds anything.
 bool sqlite_has_log(const struct sqlite_store *s);

@@ -191,7 +191,7 @@ static int uri_of(const char *path, struct buf *out, struct err *err)
 	return r < 0 ? r : buf_append_text(out, "?immutable=1", err);
 }
 
-static int connection_harden(struct sqlite_store *s, bool is_immutable, struct err *err)
+static int connection_harden(struct sqlite_store *s, struct err *err)
 {
 	static const struct {
 		int option;
@@ -215,8 +215,6 @@ static int connection_harden(struct sqlite_store *s, bool is_immutable, struct e
 				  "PRAGMA trusted_schema=OFF; PRAGMA mmap_size=0; PRAGMA cell_size_check=ON; "
 				  "PRAGMA secure_delete=ON; PRAGMA temp_store=MEMORY; PRAGMA synchronous=FULL",
 				  NULL, NULL, NULL);
-	if (rc == SQLITE_OK && !is_immutable)
-		rc = sqlite3_exec(s->db, "PRAGMA journal_mode=WAL", NULL, NULL, NULL);
 	return rc == SQLITE_OK ? 0 : sqlite_fail(s, rc, "open", err);
 }
 
@@ -241,10 +239,16 @@ int sqlite_connect(struct sqlite_store *s, const char *name, bool is_immutable, 
 	int flags = SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE;
 	flags |= is_immutable ? SQLITE_OPEN_READONLY | SQLITE_OPEN_URI : SQLITE_OPEN_READWRITE;
 	int rc = sqlite3_open_v2(is_immutable ? buf_text(&uri) : path, &s->db, flags, NULL);
-	r = rc == SQLITE_OK ? connection_harden(s, is_immutable, err) : sqlite_fail(s, rc, "open", err);
+	r = rc == SQLITE_OK ? connection_harden(s, err) : sqlite_fail(s, rc, "open", err);
 	if (r < 0)
 		sqlite_disconnect(s);
 	return r;
+}
+
+int sqlite_log_use(struct sqlite_store *s, struct err *err)
+{
+	int rc = sqlite3_exec(s->db, "PRAGMA journal_mode=WAL", NULL, NULL, NULL);
+	return rc == SQLITE_OK ? 0 : sqlite_fail(s, rc, "open", err);
 }
 
 void sqlite_disconnect(struct sqlite_store *s)

@@ -375,6 +375,10 @@ static void test_what_is_no_vault(void **state)
 	assert_non_null(strstr(err.text, "newer envseal"));
 	file_store(vault_path, SPAN_LITERAL(""));
 	assert_int_equal(open_result(), ERR_DAMAGED);
+	// What is no vault is somebody's file, and is not written to.
+	struct buf after = file_load(vault_path);
+	assert_int_equal(after.len, 0);
+	buf_done(&after);
 	file_store(vault_path,
 		   SPAN_LITERAL("this is a text and not a database, and long enough to have a header of one."));
 	assert_int_equal(open_result(), ERR_DAMAGED);
