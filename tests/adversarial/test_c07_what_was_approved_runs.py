@@ -172,7 +172,7 @@ def test_the_other_two_pin_as_well(vault, action):
 # ------------------------------------------------------------------------------------------------- replaced all the time
 
 
-HEAD, LINES = "#!/bin/sh\n", 20_000  # some pages, so that a copy can catch half of each content
+HEAD, LINES = "#!/bin/sh\n", 8_000  # some pages, so that a copy can catch half of each content
 
 
 def content_of(letters):
