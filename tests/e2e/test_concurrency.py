@@ -4,7 +4,10 @@ import os
 import subprocess
 import sys
 
-from envseal_support import PASSPHRASE
+import pytest
+
+from crash_support import kill_after, session_members, start
+from envseal_support import PASSPHRASE, seeded, wait_gone
 
 WORKERS = 32
 STORES_EACH = 20
@@ -51,3 +54,29 @@ def test_640_stores_by_32_processes_lose_nothing(empty):
     assert kinds.count("secret.set") == WORKERS * STORES_EACH // 4
     assert kinds.count("secret.deposit") == WORKERS * STORES_EACH * 3 // 4
     assert PASSPHRASE.encode() not in b"".join(empty.files().values())
+
+
+@pytest.mark.parametrize("command", [["run", "-s", "API_TOKEN"], ["run", "--by-path", "-s", "API_TOKEN"], ["pipe", "API_TOKEN"]],
+                         ids=" ".join)
+def test_a_killed_supervisor_leaves_no_program(vault, command):
+    child = vault.popen(*command, "--", "/bin/sh", "-c", "echo $$; exec sleep 600", stdout=subprocess.PIPE)
+    program = int(child.stdout.readline())
+    assert program in session_members(child.pid)
+    child.kill()
+    assert child.wait() == -9
+    wait_gone(program)
+    child.stdout.close()
+    assert vault.check()["ok"]
+
+
+def test_a_supervisor_killed_at_any_time_leaves_no_program(vault):
+    """Whatever it has started by then is in its session, and goes."""
+    rng = seeded("kills of a supervisor")
+    for _ in range(20):
+        child = start(vault, ["run", "-s", "API_TOKEN=VALUE", "--", "/bin/sleep", "600"], "")
+        status, talk = kill_after(child, rng.uniform(0, 0.5))
+        assert status == -9, talk
+        for member in session_members(child.pid):
+            wait_gone(member)
+        assert session_members(child.pid) == []
+    assert vault.check()["ok"]

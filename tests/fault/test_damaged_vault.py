@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from damage_support import Patient, ask, cut_everywhere, flip_bits
+from damage_support import FLIPS, Patient, ask, assert_defined, run_prints_hash
 from envseal_support import SECRETS, seeded
 
 
@@ -16,11 +16,36 @@ def patient(original, tmp_path):
 
 
 def test_flipped_bits(patient):
-    assert flip_bits(patient, "vault.db", seeded("bits of vault.db")) > 0
+    """Names and metadata are not verified when they are listed; a value never reaches a program changed."""
+    refused = 0
+    for _ in patient.flips("vault.db", seeded("bits of vault.db"), FLIPS):
+        assert_defined(patient.vault.run("list", "--json"), (0, 6))
+        refused += not run_prints_hash(patient.vault)
+    assert refused > 0
+
+
+def test_flipped_bits_are_answered_by_every_command(patient):
+    commands = [["audit", "verify"], ["verify", "API_TOKEN"], ["rename", "API_TOKEN", "NEW"], ["doctor"], ["history", "API_TOKEN"],
+                ["set", "NEW", "--generate", "20", "--locked"], ["show", "API_TOKEN"], ["rm", "API_TOKEN", "--yes"]]
+    for number, _ in enumerate(patient.flips("vault.db", seeded("bits for every command"), 5 * len(commands))):
+        command = commands[number % len(commands)]
+        passphrase = "--locked" not in command
+        result = patient.vault.run(*command, input=SECRETS["API_TOKEN"], passphrase=passphrase)
+        if command == ["doctor"]:
+            assert result.status in (0, 1), result
+        else:
+            assert_defined(result, (0, 1, 5, 6))
+        assert command[0] != "verify" or result.out in (b"", b"yes\n"), result
 
 
 def test_cut_everywhere(patient):
-    assert cut_everywhere(patient, "vault.db") == []
+    """Where only pages are missing that a list does not read, it is the same list."""
+    whole = patient.original.ok("list", "--json").out
+    for length in patient.cuts("vault.db"):
+        listed = patient.vault.run("list", "--json")
+        assert_defined(listed, (0, 6))
+        assert listed.out in (b"", whole), length
+        assert not run_prints_hash(patient.vault), length
 
 
 def zip_file():
@@ -34,7 +59,8 @@ def zip_file():
     b"", b"\n", b"not a vault\n" * 1000, zip_file(), bytes(1 << 20), b"SQLite format 3\0" + b"\xff" * 8176, b"\x7fELF" * 2000],
     ids=["empty", "newline", "text", "zip", "zeros", "header", "elf"])
 def test_a_foreign_file(patient, content):
-    assert not patient.ask_with("vault.db", content)
+    patient.replace("vault.db", content)
+    assert not ask(patient.vault)
     result = patient.vault.run("list", status=6)
     assert str(patient.vault.database) in result.talk
     assert patient.vault.run("set", "NEW", "--generate", "20", status=6).out == b""
@@ -111,5 +137,5 @@ def test_a_torn_write_ahead_log(patient):
             if name != "vault.db-shm":
                 (vault.dir / name).touch(0o600)
                 (vault.dir / name).write_bytes(part)
-        ask(vault, verify=False)
+        run_prints_hash(vault)
         assert "LATE" in vault.names() or length < len(content)
