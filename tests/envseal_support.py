@@ -42,8 +42,9 @@ def seeded(name):
 
 
 def base_environment(home):
+    sanitizers = {name: os.environ[name] for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS") if name in os.environ}
     return {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(home), "LC_ALL": "C.UTF-8", "TERM": "dumb",
-            "TMPDIR": os.environ.get("TMPDIR", "/tmp")}
+            "TMPDIR": os.environ.get("TMPDIR", "/tmp")} | sanitizers
 
 
 class Result:

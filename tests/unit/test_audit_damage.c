@@ -1,5 +1,7 @@
 #include "audit_fixture.h"
 
+#include "tree.h"
+
 // ----------------------------------------------------------------------------------------------------------- tampering
 
 static void every_bit_flipped(void **state)
@@ -332,9 +334,9 @@ static void existing_wants_a_log(void **state)
 
 static void vectors_path(const char *name, char out[PATH_BYTES])
 {
-	const char *slash = strrchr(__FILE__, '/');
-	int folder = slash ? (int)(slash - __FILE__) + 1 : 0;
-	assert_true(snprintf(out, PATH_BYTES, "%.*s../vectors/audit/%s", folder, __FILE__, name) < PATH_BYTES);
+	char below[PATH_BYTES];
+	assert_true(snprintf(below, sizeof(below), "vectors/audit/%s", name) < PATH_BYTES);
+	assert_true(tests_path(below, out, PATH_BYTES));
 }
 
 // Copies a vector, which has the modes of a working tree, to where a log may be.

@@ -1,31 +1,16 @@
 // tests/golden/vault-1.db must stay readable, and each defect of tests/vectors/vault must be answered as its file says.
 #include "vault_support.h"
 
+#include "tree.h"
+
 #define PASSPHRASE "golden vault passphrase 1"
 
-static char tests_dir[512];
 static struct secret *golden_root; // unwrapped once: each derivation takes a tenth of a second
-
-// The tests are run in the source tree, or in a build folder below it.
-static bool tests_find(void)
-{
-	static const char *const places[] = {"tests", "../tests", "../../tests", "../../../tests"};
-	for (size_t i = 0; i < ARRAY_COUNT(places); i++) {
-		char path[600];
-		snprintf(tests_dir, sizeof(tests_dir), "%s", places[i]);
-		snprintf(path, sizeof(path), "%s/golden/vault-1.db", places[i]);
-		if (access(path, R_OK) == 0)
-			return true;
-	}
-	const char *slash = strrchr(__FILE__, '/');
-	snprintf(tests_dir, sizeof(tests_dir), "%.*s/..", slash ? (int)(slash - __FILE__) : 0, __FILE__);
-	return slash != NULL;
-}
 
 static void golden_copy(void)
 {
 	char path[600];
-	snprintf(path, sizeof(path), "%s/golden/vault-1.db", tests_dir);
+	assert_true(tests_path("golden/vault-1.db", path, sizeof(path)));
 	_cleanup_buf_ struct buf content = file_load(path);
 	if (access(vault_dir, F_OK) < 0)
 		assert_int_equal(mkdir(vault_dir, 0700), 0);
@@ -170,7 +155,7 @@ static void test_each_vector_is_answered_as_it_says(void **state)
 	assert_int_equal(vault_open(vault_dir, &vault, &err), 0);
 	assert_int_equal(golden_root_get(vault), 0);
 	vault_close(vault);
-	snprintf(folder, sizeof(folder), "%s/vectors/vault", tests_dir);
+	assert_true(tests_path("vectors/vault", folder, sizeof(folder)));
 	DIR *stream = opendir(folder);
 	assert_non_null(stream);
 	for (struct dirent *entry; (entry = readdir(stream));) {
@@ -191,7 +176,5 @@ int main(void)
 	    DIR_TEST(test_the_golden_vault_is_readable),
 	    DIR_TEST(test_each_vector_is_answered_as_it_says),
 	};
-	if (!tests_find())
-		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
