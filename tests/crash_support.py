@@ -109,17 +109,17 @@ def kill_after(child, seconds):
     return child.returncode, talk
 
 
-def session_members(leader):
-    """Processes of the session that `leader` began. Zombies are not counted."""
-    members = []
-    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+def processes_with(word):
+    """Processes that have the word on their command line: a supervisor, what it forked, and the program it became."""
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            fields = path.read_text().rpartition(")")[2].split()
+            words = path.read_bytes().split(b"\0")
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if int(fields[3]) == leader and fields[0] not in "ZX":
-            members.append(int(path.parent.name))
-    return members
+        if word.encode() in words:
+            found.append(int(path.parent.name))
+    return found
 
 
 def check_values(vault, entries):
