@@ -94,6 +94,7 @@ struct relay {
 	int64_t read_ms;    // when something was read last
 	bool is_expanding;  // masks made the last slice much longer
 	bool is_ended;      // the filter has been told the end
+	bool is_released;   // the reader has been told it
 	struct leak_table *leaks;
 };
 #define RELAY_INIT ((struct relay){.pipe_fd = -1, .program_fd = -1, .outlet = {.fd = -1, .owned_fd = -1}})

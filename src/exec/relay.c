@@ -178,6 +178,20 @@ static void relay_end(struct relay *relay)
 	relay_check(relay, filter_end(relay->filter, &ignored));
 }
 
+// The reader sees the end when the program closes its output, not when envseal ends. Standard error stays open: notices go
+// there.
+static void relay_release(struct relay *relay)
+{
+	if (relay->number != STDOUT_FILENO || relay->is_released)
+		return;
+	_cleanup_fd_ int null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (null_fd < 0 || dup2(null_fd, STDOUT_FILENO) < 0)
+		return;
+	fd_close(&relay->outlet.owned_fd);
+	relay->outlet.fd = -1;
+	relay->is_released = true;
+}
+
 void relay_advance(struct relay *relay, bool is_ready)
 {
 	if (relay_is_finished(relay))
@@ -191,6 +205,8 @@ void relay_advance(struct relay *relay, bool is_ready)
 	}
 	if (relay->pipe_fd < 0 && !relay->is_ended && !relay_is_blocked(relay))
 		relay_end(relay);
+	if (relay_is_finished(relay))
+		relay_release(relay);
 }
 
 int64_t relay_quiet_wait(const struct relay *relay, int64_t now_ms)

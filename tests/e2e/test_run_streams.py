@@ -259,6 +259,14 @@ def test_a_program_that_closes_its_output_and_goes_on(shared):
 # ----------------------------------------------------------------------------------------------------------- a terminal
 
 
+def test_the_reader_sees_the_end_when_the_program_closes_its_output(shared):
+    process = start(shared, "sh", "-c", "echo begun; exec >&-; read word; echo \"$word\" >&2", stdin=subprocess.PIPE,
+                    stderr=subprocess.PIPE)
+    # Returns only at the end of the stream; the program waits for its word until then.
+    assert process.stdout.read() == b"begun\n"
+    assert process.communicate(b"on\n")[1] == b"on\n" and process.returncode == 0
+
+
 @pytest.fixture
 def bash(shared):
     """An interactive shell with job control, in which $E is envseal with everything up to `--`."""
