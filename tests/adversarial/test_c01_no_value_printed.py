@@ -6,7 +6,7 @@ import re
 import pytest
 
 from attack_support import Sieve
-from envseal_support import PASSPHRASE, ROOT, copy_vault
+from envseal_support import PASSPHRASE, ROOT, SECRETS, copy_vault
 
 PLANTED = {
     "PLANTED": b"Zq7#vKp2Lw9@xNt4Rb6!",
@@ -83,7 +83,8 @@ def prepare(vault):
 def test_every_command_with_every_option(tmp_path, planted, command):
     options = options_of(planted, command)
     assert "json" in options or command in ("get", "completion", "help")
-    chosen = [combination for count in (0, 1, 2) for combination in itertools.combinations(sorted(options), count)]
+    pairs = list(itertools.combinations(sorted(options), 2))
+    chosen = [(), *((option,) for option in options), *(pairs if len(pairs) < 12 else pairs[::3])]
     takes_passphrase = command in ("init", "set", "rename", "copy", "rm", "tag", "rollback", "verify", "confirm", "import", "run",
                                    "inject", "pipe", "audit verify", "audit accept")
     for number, combination in enumerate(chosen):
@@ -141,12 +142,10 @@ def test_sizes_are_buckets(tmp_path, planted):
     assert {listed[f"SIZE_{length}"] for length in (16, 20, 31)} == {"16-31"}
 
 
-def test_verify_stops_answering(tmp_path, planted):
+def test_verify_stops_answering(vault):
     """Otherwise it would be an oracle for short values."""
-    vault = copy_vault(planted, tmp_path)
-    answers = [vault.run("verify", "planted/second", input=b"guess-%d" % i) for i in range(6)]
-    # The fixture has asked once already.
-    assert [answer.status for answer in answers] == [1] * 4 + [4] * 2
-    assert [answer.text for answer in answers] == ["no\n"] * 4 + [""] * 2
-    right = vault.run("verify", "planted/second", input=PLANTED["planted/second"], status=4)
+    answers = [vault.run("verify", "API_TOKEN", input=b"guess-%d" % number) for number in range(6)]
+    assert [answer.status for answer in answers] == [1] * 5 + [4]
+    assert [answer.text for answer in answers] == ["no\n"] * 5 + [""]
+    right = vault.run("verify", "API_TOKEN", input=SECRETS["API_TOKEN"], status=4)
     assert right.out == b""

@@ -128,7 +128,7 @@ def failing(own):
     yield "a manifest of values", ["import", "manifest/.envseal"], {}, None
     yield "no room for the log", [*run, "true"], {"preexec_fn": no_space(100)}, 125
     yield "no room for the vault", ["set", "Y", "--stdin"], {"input": TOKEN, "preexec_fn": no_space(100)}, 1
-    yield "standard output is full", [*run, "sh", "-c", "echo $API_TOKEN"], {"stdout": open("/dev/full", "w")}, 0
+    yield "standard output is full", [*run, "sh", "-c", "echo $API_TOKEN"], {"stdout": open("/dev/full", "w")}, 125
     yield "standard error is full", [*run, "none"], {"stderr": open("/dev/full", "w")}, 127
     yield "few descriptors", [*run, "true"], {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (5, 5))}, None
     yield "wrong answer", ["verify", "API_TOKEN"], {"input": TOKEN + b"x"}, 1

@@ -29,14 +29,13 @@ def target(tmp_path, grown):
 
 
 def assert_refused(vault, name="KEY", says=None):
-    """Neither used nor changed nor called sound, and nothing of it shown; what is in the file stays what it was."""
+    """Neither used nor called sound, and nothing of it shown."""
     result = vault.run("run", "-s", name, "--", "sh", "-c", f"echo started; echo ${name}", status=125)
     assert result.out == b"", result
     assert_nowhere(VALUES, result.err)
     assert says is None or any(word in result.talk for word in says), result
     result = vault.run("audit", "verify", status=6)
     assert_nowhere(VALUES, result.out + result.err)
-    vault.run("verify", name, "--raw", input=NEW, status=6)
 
 
 DAMAGE = ("damaged", "do not match", "does not verify", "not the one", "changed", "missing", "older")
@@ -73,7 +72,7 @@ def test_every_byte_of_a_row(target, kind):
     with Database(target.database) as database:
         key = key_of(database, kind, b"KEY") if kind in (SECRET, VERSION) else database.rows(kind)[0][0]
         body = database.body(kind, key)
-    for at in sorted({0, 1, len(body) - 1, *range(2, len(body), max(1, len(body) // 6))}):
+    for at in sorted({0, len(body) - 1, *range(1, len(body), max(1, len(body) // 4))}):
         changed = bytearray(body)
         changed[at] ^= 1 << at % 8
         with Database(target.database) as database:
@@ -338,6 +337,7 @@ def test_nothing_is_repaired_in_silence(target):
         target.run("run", "-s", "KEY", "--", "true")
         target.run("audit", "verify", status=6)
         target.run("set", "OTHER", "--stdin", input=OTHER, status=6)
+        target.run("verify", "KEY", "--raw", input=NEW, status=6)
     assert target.database.read_bytes() == before
 
 

@@ -25,18 +25,18 @@ def target(tmp_path, used):
     return copy_vault(used, tmp_path)
 
 
-def assert_refused(vault, says=""):
-    """By verify with a reason, and by everything that would go on from there; nothing is added to it."""
+def assert_refused(vault, says="", others=()):
+    """By verify with a reason, and by what would go on from there; nothing is added to it."""
     result = vault.run("audit", "verify", status=6)
     assert says in result.talk, result
     before = {name: content for name, content in vault.files().items() if name.startswith("audit")}
     run = vault.run("run", "-s", "API_TOKEN", "--", "sh", "-c", "echo started; echo $API_TOKEN", status=125)
     assert run.out == b""
-    vault.run("set", "MORE", "--generate", "20", status=6)
+    for words in others:
+        vault.run(*words, status=6)
     assert_nowhere(SECRETS.values(), result.out + result.err + run.err)
     after = {name: content for name, content in vault.files().items() if name.startswith("audit")}
     assert after == before
-    assert "MORE" not in vault.names()
 
 
 def edit(change):
@@ -193,10 +193,16 @@ def test_rotated_files_count_too(target):
     target.ok("audit", "verify")
 
 
+CHANGES = [["set", "MORE", "--generate", "20"], ["rename", "API_TOKEN", "MORE"], ["rm", "API_TOKEN", "--yes"], ["rollback", "API_TOKEN"],
+           ["tag", "API_TOKEN", "--add", "x"], ["copy", "API_TOKEN", "MORE"], ["verify", "API_TOKEN"]]
+
+
 def test_all_files_of_the_log_deleted(target):
     for path in target.dir.glob("audit*"):
         path.unlink()
-    assert_refused(target)
+    before = target.names()
+    assert_refused(target, others=CHANGES)
+    assert target.names() == before
 
 
 def test_an_older_log_put_back(target):
