@@ -65,11 +65,11 @@ static int dir_check_private(const struct stat *st, const char *path, struct err
 	path_brief(path, brief);
 	path_quote(path, quoted, sizeof(quoted));
 	if (st->st_uid != geteuid())
-		return err_set(err, ERR_UNSAFE, "the folder %s belongs to another user (uid %u); mend it with: chown %u %s", brief,
-			       (unsigned)st->st_uid, (unsigned)geteuid(), quoted);
+		return err_set(err, ERR_UNSAFE, "the folder %s belongs to another user (uid %u); mend it with: chown %u %s",
+			       brief, (unsigned)st->st_uid, (unsigned)geteuid(), quoted);
 	if (st->st_mode & 0077)
-		return err_set(err, ERR_UNSAFE, "the folder %s is open to others (mode %04o); mend it with: chmod 700 %s", brief,
-			       (unsigned)(st->st_mode & 07777), quoted);
+		return err_set(err, ERR_UNSAFE, "the folder %s is open to others (mode %04o); mend it with: chmod 700 %s",
+			       brief, (unsigned)(st->st_mode & 07777), quoted);
 	return 0;
 }
 
@@ -112,14 +112,14 @@ static int stat_check_private(const struct stat *st, const char *path, struct er
 	path_brief(path, brief);
 	path_quote(path, quoted, sizeof(quoted));
 	if (S_ISLNK(st->st_mode))
-		return err_set(err, ERR_UNSAFE, "%s is a symbolic link; look where it leads, then remove it with: rm %s", brief,
-			       quoted);
+		return err_set(err, ERR_UNSAFE, "%s is a symbolic link; look where it leads, then remove it with: rm %s",
+			       brief, quoted);
 	if (!S_ISREG(st->st_mode))
-		return err_set(err, ERR_UNSAFE, "%s is not a regular file; move it away with: f=%s; mv \"$f\" \"$f.bad\"", brief,
-			       quoted);
+		return err_set(err, ERR_UNSAFE, "%s is not a regular file; move it away with: f=%s; mv \"$f\" \"$f.bad\"",
+			       brief, quoted);
 	if (st->st_uid != geteuid())
-		return err_set(err, ERR_UNSAFE, "%s belongs to another user (uid %u); mend it with: chown %u %s", brief,
-			       (unsigned)st->st_uid, (unsigned)geteuid(), quoted);
+		return err_set(err, ERR_UNSAFE, "%s belongs to another user (uid %u); mend it with: chown %u %s",
+			       brief, (unsigned)st->st_uid, (unsigned)geteuid(), quoted);
 	if (st->st_mode & 0077)
 		return err_set(err, ERR_UNSAFE, "%s is open to others (mode %04o); mend it with: chmod 600 %s", brief,
 			       (unsigned)(st->st_mode & 07777), quoted);
@@ -156,7 +156,9 @@ int file_open_private(int dir_fd, const char *dir_path, const char *name, int fl
 	// What cannot be opened can still be asked why: a link, a socket, a file that `sudo` left to root.
 	if (fd < 0) {
 		r = fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? 0 : stat_check_private(&st, path, err);
-		return r < 0 ? r : err_set_errno(err, ERR_SYSTEM, open_errno, "cannot open %s", path_brief(path, brief));
+		if (r < 0)
+			return r;
+		return err_set_errno(err, ERR_SYSTEM, open_errno, "cannot open %s", path_brief(path, brief));
 	}
 	r = file_check_private(fd, path, err);
 	if (r < 0)

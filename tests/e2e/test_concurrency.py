@@ -42,7 +42,8 @@ def test_640_stores_by_32_processes_lose_nothing(empty):
     names = [f"w{worker:02d}/n{number:02d}" for worker in range(WORKERS) for number in range(STORES_EACH)]
     entries = {entry["name"]: entry for entry in empty.ok("list", "--json").json()["secrets"]}
     assert sorted(entries) == names
-    assert {name for name, entry in entries.items() if entry["pending"]} == {name for name in names if int(name[-2:]) % 4}
+    waiting = {name for name, entry in entries.items() if entry["pending"]}
+    assert waiting == {name for name in names if int(name[-2:]) % 4}
     assert empty.check()["ok"]
     empty.ok("doctor", "--passphrase-file", empty.passphrase_file)
     empty.ok("confirm", "--yes")
@@ -56,8 +57,8 @@ def test_640_stores_by_32_processes_lose_nothing(empty):
     assert PASSPHRASE.encode() not in b"".join(empty.files().values())
 
 
-@pytest.mark.parametrize("command", [["run", "-s", "API_TOKEN"], ["run", "--by-path", "-s", "API_TOKEN"], ["pipe", "API_TOKEN"]],
-                         ids=" ".join)
+@pytest.mark.parametrize("command", [["run", "-s", "API_TOKEN"], ["run", "--by-path", "-s", "API_TOKEN"],
+                                     ["pipe", "API_TOKEN"]], ids=" ".join)
 def test_a_killed_supervisor_leaves_no_program(vault, command):
     child = vault.popen(*command, "--", "/bin/sh", "-c", "echo $$; exec sleep 600", stdout=subprocess.PIPE)
     program = int(child.stdout.readline())

@@ -190,10 +190,10 @@ def test_a_folder_above_may_be_a_link(vault):
 
 def in_a_namespace(script, *words, **more):
     """Runs a shell script as root of a user namespace of its own, where it may mount. Skips where there are none."""
-    if subprocess.run(["unshare", "-rm", "/bin/true"], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE).returncode != 0:
+    if subprocess.run(["unshare", "-rm", "/bin/true"], stderr=subprocess.PIPE).returncode != 0:
         pytest.skip("this machine gives no user namespaces to plain users")
-    return subprocess.run(["unshare", "-rm", "/bin/sh", "-euc", script, "sh", *map(str, words)], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120, **more)
+    return subprocess.run(["unshare", "-rm", "/bin/sh", "-euc", script, "sh", *map(str, words)],
+                          stdin=subprocess.DEVNULL, capture_output=True, timeout=120, **more)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
@@ -204,10 +204,11 @@ def test_a_wrong_owner_is_mended(vault, name):
     assert_whole(vault)
 
 
-@pytest.mark.parametrize("source, says", [("/etc/passwd", "belongs to another user"), ("/dev/null", "is not a regular file")])
+@pytest.mark.parametrize("source, says", [("/etc/passwd", "belongs to another user"),
+                                          ("/dev/null", "is not a regular file")])
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_of_somebody_else(vault, name, source, says):
-    """A file of another owner and a device, laid over the vault's file in a namespace: a plain user can make neither."""
+    """Laid over the vault's file in a namespace, because a plain user can make neither of them."""
     if os.geteuid() == 0:
         pytest.skip("root owns these files")
     before = vault.files()
@@ -221,8 +222,8 @@ def test_a_file_of_somebody_else(vault, name, source, says):
 
 
 @pytest.mark.parametrize("folder", [
-    "with blank", "it's", "'", '"double"', "$HOME", "`id`", "$(id)", "back\\slash", "new\nline", "-r", "a;b", "grüße", "*",
-    "\x1b[31m", "d" * 90 + "/" + "e" * 90, "x'" * 30])
+    "with blank", "it's", "'", '"double"', "$HOME", "`id`", "$(id)", "back\\slash", "new\nline", "-r", "a;b", "grüße",
+    "*", "\x1b[31m", "d" * 90 + "/" + "e" * 90, "x'" * 30])
 def test_the_mending_command_works_for_every_path(original, tmp_path, folder):
     vault = Vault(tmp_path)
     vault.dir = tmp_path / folder / "vault"
@@ -264,7 +265,7 @@ def test_the_mending_command_works_for_a_manifest(vault):
     vault.ok("run", "--", "/bin/true", cwd=folder)
 
 
-# ---------------------------------------------------------------------------------------------------- what cannot be written
+# ----------------------------------------------------------------------------------------- what cannot be written
 
 plain_user_only = pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 
@@ -351,8 +352,8 @@ def size_limits(vault):
 
 
 @pytest.mark.parametrize("command, failed", [
-    (["set", "NEW", "--stdin"], 1), (["set", "NEW", "--stdin", "--locked"], 1), (["set", "API_TOKEN", "--stdin", "--force"], 1),
-    (["rm", "API_TOKEN", "--yes"], 1), (["run", "-s", "API_TOKEN", "--", "/bin/true"], 125)], ids=words_only)
+    (["set", "NEW", "--stdin"], 1), (["set", "NEW", "--stdin", "--locked"], 1),
+    (["set", "API_TOKEN", "--stdin", "--force"], 1), (["rm", "API_TOKEN", "--yes"], 1), (["run", "-s", "API_TOKEN", "--", "/bin/true"], 125)], ids=words_only)
 def test_a_file_size_limit(original, tmp_path, command, failed):
     seen = set()
     for limit in size_limits(original):

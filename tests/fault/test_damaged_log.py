@@ -46,10 +46,10 @@ def test_cut_between_records(patient):
 
 
 @pytest.mark.parametrize("content", [
-    b"", b"\n", b"\n\n\n", b"{}\n", b"[]\n", b"null\n", b"{\n", b"[" * 100000 + b"\n", b'{"a":' * 50000 + b"\n", b"\0" * 4096,
-    b"\xff" * 4096, b"PK\x03\x04" + b"z" * 4096, b"x" * (1 << 20), b"x\n" * 100000, b'{"seq":1}\n' * 1000],
-    ids=["empty", "newline", "newlines", "object", "array", "null", "open", "deep-array", "deep-object", "zeros", "ones", "zip",
-         "long-line", "many-lines", "same"])
+    b"", b"\n", b"\n\n\n", b"{}\n", b"[]\n", b"null\n", b"{\n", b"[" * 100000 + b"\n", b'{"a":' * 50000 + b"\n",
+    b"\0" * 4096, b"\xff" * 4096, b"PK\x03\x04" + b"z" * 4096, b"x" * (1 << 20), b"x\n" * 100000, b'{"seq":1}\n' * 1000],
+    ids=["empty", "newline", "newlines", "object", "array", "null", "open", "deep-array", "deep-object", "zeros", "ones",
+         "zip", "long-line", "many-lines", "same"])
 def test_a_foreign_file(patient, content):
     patient.replace("audit.jsonl", content)
     assert not ask(patient.vault)

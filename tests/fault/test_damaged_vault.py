@@ -25,8 +25,9 @@ def test_flipped_bits(patient):
 
 
 def test_flipped_bits_are_answered_by_every_command(patient):
-    commands = [["audit", "verify"], ["verify", "API_TOKEN"], ["rename", "API_TOKEN", "NEW"], ["doctor"], ["history", "API_TOKEN"],
-                ["set", "NEW", "--generate", "20", "--locked"], ["show", "API_TOKEN"], ["rm", "API_TOKEN", "--yes"]]
+    commands = [["audit", "verify"], ["verify", "API_TOKEN"], ["rename", "API_TOKEN", "NEW"], ["doctor"],
+                ["history", "API_TOKEN"], ["set", "NEW", "--generate", "20", "--locked"], ["show", "API_TOKEN"],
+                ["rm", "API_TOKEN", "--yes"]]
     for number, _ in enumerate(patient.flips("vault.db", seeded("bits for every command"), 5 * len(commands))):
         command = commands[number % len(commands)]
         passphrase = "--locked" not in command
@@ -56,7 +57,8 @@ def zip_file():
 
 
 @pytest.mark.parametrize("content", [
-    b"", b"\n", b"not a vault\n" * 1000, zip_file(), bytes(1 << 20), b"SQLite format 3\0" + b"\xff" * 8176, b"\x7fELF" * 2000],
+    b"", b"\n", b"not a vault\n" * 1000, zip_file(), bytes(1 << 20), b"SQLite format 3\0" + b"\xff" * 8176,
+    b"\x7fELF" * 2000],
     ids=["empty", "newline", "text", "zip", "zeros", "header", "elf"])
 def test_a_foreign_file(patient, content):
     patient.replace("vault.db", content)
@@ -97,8 +99,8 @@ def test_another_format(patient, pragma, change):
 
 @pytest.mark.parametrize("statement", [
     "CREATE TABLE more(x)", "CREATE INDEX more ON row(body)", "CREATE VIEW more AS SELECT * FROM row",
-    "CREATE TRIGGER more AFTER INSERT ON row BEGIN DELETE FROM row; END", "DROP TABLE node", "DROP TABLE row", "DELETE FROM row",
-    "DELETE FROM node", "UPDATE row SET body = zeroblob(length(body))", "UPDATE row SET digest = zeroblob(32)",
+    "CREATE TRIGGER more AFTER INSERT ON row BEGIN DELETE FROM row; END", "DROP TABLE node", "DROP TABLE row",
+    "DELETE FROM row", "DELETE FROM node", "UPDATE row SET body = zeroblob(length(body))", "UPDATE row SET digest = zeroblob(32)",
     "UPDATE node SET hash = zeroblob(32)"])
 def test_a_changed_database(patient, statement):
     patient.restore()
@@ -109,7 +111,8 @@ def test_a_changed_database(patient, statement):
 
 
 @pytest.mark.parametrize("name", ["vault.db-wal", "vault.db-shm", "vault.db-journal"])
-@pytest.mark.parametrize("content", [b"", b"x", bytes(32768), b"\xff" * 40000, b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7" + b"j" * 4096],
+@pytest.mark.parametrize("content", [b"", b"x", bytes(32768), b"\xff" * 40000,
+                                     b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7" + b"j" * 4096],
                          ids=["empty", "byte", "zeros", "ones", "journal"])
 def test_a_strange_companion(patient, name, content):
     patient.restore()

@@ -34,7 +34,8 @@ def assert_whole(vault):
 
 
 def test_address_space(vault):
-    seen = [attempt(vault, resource.RLIMIT_AS, mib * MIB) for mib in (8, 16, 24, 32, 48, 64, 68, 72, 76, 80, 96, 128, 1024)]
+    sizes = (8, 16, 24, 32, 48, 64, 68, 72, 76, 80, 96, 128, 1024)
+    seen = [attempt(vault, resource.RLIMIT_AS, mib * MIB) for mib in sizes]
     assert seen[0][0] == 1 and seen[0][1] != 0 and seen[-1] == (0, 0), seen
     assert_whole(vault)
 
