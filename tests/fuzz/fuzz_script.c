@@ -23,9 +23,9 @@ static void require_refused(int r, const struct err *err)
 
 static void require_text(const char *text, struct span line)
 {
-	size_t len = strlen(text);
-	require(len > 0 && memmem(line.data, line.len, text, len) != NULL && !strchr(text, '\n'));
-	require(!strchr(" \t", text[0]) && !strchr(" \t", text[len - 1]));
+	struct span word = span_text(text);
+	require(word.len > 0 && memmem(line.data, line.len, word.data, word.len) && !memchr(word.data, '\n', word.len));
+	require(!strchr(" \t", word.data[0]) && !strchr(" \t", word.data[word.len - 1]));
 }
 
 static void check_line(const char *interpreter, const char *argument, struct span line)
