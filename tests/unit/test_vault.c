@@ -242,8 +242,14 @@ static void test_deposits(void **state)
 	assert_int_equal(vault_confirm(vault, "A", &err), 0);
 	assert_int_equal(vault_confirm(vault, "B", &err), 0);
 	assert_int_equal(vault_confirm(vault, "B", &err), ERR_NOT_FOUND);
+	uint8_t digest[DIGEST_BYTES] = {0}, again[DIGEST_BYTES] = {0};
+	assert_int_equal(vault_deposit_digest(vault, "C", digest, &err), 0);
+	assert_int_equal(vault_deposit(vault, "C", SPAN_LITERAL("x"), NULL, false, true, &err), 0);
+	assert_int_equal(vault_deposit_digest(vault, "C", again, &err), 0);
+	assert_memory_not_equal(digest, again, sizeof(digest));
 	assert_int_equal(vault_discard(vault, "C", &err), 0);
 	assert_int_equal(vault_discard(vault, "C", &err), ERR_NOT_FOUND);
+	assert_int_equal(vault_deposit_digest(vault, "C", again, &err), ERR_NOT_FOUND);
 	commit(vault);
 	expect_list(vault, "A:1 B:2 ");
 	reveals(vault, "A", 0, "waiting");
