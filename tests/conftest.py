@@ -1,9 +1,11 @@
 """Vaults for the tests of the real program. Making one costs a passphrase hash for each secret, so it is made once and
 copied."""
 
+import pathlib
+
 import pytest
 
-from envseal_support import SECRETS, Vault, copy_vault
+from envseal_support import SECRETS, Vault, binary, copy_vault
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +21,13 @@ def original(tmp_path_factory, empty_original):
     for name, value in SECRETS.items():
         vault.set(name, value)
     return vault
+
+
+@pytest.fixture(scope="session")
+def unsanitized():
+    """For tests of an envseal that starts under limits, in which a sanitizer does not start at all."""
+    if b"__asan_init" in pathlib.Path(binary()).read_bytes():
+        pytest.skip("AddressSanitizer itself needs more memory and more descriptors")
 
 
 @pytest.fixture

@@ -61,7 +61,8 @@ def explain(vault, variables):
 def test_every_named_variable_is_dropped(vault):
     names = [name.replace("*", "ANYTHING") for name in dropped_names() if name != "ENVSEAL_*"]
     assert len(names) > 100
-    dropped = set(explain(vault, dict.fromkeys(names, "1"))["dropped"])
+    # One of these is read by a sanitizer, where envseal was built with it.
+    dropped = set(explain(vault, dict.fromkeys(names, "detect_leaks=0"))["dropped"])
     assert set(names) - dropped == set()
 
 

@@ -301,7 +301,8 @@ def dropped_names():
 
 
 def test_variables_that_steer_code_are_dropped(shared):
-    env = {name: "x" for name in dropped_names()}
+    # One of these is read by a sanitizer, where envseal was built with it.
+    env = {name: "detect_leaks=0" for name in dropped_names()}
     found = environment_of(shared, "-s", "API_TOKEN", env=env)
     assert not set(env) & set(found)
 

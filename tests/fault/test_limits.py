@@ -33,6 +33,7 @@ def assert_whole(vault):
     assert vault.is_value("API_TOKEN", SECRETS["API_TOKEN"])
 
 
+@pytest.mark.usefixtures("unsanitized")
 def test_address_space(vault):
     sizes = (8, 16, 24, 32, 48, 64, 68, 72, 76, 80, 96, 128, 1024)
     seen = [attempt(vault, resource.RLIMIT_AS, mib * MIB) for mib in sizes]
@@ -40,12 +41,14 @@ def test_address_space(vault):
     assert_whole(vault)
 
 
+@pytest.mark.usefixtures("unsanitized")
 def test_data_segment(vault):
     seen = [attempt(vault, resource.RLIMIT_DATA, mib * MIB) for mib in (1, 2, 4, 8, 32, 64, 72, 1024)]
     assert seen[-1] == (0, 0), seen
     assert_whole(vault)
 
 
+@pytest.mark.usefixtures("unsanitized")
 def test_descriptors(vault):
     seen = [attempt(vault, resource.RLIMIT_NOFILE, count) for count in (3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 17, 20, 64)]
     assert seen[0][0] in (1, 2) and seen[0][1] == 125 and seen[-1] == (0, 0), seen
@@ -74,6 +77,7 @@ def test_stack(vault):
     assert_whole(vault)
 
 
+@pytest.mark.usefixtures("unsanitized")
 def test_init_with_too_little_memory_leaves_nothing(no_vault):
     result = no_vault.run("init", "--pwhash", "interactive", status=1, preexec_fn=limited(resource.RLIMIT_AS, 48 * MIB))
     assert "memory" in result.talk
