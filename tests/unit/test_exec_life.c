@@ -69,28 +69,31 @@ static void test_ignored_stays_ignored(void **state)
 }
 
 // Asked of grep itself: a shell changes both for its own ends.
+// The set in a line of /proc/self/status. Without signals 32 and 33, which are the C library's own: its posix_spawn leaves
+// them ignored, and make uses that.
+static unsigned long long signals_of(const struct buf *status, const char *label)
+{
+	const char *line = strstr(buf_text(status), label);
+	assert_non_null(line);
+	return strtoull(line + strlen(label), NULL, 16) & 0x7fffffff;
+}
+
 static void test_dispositions_and_mask(void **state)
 {
 	(void)state;
-	static const struct {
-		int ignored;
-		const char *masks;
-	} rows[] = {
-		{0, "SigBlk:\t0000000000000800\nSigIgn:\t0000000000000000\n"},
-		{SIGHUP, "SigBlk:\t0000000000000800\nSigIgn:\t0000000000000001\n"},
-		{SIGPIPE, "SigBlk:\t0000000000000800\nSigIgn:\t0000000000001000\n"},
-		{SIGCHLD, "SigBlk:\t0000000000000800\nSigIgn:\t0000000000010000\n"},
-	};
-	for (size_t i = 0; i < 2 * ARRAY_COUNT(rows); i++) {
+	static const int ignored[] = {0, SIGHUP, SIGPIPE, SIGCHLD};
+	for (size_t i = 0; i < 2 * ARRAY_COUNT(ignored); i++) {
+		int number = ignored[i / 2];
 		const struct scene scene = {
 			.argv = STRINGS("/bin/grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status"),
-			.ignored = rows[i / 2].ignored,
+			.ignored = number,
 			.blocked = SIGUSR2,
 			.is_replaced = i % 2 == 1,
 		};
 		_cleanup_ending_ struct ending ending = scene_run(&scene);
 		assert_status(ending, 0);
-		assert_string_equal(buf_text(&ending.out), rows[i / 2].masks);
+		assert_int_equal(signals_of(&ending.out, "SigBlk:\t"), 1u << (SIGUSR2 - 1));
+		assert_int_equal(signals_of(&ending.out, "SigIgn:\t"), number ? 1u << (number - 1) : 0);
 	}
 }
 
