@@ -185,7 +185,7 @@ SWAPPERS = {
     "rename": "while True:\n    for n in (a, b):\n        f = os.open('new', os.O_WRONLY | os.O_CREAT, 0o755)\n"
               "        os.write(f, n); os.close(f); os.rename('new', 'tool')",
     "link": "os.rename('tool', 'one')\nf = os.open('two', os.O_WRONLY | os.O_CREAT, 0o755)\nos.write(f, b); os.close(f)\n"
-            "while True:\n    for n in ('one', 'two'):\n        os.symlink(n, 'new'); os.rename('new', 'tool')",
+            "os.symlink('one', 'new'); os.rename('new', 'tool')\nwhile True:\n    for n in ('one', 'two'):\n        os.symlink(n, 'new'); os.rename('new', 'tool')",
 }
 
 
