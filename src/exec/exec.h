@@ -92,7 +92,8 @@ void exec_outcome_done(struct exec_outcome *outcome);
 // variable name. ERR_INPUT: a NUL byte in a value for a variable. ERR_LIMIT: a value too long for a variable. While it
 // runs, the calling process adopts and reaps whatever its descendants leave behind: it must have no other children
 // whose end it wants to hear of. INT TERM HUP QUIT USR1 USR2 WINCH CONT are passed on, once each, to the program's
-// process group; TSTP, and a program that stops itself, stop both. After the program's end, INT TERM HUP or QUIT give
+// process group; TSTP, and a program that stops itself, stop both. When the program lets go of its standard output the
+// caller's is replaced by /dev/null, so that the reader sees the end. After the program's end, INT TERM HUP or QUIT give
 // up output that no reader takes. These signals stay blocked after a return of 0, so that an impatient second Ctrl-C
 // cannot come between the end of the program and the record of it; exec_end_like is to follow soon.
 int exec_supervise(const struct exec_plan *plan, struct exec_outcome *out, struct err *err);
