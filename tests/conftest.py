@@ -25,9 +25,9 @@ def original(tmp_path_factory, empty_original):
 
 @pytest.fixture(scope="session")
 def unsanitized():
-    """For tests of an envseal that starts under limits, in which a sanitizer does not start at all."""
+    """For tests of what a sanitizer changes: what envseal needs to start, how much it maps, how it is linked."""
     if b"__asan_init" in pathlib.Path(binary()).read_bytes():
-        pytest.skip("AddressSanitizer itself needs more memory and more descriptors")
+        pytest.skip("AddressSanitizer needs a loader, more descriptors and terabytes of addresses")
 
 
 @pytest.fixture

@@ -79,6 +79,7 @@ def limit_memory():
     resource.setrlimit(resource.RLIMIT_AS, (400 << 20, 400 << 20))
 
 
+@pytest.mark.usefixtures("unsanitized")
 @pytest.mark.parametrize("passes, memory", [
     (1, 1 << 40), (1 << 63, 64 << 20), (17, 64 << 20), (1, (1 << 30) + 1024), (1, 1 << 30 << 33), (0, 64 << 20), (1, 0), (1, 8192),
     ((1 << 64) - 1, (1 << 64) - 1), (1, (64 << 20) - 1024), (1, (64 << 20) + 1), (1, 1 << 63)])

@@ -281,6 +281,7 @@ class Early:
 needs_secret_memory = pytest.mark.skipif(LIBC.syscall(447, 0) < 0, reason="this kernel has no memfd_secret")
 
 
+@pytest.mark.usefixtures("unsanitized")
 @needs_secret_memory
 def test_memory_while_a_program_runs(vault):
     told, tell = os.pipe()
@@ -307,6 +308,7 @@ def filled_pipe(content):
     return read
 
 
+@pytest.mark.usefixtures("unsanitized")
 @needs_secret_memory
 @pytest.mark.parametrize("words", [["set", "NEW", "--stdin"], ["set", "API_TOKEN", "--stdin", "--force"], ["set", "NEW", "--file", "value"],
                                    ["verify", "API_TOKEN"], ["import", "values.env"], ["import", "values.env", "--rewrite"]], ids=" ".join)
@@ -416,6 +418,7 @@ print(seen, found)
 """
 
 
+@pytest.mark.usefixtures("unsanitized")
 @pytest.mark.parametrize("variable", ["LD_PRELOAD", "LD_AUDIT"])
 def test_nothing_is_loaded_into_envseal(vault, tmp_path, variable):
     """Linked statically, there is no loader that could be told to."""

@@ -135,6 +135,7 @@ def library(tmp_path_factory):
     return folder / "evil.so", folder / "mark"
 
 
+@pytest.mark.usefixtures("unsanitized")
 @pytest.mark.parametrize("variable", ["LD_PRELOAD", "LD_AUDIT"])
 def test_a_library_is_loaded_by_nobody(shared, library, variable):
     evil, mark = library
