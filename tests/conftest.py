@@ -1,6 +1,7 @@
 """Vaults for the tests of the real program. Making one costs a passphrase hash for each secret, so it is made once and
 copied."""
 
+import os
 import pathlib
 
 import pytest
@@ -52,3 +53,10 @@ def vault(tmp_path, original):
 def shared(tmp_path_factory, original):
     """Like `vault`, one for all tests of a file: for those that change nothing but the log."""
     return copy_vault(original, tmp_path_factory.mktemp("shared"))
+
+
+@pytest.fixture
+def fifo(tmp_path):
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    return path

@@ -43,22 +43,21 @@ static int append_prepare(struct audit *audit, struct audit_head *head, uint64_t
 	return r;
 }
 
-static int check_writable(const struct audit *audit, struct err *err)
+// Takes the exclusive lock and brings the log into a state to append to. *out_lock is the caller's in every case.
+static int append_begin(struct audit *audit, int *out_lock, struct audit_head *head, uint64_t *active_end, struct err *err)
 {
-	return audit->is_writable ? 0 : err_set(err, ERR_USAGE, "the audit log was opened for reading only");
+	if (!audit->is_writable)
+		return err_set(err, ERR_USAGE, "the audit log was opened for reading only");
+	int r = log_lock(audit, LOCK_EX, out_lock, err);
+	return r < 0 ? r : append_prepare(audit, head, active_end, err);
 }
 
 int audit_append(struct audit *audit, const char *kind, json_t *fields, struct audit_head *out_head, struct err *err)
 {
-	int r = check_writable(audit, err);
-	if (r < 0)
-		return r;
 	_cleanup_log_lock_ int lock = -1;
-	r = log_lock(audit, LOCK_EX, &lock, err);
 	struct audit_head head = {0};
 	uint64_t end = 0;
-	if (r == 0)
-		r = append_prepare(audit, &head, &end, err);
+	int r = append_begin(audit, &lock, &head, &end, err);
 	if (r < 0)
 		return r;
 	_cleanup_buf_ struct buf line = {0};
@@ -79,15 +78,10 @@ int audit_append(struct audit *audit, const char *kind, json_t *fields, struct a
 
 int audit_rotate(struct audit *audit, struct err *err)
 {
-	int r = check_writable(audit, err);
-	if (r < 0)
-		return r;
 	_cleanup_log_lock_ int lock = -1;
-	r = log_lock(audit, LOCK_EX, &lock, err);
 	struct audit_head head = {0};
 	uint64_t end = 0;
-	if (r == 0)
-		r = append_prepare(audit, &head, &end, err);
+	int r = append_begin(audit, &lock, &head, &end, err);
 	if (r < 0 || end == 0)
 		return r;
 	return log_rotate(audit, err);

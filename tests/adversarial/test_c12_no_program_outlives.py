@@ -3,25 +3,13 @@
 import os
 import select
 import signal
-import subprocess
 
 import pytest
 
-from attack_support import Sieve
+from attack_support import Sieve, start
 from envseal_support import SECRETS, masked, process_state, wait_gone, wait_until
 
 SIEVE = Sieve([SECRETS["API_TOKEN"]])
-
-
-@pytest.fixture
-def fifo(shared, tmp_path):
-    path = tmp_path / "fifo"
-    os.mkfifo(path)
-    return path
-
-
-def start(vault, *program, **more):
-    return vault.popen("run", "-s", "API_TOKEN", "--", *program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
 
 
 # -------------------------------------------------------------------------------------------------- envseal is killed

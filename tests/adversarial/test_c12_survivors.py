@@ -4,8 +4,7 @@ import os
 import signal
 import subprocess
 
-import pytest
-
+from attack_support import start
 from envseal_support import PYTHON, is_alive, masked, process_state, wait_gone, wait_until
 
 TOLD = "run: processes that outlived the program and still held its output were ended"
@@ -41,17 +40,6 @@ if then == "stop":
 while True:
     signal.pause()
 """
-
-
-@pytest.fixture
-def fifo(shared, tmp_path):
-    path = tmp_path / "fifo"
-    os.mkfifo(path)
-    return path
-
-
-def start(vault, *program, **more):
-    return vault.popen("run", "-s", "API_TOKEN", "--", *program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
 
 
 def daemon(vault, fifo, *words):
