@@ -49,6 +49,9 @@ struct exec_secret {
 	const struct secret *value;
 };
 
+// What a leak leads to beyond its mask: nothing, or the end of every process of the program's session.
+enum exec_on_leak { EXEC_LEAK_MASK, EXEC_LEAK_KILL };
+
 struct exec_plan {
 	const struct program *program;
 	char *const *argv;        // argv[0] as the program should see it
@@ -58,12 +61,13 @@ struct exec_plan {
 	const struct redactor *redactor; // for exec_supervise: made of the values, in the order of the secrets
 	const struct exec_inherited *inherited;
 	struct sandbox_plan sandbox;
+	enum exec_on_leak on_leak; // for exec_supervise
 };
 
 struct exec_leak {
 	size_t secret_index;
 	enum redact_form form;
-	int stream; // 1 or 2
+	int stream; // 1 or 2; 0: the terminal
 	uint64_t first_offset;
 	uint64_t count;
 };
@@ -83,6 +87,7 @@ struct exec_outcome {
 	bool stdin_is_writable;  // stdin is a terminal that could not be re-opened read-only: a way around the filter
 	bool writers_ended;      // processes that outlived the program were ended
 	bool tables_unlocked;    // redaction tables could not be kept out of swap
+	bool killed_for_leak;    // EXEC_LEAK_KILL, and there was a leak: leaks[0] is the one
 	int64_t milliseconds;
 };
 void exec_outcome_done(struct exec_outcome *outcome);
