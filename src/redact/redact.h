@@ -11,26 +11,57 @@
 
 #include "secmem/secmem.h"
 
-// How a value can look in output. The table in forms.c gives each its name, minimum and generator.
+// How a value can look in output. The table in forms.c gives each its name, minimum and generator. The order counts:
+// of two needles with the same bytes the earlier form is made, and of two matches of one length it is named.
 enum redact_form {
 	REDACT_FORM_RAW,
-	REDACT_FORM_BASE64,
-	REDACT_FORM_BASE64URL,
+	REDACT_FORM_LINE,      // each line of a value with several
+	REDACT_FORM_BASE64,    // at three alignments
+	REDACT_FORM_BASE64URL, // the same with - and _
+	REDACT_FORM_BASE32,    // at five alignments
 	REDACT_FORM_HEX,
 	REDACT_FORM_HEX_UPPER,
+	REDACT_FORM_PERCENT,
+	REDACT_FORM_JSON, // escaped once and twice
+	REDACT_FORM_C,    // escapes of C, Python, Go, JavaScript, Rust, YAML and od -c
+	REDACT_FORM_SHELL,
+	REDACT_FORM_XML,
+	REDACT_FORM_UTF16LE,
+	REDACT_FORM_UTF16BE,
+	REDACT_FORM_REVERSED,
+	REDACT_FORM_OCTAL,   // od -b, and od's words
+	REDACT_FORM_DECIMAL, // bytes as a list of numbers
+	REDACT_FORM_WORDS,   // hexdump, od -x
+	REDACT_FORM_DUMP,    // the text column of dumps
+	REDACT_FORM_PEM,     // lines and body of a PEM block
+	REDACT_FORM_LEAF,    // strings in a JSON document
+	REDACT_FORM_URL,     // the password in a URL
 	REDACT_FORM_COUNT
 };
-// "raw", "base64", "base64url", "hex", "HEX".
+// The label in masks, leaks and coverage: "raw", "base64", "HEX", "utf16le"; never NULL.
 const char *redact_form_name(enum redact_form form);
 
-// Encoded forms are watched only when at least this many bytes of them are determined by the value alone.
+// Every needle but the raw one has at least this many bytes that the value alone determines, 4 of them different.
 #define REDACT_ENCODED_BYTES_MIN 8
-// Values shorter than this are weak: watched in raw form only, and only between word boundaries.
+// Values shorter than this are weak: in raw form they are watched between word boundaries only.
 #define REDACT_VALUE_BYTES_MIN 8
+// Larger values are watched as raw, line, base64, base64url, hex, HEX, pem and leaf only.
+#define REDACT_ALL_FORMS_BYTES_MAX 65536
 
-// True for values that are matched at word boundaries only: under REDACT_VALUE_BYTES_MIN, or fewer than 4 different
-// byte values. `ret_reason` (may be NULL) gets a constant sentence part for a warning.
+// True for values whose raw form is matched at word boundaries only: without white space at both ends they are under
+// REDACT_VALUE_BYTES_MIN, or have fewer than 4 different bytes. `ret_reason` (may be NULL) gets a constant sentence
+// part for a warning.
 bool redact_value_is_weak(struct span value, const char **ret_reason);
+
+// What is watched of a value, without anything of the value.
+struct redact_coverage {
+	enum redact_form form;
+	size_t needle_count; // byte strings watched for this form
+	const char *reason;  // NULL when there are any; else why not: a constant sentence part
+};
+
+// Fills one entry per form, in their order. ERR_MEMORY.
+int redact_coverage(struct span value, struct redact_coverage out[REDACT_FORM_COUNT], struct err *err);
 
 struct redact_value {
 	const char *name;  // borrowed until redactor_free; shown in masks

@@ -1,0 +1,64 @@
+// forms_kinds: what the table in forms.c and the generators in forms_*.c share, private to them.
+//
+// A generator writes each needle with a pen into the room of the run, or points at bytes of the value, and gives it.
+// Whether a needle is long enough, new, and has a twin is decided in one place, form_give.
+#pragma once
+
+#include "redact/forms.h"
+
+struct form_run;
+
+// Gives the needles of one form of `text`. Returns what form_give returned.
+typedef int (*form_generate)(struct form_run *run, struct span text, struct err *err);
+
+// Trims, judges and hands on one needle. Non-zero stops.
+int form_give(struct form_run *run, struct span bytes, struct err *err);
+
+// Writes within bounds: what does not fit marks the pen as full, and a full pen gives nothing.
+struct form_pen {
+	uint8_t *data;
+	size_t len;
+	size_t max;
+	bool is_full;
+};
+
+// A pen at the start of the run's room, and one behind the first `used` bytes of it.
+struct form_pen form_pen(const struct form_run *run);
+struct form_pen form_pen_behind(const struct form_run *run, size_t used);
+int form_give_pen(struct form_run *run, const struct form_pen *pen, struct err *err);
+
+static inline void pen_byte(struct form_pen *pen, uint8_t byte)
+{
+	if (pen->len < pen->max)
+		pen->data[pen->len++] = byte;
+	else
+		pen->is_full = true;
+}
+
+void pen_text(struct form_pen *pen, const char *text);
+// Digits of `number` in base 2..16, at least `width` of them.
+void pen_number(struct form_pen *pen, uint32_t number, unsigned base, unsigned width, bool upper);
+
+static inline bool byte_is_space(uint8_t byte)
+{
+	return byte == ' ' || (byte >= 0x09 && byte <= 0x0d);
+}
+
+struct span span_trim(struct span text); // without white space at both ends
+bool span_is_varied(struct span text);   // has 4 different bytes
+// Cuts the first line off *rest, without its newline.
+struct span span_take_line(struct span *rest);
+
+// The character at the start of `text`, which is not empty: its bytes, and in *ret_point its number. Bytes that are no
+// UTF-8 come one by one, with POINT_INVALID.
+#define POINT_INVALID UINT32_MAX
+size_t utf8_next(struct span text, uint32_t *ret_point);
+bool utf8_is_valid(struct span text);
+
+// forms_base.c
+void form_base64_core(struct span value, unsigned before, struct form_pen *pen);
+int form_base64(struct form_run *run, struct span text, struct err *err);
+int form_base64url(struct form_run *run, struct span text, struct err *err);
+int form_base32(struct form_run *run, struct span text, struct err *err);
+int form_hex(struct form_run *run, struct span text, struct err *err);
+int form_hex_upper(struct form_run *run, struct span text, struct err *err);
