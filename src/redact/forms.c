@@ -2,45 +2,43 @@
 
 #include <string.h>
 
-#define NO_LINES "the value has one line"
-
 // The table of forms.
 struct form {
 	const char *name;
 	size_t minimum;         // needles shorter than this are not watched
 	bool is_large;          // made for large values too
 	bool is_whole;          // of the value as it is only: white space at its end does not matter
-	form_generate generate; // NULL: no needles
-	const char *absent;     // why a value may have none
+	form_generate generate;
+	const char *absent; // why the generator may give nothing at all
 };
 
 static int form_raw(struct form_run *run, struct span text, struct err *err);
-static int form_line(struct form_run *run, struct span text, struct err *err);
 
 #define ENCODED REDACT_ENCODED_BYTES_MIN
+#define NO_NEED "no byte of the value needs escaping"
 static const struct form forms[REDACT_FORM_COUNT] = {
-	[REDACT_FORM_RAW] = {"raw", 1, true, true, form_raw, "the value is empty"},
-	[REDACT_FORM_LINE] = {"line", ENCODED, true, true, form_line, NO_LINES},
+	[REDACT_FORM_RAW] = {"raw", 1, true, true, form_raw, NULL},
+	[REDACT_FORM_LINE] = {"line", ENCODED, true, true, form_line, "the value has one line, or is a JSON document"},
 	[REDACT_FORM_BASE64] = {"base64", ENCODED, true, false, form_base64, NULL},
 	[REDACT_FORM_BASE64URL] = {"base64url", ENCODED, true, false, form_base64url, NULL},
 	[REDACT_FORM_BASE32] = {"base32", ENCODED, false, false, form_base32, NULL},
 	[REDACT_FORM_HEX] = {"hex", ENCODED, true, false, form_hex, NULL},
 	[REDACT_FORM_HEX_UPPER] = {"HEX", ENCODED, true, false, form_hex_upper, NULL},
-	[REDACT_FORM_PERCENT] = {"percent", ENCODED, false, false, NULL, NULL},
-	[REDACT_FORM_JSON] = {"json", ENCODED, false, false, NULL, NULL},
-	[REDACT_FORM_C] = {"c", ENCODED, false, false, NULL, NULL},
-	[REDACT_FORM_SHELL] = {"shell", ENCODED, false, false, NULL, NULL},
-	[REDACT_FORM_XML] = {"xml", ENCODED, false, false, NULL, NULL},
-	[REDACT_FORM_UTF16LE] = {"utf16le", ENCODED, false, false, NULL, NULL},
-	[REDACT_FORM_UTF16BE] = {"utf16be", ENCODED, false, false, NULL, NULL},
-	[REDACT_FORM_REVERSED] = {"reversed", ENCODED, false, false, NULL, NULL},
-	[REDACT_FORM_OCTAL] = {"octal", ENCODED, false, false, NULL, NULL},
-	[REDACT_FORM_DECIMAL] = {"decimal", ENCODED, false, false, NULL, NULL},
-	[REDACT_FORM_WORDS] = {"words", ENCODED, false, false, NULL, NULL},
-	[REDACT_FORM_DUMP] = {"dump", ENCODED, false, true, NULL, NULL},
-	[REDACT_FORM_PEM] = {"pem", ENCODED, true, true, NULL, "the value holds no PEM block"},
-	[REDACT_FORM_LEAF] = {"leaf", ENCODED, true, true, NULL, "the value is no JSON document"},
-	[REDACT_FORM_URL] = {"url", ENCODED, false, true, NULL, "the value is no URL with a password"},
+	[REDACT_FORM_PERCENT] = {"percent", ENCODED, false, false, form_percent, NULL},
+	[REDACT_FORM_JSON] = {"json", ENCODED, false, false, form_json, NO_NEED},
+	[REDACT_FORM_C] = {"c", ENCODED, false, false, form_c, NULL},
+	[REDACT_FORM_SHELL] = {"shell", ENCODED, false, false, form_shell, NO_NEED},
+	[REDACT_FORM_XML] = {"xml", ENCODED, false, false, form_xml, NULL},
+	[REDACT_FORM_UTF16LE] = {"utf16le", ENCODED, false, false, form_utf16le, NULL},
+	[REDACT_FORM_UTF16BE] = {"utf16be", ENCODED, false, false, form_utf16be, NULL},
+	[REDACT_FORM_REVERSED] = {"reversed", ENCODED, false, false, form_reversed, NULL},
+	[REDACT_FORM_OCTAL] = {"octal", ENCODED, false, false, form_octal, NULL},
+	[REDACT_FORM_DECIMAL] = {"decimal", ENCODED, false, false, form_decimal, NULL},
+	[REDACT_FORM_WORDS] = {"words", ENCODED, false, false, form_words, NULL},
+	[REDACT_FORM_DUMP] = {"dump", ENCODED, false, true, form_dump, NULL},
+	[REDACT_FORM_PEM] = {"pem", ENCODED, true, true, form_pem, "the value holds no PEM block"},
+	[REDACT_FORM_LEAF] = {"leaf", ENCODED, true, true, form_leaf, "the value is no JSON document with strings"},
+	[REDACT_FORM_URL] = {"url", ENCODED, false, true, form_url, "the value holds no URL with a password"},
 };
 
 const char *redact_form_name(enum redact_form form)
@@ -217,17 +215,6 @@ static int form_raw(struct form_run *run, struct span text, struct err *err)
 	return form_give(run, text, err);
 }
 
-static int form_line(struct form_run *run, struct span text, struct err *err)
-{
-	struct span rest = span_trim(text);
-	if (!memchr(rest.data, '\n', rest.len))
-		return 0;
-	int r = 0;
-	while (rest.len > 0 && r == 0)
-		r = form_give(run, span_take_line(&rest), err);
-	return r;
-}
-
 // ------------------------------------------------------------------------------------------------- all forms of a value
 
 // The value without its last newline; all of it when it ends in none.
@@ -276,7 +263,7 @@ static void run_prepare(struct form_run *run, size_t value_bytes, struct secret 
 
 static bool form_is_made(const struct form *form, struct span value)
 {
-	return form->generate && (form->is_large || value.len <= REDACT_ALL_FORMS_BYTES_MAX);
+	return form->is_large || value.len <= REDACT_ALL_FORMS_BYTES_MAX;
 }
 
 static int run_all(struct form_run *run, struct span value, struct secret *room, struct err *err)
@@ -324,11 +311,11 @@ static const char *coverage_reason(const struct form *form, const struct form_ta
 		return NULL;
 	if (value.len == 0)
 		return "the value is empty";
-	if (!form->is_large && value.len > REDACT_ALL_FORMS_BYTES_MAX)
+	if (!form_is_made(form, value))
 		return "the value is larger than 64 KiB";
-	if (tally->tried == 0 && form->absent)
+	if (tally->tried == 0)
 		return form->absent;
-	if (tally->repeated > 0 || tally->tried == 0)
+	if (tally->repeated > 0)
 		return "it would repeat an earlier form";
 	if (tally->dull > 0)
 		return "it would have fewer than 4 different bytes";

@@ -44,8 +44,11 @@ static inline bool byte_is_space(uint8_t byte)
 	return byte == ' ' || (byte >= 0x09 && byte <= 0x0d);
 }
 
+int hex_digit(uint8_t byte); // -1 when it is none
+
 struct span span_trim(struct span text); // without white space at both ends
 bool span_is_varied(struct span text);   // has 4 different bytes
+bool span_is_plain(struct span text);    // letters, digits and -._ only: no form quotes or escapes them by need
 // Cuts the first line off *rest, without its newline.
 struct span span_take_line(struct span *rest);
 
@@ -62,3 +65,33 @@ int form_base64url(struct form_run *run, struct span text, struct err *err);
 int form_base32(struct form_run *run, struct span text, struct err *err);
 int form_hex(struct form_run *run, struct span text, struct err *err);
 int form_hex_upper(struct form_run *run, struct span text, struct err *err);
+
+// forms_escape.c, forms_literal.c
+int form_percent(struct form_run *run, struct span text, struct err *err);
+int form_json(struct form_run *run, struct span text, struct err *err);
+int form_c(struct form_run *run, struct span text, struct err *err);
+int form_shell_literal(struct form_run *run, struct span text, struct err *err); // $'...' of bash
+
+// forms_quote.c
+int form_shell(struct form_run *run, struct span text, struct err *err);
+int form_xml(struct form_run *run, struct span text, struct err *err);
+
+// forms_dump.c
+int form_utf16le(struct form_run *run, struct span text, struct err *err);
+int form_utf16be(struct form_run *run, struct span text, struct err *err);
+int form_reversed(struct form_run *run, struct span text, struct err *err);
+int form_octal(struct form_run *run, struct span text, struct err *err);
+int form_decimal(struct form_run *run, struct span text, struct err *err);
+int form_words(struct form_run *run, struct span text, struct err *err);
+int form_dump(struct form_run *run, struct span text, struct err *err);
+
+// forms_structure.c, forms_json.c
+int form_line(struct form_run *run, struct span text, struct err *err);
+int form_pem(struct form_run *run, struct span text, struct err *err);
+int form_url(struct form_run *run, struct span text, struct err *err);
+int form_leaf(struct form_run *run, struct span text, struct err *err);
+// The lines of a text that has several, but for the first and last ones of PEM blocks; and the bodies of these blocks,
+// which leaves the first `used` bytes of the run's room alone.
+int lines_give(struct form_run *run, struct span text, struct err *err);
+int pem_give(struct form_run *run, struct span text, size_t used, struct err *err);
+bool json_is_document(struct span text); // an object or an array, and nothing else

@@ -19,6 +19,14 @@ void pen_number(struct form_pen *pen, uint32_t number, unsigned base, unsigned w
 		pen_byte(pen, (uint8_t)digits[number / unit % base]);
 }
 
+int hex_digit(uint8_t byte)
+{
+	if (byte >= '0' && byte <= '9')
+		return byte - '0';
+	uint8_t lower = byte | 0x20;
+	return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
 struct span span_trim(struct span text)
 {
 	while (text.len > 0 && byte_is_space(text.data[0]))

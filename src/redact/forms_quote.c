@@ -1,0 +1,204 @@
+// Forms in which shells and markup quote a text.
+#include "redact/forms_kinds.h"
+
+#include <string.h>
+
+// ------------------------------------------------------------------------------------------------------------ shell
+
+struct shell_style {
+	const char *bytes;
+	const char *with; // stands for each of these bytes; NULL: a backslash is put in front
+};
+
+static const struct shell_style shell_styles[] = {
+	{"'", "'\\''"},     // sh, set -x
+	{"'", "'\"'\"'"},   // Python's shlex, dash
+	{"'", "''"},        // SQL, YAML, PowerShell
+	{"\"", "\"\""},     // CSV
+	{"\"", "\\\""},     //
+	{"$", "$$"},        // make, compose
+	{"\"\\", NULL},     //
+	{"'\\", NULL},      // fish
+	{"\"$`\\", NULL},   // declare -p and export -p of bash
+};
+
+static int shell_replace(struct form_run *run, struct span text, const struct shell_style *style, struct err *err)
+{
+	struct form_pen pen = form_pen(run);
+	for (size_t i = 0; i < text.len; i++) {
+		uint8_t byte = text.data[i];
+		bool listed = byte != 0 && strchr(style->bytes, byte);
+		if (listed)
+			pen_text(&pen, style->with ? style->with : "\\");
+		if (!listed || !style->with)
+			pen_byte(&pen, byte);
+	}
+	return form_give_pen(run, &pen, err);
+}
+
+// printf %q of bash and ${(q)} of zsh, which differ in a comma, and in what is special where a word begins.
+static int shell_backslash(struct form_run *run, struct span text, const char *special, const char *special_first,
+			   struct err *err)
+{
+	struct form_pen pen = form_pen(run);
+	for (size_t i = 0; i < text.len; i++) {
+		uint8_t byte = text.data[i];
+		bool first = i == 0 || (byte == '~' && (text.data[i - 1] == ':' || text.data[i - 1] == '='));
+		if (byte != 0 && (strchr(special, byte) || (first && strchr(special_first, byte))))
+			pen_byte(&pen, '\\');
+		pen_byte(&pen, byte);
+	}
+	return form_give_pen(run, &pen, err);
+}
+
+// ls and printf of coreutils: '...' with what cannot be printed in $'...' between.
+static int shell_alternate(struct form_run *run, struct span text, struct err *err)
+{
+	static const char letters[] = "\aa\bb\ff\nn\rr\tt\vv";
+	struct form_pen pen = form_pen(run);
+	bool escaped = false;
+	while (text.len > 0) {
+		uint32_t point;
+		size_t used = utf8_next(text, &point);
+		bool escape = point < 0x20 || point == 0x7f || point == POINT_INVALID;
+		if (escape != escaped)
+			pen_text(&pen, escape ? "'$'" : "''");
+		escaped = escape;
+		const char *letter = letters;
+		while (*letter && (uint32_t)*letter != point)
+			letter += 2;
+		if (point == '\'') {
+			pen_text(&pen, "'\\''");
+		} else if (escape) {
+			pen_byte(&pen, '\\');
+			if (*letter)
+				pen_byte(&pen, (uint8_t)letter[1]);
+			else
+				pen_number(&pen, text.data[0], 8, 3, false);
+		} else {
+			for (size_t i = 0; i < used; i++)
+				pen_byte(&pen, text.data[i]);
+		}
+		text = span_of(text.data + used, text.len - used);
+	}
+	return form_give_pen(run, &pen, err);
+}
+
+int form_shell(struct form_run *run, struct span text, struct err *err)
+{
+	if (span_is_plain(text))
+		return 0;
+	int r = form_shell_literal(run, text, err);
+	for (size_t i = 0; i < ARRAY_COUNT(shell_styles) && r == 0; i++)
+		r = shell_replace(run, text, &shell_styles[i], err);
+	if (r == 0)
+		r = shell_backslash(run, text, " \t'\"\\|&;()<>!{}*[?]^$`,", "~#", err);
+	if (r == 0)
+		r = shell_backslash(run, text, " \t'\"\\|&;()<>!{}*[?]^$`#~", "=", err);
+	if (r == 0)
+		r = shell_alternate(run, text, err);
+	return r;
+}
+
+// -------------------------------------------------------------------------------------------------------------- xml
+
+enum xml_number { XML_KEPT, XML_DECIMAL, XML_HEX, XML_HEX_UPPER };
+
+struct xml_style {
+	const char *greater; // what stands for >, " and '; NULL: itself
+	const char *quote;
+	const char *apostrophe;
+	enum xml_number special; // & < > " ' by number, whatever the texts above say
+	enum xml_number control; // newline, carriage return, tab
+	enum xml_number wide;    // characters that are not ASCII
+	bool every;              // every byte as `special`
+};
+
+static const struct xml_style xml_styles[] = {
+	{"&gt;", NULL, NULL, 0, 0, 0, false},
+	{NULL, NULL, NULL, 0, 0, 0, false},
+	{"&gt;", "&quot;", NULL, 0, 0, 0, false},
+	{"&gt;", "&quot;", "&apos;", 0, 0, 0, false},
+	{"&gt;", "&quot;", "&#39;", 0, 0, 0, false},               // Django, JavaScript
+	{"&gt;", "&quot;", "&#x27;", 0, 0, 0, false},              // Python's html.escape
+	{"&gt;", "&quot;", "&#039;", 0, 0, 0, false},              // PHP
+	{"&gt;", "&#34;", "&#39;", 0, 0, 0, false},                // Go's html, Jinja
+	{"&gt;", "&#34;", "&#39;", 0, XML_HEX_UPPER, 0, false},    // Go's xml
+	{"&gt;", "&quot;", NULL, 0, XML_DECIMAL, 0, false},        // attributes: libxml2
+	{NULL, "&quot;", NULL, 0, XML_HEX_UPPER, 0, false},        // canonical XML
+	{"&gt;", NULL, NULL, 0, 0, XML_DECIMAL, false},            // Python's xmlcharrefreplace
+	{"&gt;", "&quot;", NULL, 0, XML_DECIMAL, XML_DECIMAL, false},
+	{"&gt;", "&quot;", "&#x27;", 0, 0, XML_DECIMAL, false},
+	{"&gt;", "&quot;", NULL, 0, 0, XML_HEX_UPPER, false},
+	{NULL, NULL, NULL, XML_DECIMAL, 0, 0, false},
+	{NULL, NULL, NULL, XML_HEX, 0, 0, false},
+	{NULL, NULL, NULL, XML_HEX_UPPER, 0, 0, false},
+	{NULL, NULL, NULL, XML_DECIMAL, 0, 0, true},
+	{NULL, NULL, NULL, XML_HEX, 0, 0, true},
+	{NULL, NULL, NULL, XML_HEX_UPPER, 0, 0, true},
+};
+
+static void xml_number(struct form_pen *pen, enum xml_number number, uint32_t point)
+{
+	pen_text(pen, number == XML_DECIMAL ? "&#" : "&#x");
+	pen_number(pen, point, number == XML_DECIMAL ? 10 : 16, 1, number == XML_HEX_UPPER);
+	pen_byte(pen, ';');
+}
+
+static const char *xml_entity(const struct xml_style *style, uint32_t point)
+{
+	switch (point) {
+	case '&':
+		return "&amp;";
+	case '<':
+		return "&lt;";
+	case '>':
+		return style->greater;
+	case '"':
+		return style->quote;
+	case '\'':
+		return style->apostrophe;
+	default:
+		return NULL;
+	}
+}
+
+static enum xml_number xml_number_of(const struct xml_style *style, uint32_t point)
+{
+	if (point >= 0x80)
+		return point == POINT_INVALID ? XML_KEPT : style->wide;
+	if (point == '\n' || point == '\r' || point == '\t')
+		return style->control;
+	return point > 0 && strchr("&<>\"'", (int)point) ? style->special : XML_KEPT;
+}
+
+static void xml_write(struct span text, const struct xml_style *style, struct form_pen *pen)
+{
+	while (text.len > 0) {
+		uint32_t point = text.data[0];
+		size_t used = style->every ? 1 : utf8_next(text, &point);
+		enum xml_number number = style->every ? style->special : xml_number_of(style, point);
+		const char *entity = number == XML_KEPT ? xml_entity(style, point) : NULL;
+		if (number != XML_KEPT)
+			xml_number(pen, number, point);
+		else if (entity)
+			pen_text(pen, entity);
+		for (size_t i = 0; i < used && number == XML_KEPT && !entity; i++)
+			pen_byte(pen, text.data[i]);
+		text = span_of(text.data + used, text.len - used);
+	}
+}
+
+int form_xml(struct form_run *run, struct span text, struct err *err)
+{
+	bool plain = span_is_plain(text);
+	int r = 0;
+	for (size_t i = 0; i < ARRAY_COUNT(xml_styles) && r == 0; i++) {
+		if (plain && !xml_styles[i].every)
+			continue;
+		struct form_pen pen = form_pen(run);
+		xml_write(text, &xml_styles[i], &pen);
+		r = form_give_pen(run, &pen, err);
+	}
+	return r;
+}
