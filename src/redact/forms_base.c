@@ -63,13 +63,14 @@ int form_base32(struct form_run *run, struct span text, struct err *err)
 // ----------------------------------------------------------------------------------------------------- hexadecimal
 
 // Plain digits are what is left of most dumps without their white space; a colon stands between bytes in openssl's
-// output, a dash in .NET's, and `xxd -i` writes 0x in front and a comma behind.
+// output, a dash in .NET's; `xxd -i` writes 0x in front and a comma behind, and Go's %#v leaves zeros out.
 static const struct hex_style {
 	const char *before;
 	const char *between;
-} hex_styles[] = {{"", ""}, {"", ":"}, {"", "-"}, {"0x", ","}};
+	unsigned width;
+} hex_styles[] = {{"", "", 2}, {"", ":", 2}, {"", "-", 2}, {"0x", ",", 2}, {"0x", ",", 1}};
 
-static int hex_each(struct form_run *run, struct span text, bool upper, struct err *err)
+static int hex_each(struct form_run *run, struct span text, enum pen_base base, struct err *err)
 {
 	// Large values come as plain digits only, which keeps the room for them small.
 	size_t styles = text.len > REDACT_ALL_FORMS_BYTES_MAX ? 1 : ARRAY_COUNT(hex_styles);
@@ -79,7 +80,7 @@ static int hex_each(struct form_run *run, struct span text, bool upper, struct e
 		for (size_t i = 0; i < text.len; i++) {
 			pen_text(&pen, i > 0 ? hex_styles[s].between : "");
 			pen_text(&pen, hex_styles[s].before);
-			pen_number(&pen, text.data[i], 16, 2, upper);
+			pen_number(&pen, text.data[i], base, hex_styles[s].width);
 		}
 		r = form_give_pen(run, &pen, err);
 	}
@@ -88,10 +89,10 @@ static int hex_each(struct form_run *run, struct span text, bool upper, struct e
 
 int form_hex(struct form_run *run, struct span text, struct err *err)
 {
-	return hex_each(run, text, false, err);
+	return hex_each(run, text, PEN_HEX, err);
 }
 
 int form_hex_upper(struct form_run *run, struct span text, struct err *err)
 {
-	return hex_each(run, text, true, err);
+	return hex_each(run, text, PEN_HEX_UPPER, err);
 }

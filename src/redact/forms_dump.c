@@ -95,13 +95,13 @@ int form_reversed(struct form_run *run, struct span text, struct err *err)
 
 // Little-endian words of 16 bits. Where the value begins in the middle of a word, or ends in one, that word is not
 // determined by the value.
-static int words_give(struct form_run *run, struct span text, unsigned base, unsigned width, struct err *err)
+static int words_give(struct form_run *run, struct span text, enum pen_base base, unsigned width, struct err *err)
 {
 	int r = 0;
 	for (size_t skip = 0; skip < 2 && r == 0; skip++) {
 		struct form_pen pen = form_pen(run);
 		for (size_t i = skip; i + 1 < text.len; i += 2)
-			pen_number(&pen, text.data[i] | (uint32_t)text.data[i + 1] << 8, base, width, false);
+			pen_number(&pen, text.data[i] | (uint32_t)text.data[i + 1] << 8, base, width);
 		r = form_give_pen(run, &pen, err);
 	}
 	return r;
@@ -111,14 +111,14 @@ int form_octal(struct form_run *run, struct span text, struct err *err)
 {
 	struct form_pen pen = form_pen(run);
 	for (size_t i = 0; i < text.len; i++)
-		pen_number(&pen, text.data[i], 8, 3, false);
+		pen_number(&pen, text.data[i], PEN_OCTAL, 3);
 	int r = form_give_pen(run, &pen, err);
-	return r != 0 ? r : words_give(run, text, 8, 6, err);
+	return r != 0 ? r : words_give(run, text, PEN_OCTAL, 6, err);
 }
 
 int form_words(struct form_run *run, struct span text, struct err *err)
 {
-	return words_give(run, text, 16, 4, err);
+	return words_give(run, text, PEN_HEX, 4, err);
 }
 
 // Lists of numbers: with commas in Python, Rust and JSON, with spaces in Go.
@@ -131,7 +131,7 @@ int form_decimal(struct form_run *run, struct span text, struct err *err)
 		for (size_t i = 0; i < text.len; i++) {
 			if (i > 0)
 				pen_byte(&pen, (uint8_t)between[b]);
-			pen_number(&pen, text.data[i], 10, 1, false);
+			pen_number(&pen, text.data[i], PEN_DECIMAL, 1);
 		}
 		r = form_give_pen(run, &pen, err);
 	}

@@ -59,7 +59,7 @@ static void percent_write(struct span text, const struct percent_style *style, b
 			pen_byte(pen, '+');
 		} else {
 			pen_byte(pen, '%');
-			pen_number(pen, byte, 16, 2, upper);
+			pen_number(pen, byte, upper ? PEN_HEX_UPPER : PEN_HEX, 2);
 		}
 	}
 }
@@ -118,7 +118,7 @@ static void json_number(struct form_pen *pen, const struct json_style *style, bo
 {
 	json_byte(pen, style, twice, '\\');
 	pen_byte(pen, 'u');
-	pen_number(pen, unit, 16, 4, style->upper);
+	pen_number(pen, unit, style->upper ? PEN_HEX_UPPER : PEN_HEX, 4);
 }
 
 static bool json_is_numbered(const struct json_style *style, uint32_t point)

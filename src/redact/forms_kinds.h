@@ -35,9 +35,21 @@ static inline void pen_byte(struct form_pen *pen, uint8_t byte)
 		pen->is_full = true;
 }
 
-void pen_text(struct form_pen *pen, const char *text);
-// Digits of `number` in base 2..16, at least `width` of them.
-void pen_number(struct form_pen *pen, uint32_t number, unsigned base, unsigned width, bool upper);
+static inline void pen_text(struct form_pen *pen, const char *text)
+{
+	for (; *text; text++)
+		pen_byte(pen, (uint8_t)*text);
+}
+
+static inline void pen_bytes(struct form_pen *pen, struct span bytes)
+{
+	for (size_t i = 0; i < bytes.len; i++)
+		pen_byte(pen, bytes.data[i]);
+}
+
+enum pen_base { PEN_OCTAL, PEN_DECIMAL, PEN_HEX, PEN_HEX_UPPER };
+// At least `width` digits, which is 8 at the most.
+void pen_number(struct form_pen *pen, uint32_t number, enum pen_base base, unsigned width);
 
 static inline bool byte_is_space(uint8_t byte)
 {

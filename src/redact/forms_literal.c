@@ -5,10 +5,12 @@
 
 enum literal_rest { REST_OCTAL, REST_HEX, REST_HEX_UPPER, REST_BRACES };
 enum literal_wide {
-	WIDE_KEEP,    // what can be printed stands for itself
-	WIDE_BYTES,   // each byte by its number
-	WIDE_POINTS,  // \xNN, \uNNNN, \UNNNNNNNN
-	WIDE_STRINGS, // WIDE_KEEP, with the rest as WIDE_POINTS and bytes that are no UTF-8 as \udcNN
+	WIDE_KEEP,        // they stand for themselves; controls among them do not
+	WIDE_BYTES,       // each byte by its number
+	WIDE_POINTS,      // \xNN, \uNNNN, \UNNNNNNNN
+	WIDE_POINTS_LONG, // never \xNN
+	WIDE_PRINTED,     // those that can be printed stand for themselves, others as in WIDE_POINTS
+	WIDE_PRINTED_LONG,
 };
 
 struct literal_style {
@@ -30,17 +32,18 @@ struct literal_style {
 static const struct literal_style literal_styles[] = {
 	{"\"\\", LETTERS_C, REST_OCTAL, WIDE_KEEP, false, false, false},
 	{"\"\\", LETTERS_C, REST_OCTAL, WIDE_BYTES, false, false, false},      // git's names
-	{"\"\\", LETTERS_C, REST_HEX, WIDE_STRINGS, false, false, false},      // Go's %q
-	{"\"\\", LETTERS_C, REST_HEX, WIDE_POINTS, false, false, false},       // Go's %+q
-	{"\\", LETTERS_PYTHON, REST_HEX, WIDE_STRINGS, false, false, false},   // Python's repr
-	{"'\\", LETTERS_PYTHON, REST_HEX, WIDE_STRINGS, false, false, false},  //
+	{"\"\\", LETTERS_C, REST_HEX, WIDE_PRINTED_LONG, false, false, false}, // Go's %q
+	{"\"\\", LETTERS_C, REST_HEX, WIDE_POINTS_LONG, false, false, false},  // Go's %+q
+	{"\\", LETTERS_PYTHON, REST_HEX, WIDE_PRINTED, false, false, false},   // Python's repr
+	{"'\\", LETTERS_PYTHON, REST_HEX, WIDE_PRINTED, false, false, false},  //
 	{"\\", LETTERS_PYTHON, REST_HEX, WIDE_BYTES, false, false, false},     // of bytes
 	{"'\\", LETTERS_PYTHON, REST_HEX, WIDE_BYTES, false, false, false},    //
 	{"\\", LETTERS_PYTHON, REST_HEX, WIDE_POINTS, false, false, false},    // Python's ascii
 	{"'\\", LETTERS_PYTHON, REST_HEX, WIDE_POINTS, false, false, false},   //
 	{"\\", LETTERS_NODE, REST_HEX_UPPER, WIDE_KEEP, false, false, false},  // Node's inspect
 	{"'\\", LETTERS_NODE, REST_HEX_UPPER, WIDE_KEEP, false, false, false}, //
-	{"\"\\", LETTERS_PYTHON, REST_BRACES, WIDE_KEEP, true, false, false},  // Rust's {:?}
+	{"\"\\", LETTERS_PYTHON, REST_BRACES, WIDE_PRINTED, true, false, false}, // Rust's {:?}
+	{"\"'\\", LETTERS_PYTHON, REST_BRACES, WIDE_POINTS, false, false, false}, // Rust's escape_default
 	{"\"\\", LETTERS_YAML, REST_HEX_UPPER, WIDE_KEEP, true, false, false}, // YAML
 	{"\"\\", LETTERS_YAML, REST_HEX_UPPER, WIDE_POINTS, true, false, false},
 	{"\"\\$@", LETTERS_C "\x1b" "e", REST_OCTAL, WIDE_BYTES, true, false, false}, // Perl's Dumper
@@ -50,10 +53,11 @@ static const struct literal_style literal_styles[] = {
 	{"", "", REST_OCTAL, WIDE_BYTES, false, true, false},
 };
 
-// bash: $'...', as printf %q, declare -p and set -x write it.
+// $'...' of bash, as printf %q, declare -p and set -x write it; and fish's string escape.
 static const struct literal_style literal_bash[] = {
 	{"'\\", LETTERS_BASH, REST_OCTAL, WIDE_KEEP, false, false, false},
 	{"'\\", LETTERS_BASH, REST_OCTAL, WIDE_BYTES, false, false, false},
+	{" #$%^&*()[]{}|;'\"<>?~`\\", LETTERS_YAML, REST_HEX, WIDE_KEEP, false, false, false},
 };
 
 // Unicode characters that Python, Go and Rust do not print as themselves: controls, odd spaces, marks of direction,
@@ -71,6 +75,11 @@ static bool point_is_printed(uint32_t point)
 	return i == ARRAY_COUNT(hidden);
 }
 
+static enum pen_base literal_base(const struct literal_style *style)
+{
+	return style->rest == REST_HEX_UPPER ? PEN_HEX_UPPER : PEN_HEX;
+}
+
 static void literal_number(struct form_pen *pen, const struct literal_style *style, uint8_t byte)
 {
 	static const char *const before[] = {
@@ -78,9 +87,9 @@ static void literal_number(struct form_pen *pen, const struct literal_style *sty
 	if (!style->is_bare)
 		pen_text(pen, before[style->rest]);
 	if (style->rest == REST_OCTAL)
-		pen_number(pen, byte, 8, 3, false);
+		pen_number(pen, byte, PEN_OCTAL, 3);
 	else
-		pen_number(pen, byte, 16, style->rest == REST_BRACES ? 1 : 2, style->rest == REST_HEX_UPPER);
+		pen_number(pen, byte, literal_base(style), style->rest == REST_BRACES ? 1 : 2);
 	if (style->rest == REST_BRACES)
 		pen_byte(pen, '}');
 }
@@ -108,23 +117,34 @@ static void literal_byte(struct form_pen *pen, const struct literal_style *style
 
 static void literal_point(struct form_pen *pen, const struct literal_style *style, uint32_t point)
 {
-	bool upper = style->rest == REST_HEX_UPPER;
-	pen_text(pen, point < 0x100 ? "\\x" : point < 0x10000 ? "\\u" : "\\U");
-	pen_number(pen, point, 16, point < 0x100 ? 2 : point < 0x10000 ? 4 : 8, upper);
+	bool is_long = style->wide == WIDE_POINTS_LONG || style->wide == WIDE_PRINTED_LONG;
+	unsigned width = point < 0x100 && !is_long ? 2 : point < 0x10000 ? 4 : 8;
+	bool braces = style->rest == REST_BRACES;
+	pen_text(pen, braces ? "\\u{" : width == 2 ? "\\x" : width == 4 ? "\\u" : "\\U");
+	pen_number(pen, point, literal_base(style), braces ? 1 : width);
+	if (braces)
+		pen_byte(pen, '}');
+}
+
+static bool literal_shows(const struct literal_style *style, uint32_t point)
+{
+	if (style->wide == WIDE_KEEP)
+		return point >= 0xa0 && point != 0x2028 && point != 0x2029;
+	return (style->wide == WIDE_PRINTED || style->wide == WIDE_PRINTED_LONG) && point_is_printed(point);
 }
 
 // One character that is not ASCII, or a byte of none.
 static void literal_wide(struct form_pen *pen, const struct literal_style *style, struct span bytes, uint32_t point)
 {
-	bool by_point = style->wide == WIDE_POINTS || (style->wide == WIDE_STRINGS && !point_is_printed(point));
-	if (point == POINT_INVALID || style->wide == WIDE_BYTES) {
-		for (size_t i = 0; i < bytes.len; i++)
-			literal_byte(pen, style, bytes.data[i]);
-	} else if (by_point) {
+	// Tools that write octal numbers know bytes only.
+	bool by_bytes = style->wide == WIDE_BYTES || (style->wide == WIDE_KEEP && style->rest == REST_OCTAL);
+	if (point != POINT_INVALID && literal_shows(style, point)) {
+		pen_bytes(pen, bytes);
+	} else if (point != POINT_INVALID && !by_bytes) {
 		literal_point(pen, style, point);
 	} else {
 		for (size_t i = 0; i < bytes.len; i++)
-			pen_byte(pen, bytes.data[i]);
+			literal_byte(pen, style, bytes.data[i]);
 	}
 }
 
@@ -157,7 +177,7 @@ static int literal_each(struct form_run *run, struct span text, const struct lit
 		literal_write(text, style, false, &pen);
 		r = form_give_pen(run, &pen, err);
 		// How Python keeps bytes that are no UTF-8 in a string (PEP 383).
-		if (r != 0 || !broken || (style->wide != WIDE_STRINGS && style->wide != WIDE_POINTS))
+		if (r != 0 || !broken || (style->wide != WIDE_PRINTED && style->wide != WIDE_POINTS))
 			continue;
 		pen = form_pen(run);
 		literal_write(text, style, true, &pen);

@@ -36,7 +36,29 @@ static int shell_replace(struct form_run *run, struct span text, const struct sh
 	return form_give_pen(run, &pen, err);
 }
 
-// printf %q of bash and ${(q)} of zsh, which differ in a comma, and in what is special where a word begins.
+static bool point_is_control(uint32_t point)
+{
+	return point < 0x20 || (point >= 0x7f && point < 0xa0) || point == 0x2028 || point == 0x2029 ||
+	       point == POINT_INVALID;
+}
+
+// Bytes as they stand between $' and '.
+static void control_write(struct form_pen *pen, struct span bytes)
+{
+	static const char letters[] = "\aa\bb\ff\nn\rr\tt\vv";
+	for (size_t i = 0; i < bytes.len; i++) {
+		const char *letter = letters;
+		while (*letter && (uint8_t)*letter != bytes.data[i])
+			letter += 2;
+		pen_byte(pen, '\\');
+		if (*letter)
+			pen_byte(pen, (uint8_t)letter[1]);
+		else
+			pen_number(pen, bytes.data[i], PEN_OCTAL, 3);
+	}
+}
+
+// printf %q of bash, which turns to $'...' for controls, and ${(q)} of zsh, which does so for each of them.
 static int shell_backslash(struct form_run *run, struct span text, const char *special, const char *special_first,
 			   struct err *err)
 {
@@ -44,7 +66,13 @@ static int shell_backslash(struct form_run *run, struct span text, const char *s
 	for (size_t i = 0; i < text.len; i++) {
 		uint8_t byte = text.data[i];
 		bool first = i == 0 || (byte == '~' && (text.data[i - 1] == ':' || text.data[i - 1] == '='));
-		if (byte != 0 && (strchr(special, byte) || (first && strchr(special_first, byte))))
+		if (byte < 0x20) {
+			pen_text(&pen, "$'");
+			control_write(&pen, span_of(text.data + i, 1));
+			pen_byte(&pen, '\'');
+			continue;
+		}
+		if (strchr(special, byte) || (first && strchr(special_first, byte)))
 			pen_byte(&pen, '\\');
 		pen_byte(&pen, byte);
 	}
@@ -52,33 +80,23 @@ static int shell_backslash(struct form_run *run, struct span text, const char *s
 }
 
 // ls and printf of coreutils: '...' with what cannot be printed in $'...' between.
-static int shell_alternate(struct form_run *run, struct span text, struct err *err)
+static int shell_alternate(struct form_run *run, struct span text, bool ascii, struct err *err)
 {
-	static const char letters[] = "\aa\bb\ff\nn\rr\tt\vv";
 	struct form_pen pen = form_pen(run);
 	bool escaped = false;
 	while (text.len > 0) {
 		uint32_t point;
 		size_t used = utf8_next(text, &point);
-		bool escape = point < 0x20 || point == 0x7f || point == POINT_INVALID;
+		bool escape = point_is_control(point) || (ascii && point >= 0x80);
 		if (escape != escaped)
 			pen_text(&pen, escape ? "'$'" : "''");
 		escaped = escape;
-		const char *letter = letters;
-		while (*letter && (uint32_t)*letter != point)
-			letter += 2;
-		if (point == '\'') {
+		if (escape)
+			control_write(&pen, span_of(text.data, used));
+		else if (point == '\'')
 			pen_text(&pen, "'\\''");
-		} else if (escape) {
-			pen_byte(&pen, '\\');
-			if (*letter)
-				pen_byte(&pen, (uint8_t)letter[1]);
-			else
-				pen_number(&pen, text.data[0], 8, 3, false);
-		} else {
-			for (size_t i = 0; i < used; i++)
-				pen_byte(&pen, text.data[i]);
-		}
+		else
+			pen_bytes(&pen, span_of(text.data, used));
 		text = span_of(text.data + used, text.len - used);
 	}
 	return form_give_pen(run, &pen, err);
@@ -92,17 +110,22 @@ int form_shell(struct form_run *run, struct span text, struct err *err)
 	for (size_t i = 0; i < ARRAY_COUNT(shell_styles) && r == 0; i++)
 		r = shell_replace(run, text, &shell_styles[i], err);
 	if (r == 0)
-		r = shell_backslash(run, text, " \t'\"\\|&;()<>!{}*[?]^$`,", "~#", err);
+		r = shell_backslash(run, text, " '\"\\|&;()<>!{}*[?]^$`,", "~#", err);
 	if (r == 0)
-		r = shell_backslash(run, text, " \t'\"\\|&;()<>!{}*[?]^$`#~", "=", err);
+		r = shell_backslash(run, text, " '\"\\|&;()<>{}*[?]^$`#~", "=", err);
 	if (r == 0)
-		r = shell_alternate(run, text, err);
+		r = shell_alternate(run, text, false, err);
+	if (r == 0)
+		r = shell_alternate(run, text, true, err);
 	return r;
 }
 
 // -------------------------------------------------------------------------------------------------------------- xml
 
 enum xml_number { XML_KEPT, XML_DECIMAL, XML_HEX, XML_HEX_UPPER };
+
+static const enum pen_base xml_bases[] = {
+	[XML_DECIMAL] = PEN_DECIMAL, [XML_HEX] = PEN_HEX, [XML_HEX_UPPER] = PEN_HEX_UPPER};
 
 struct xml_style {
 	const char *greater; // what stands for >, " and '; NULL: itself
@@ -141,7 +164,7 @@ static const struct xml_style xml_styles[] = {
 static void xml_number(struct form_pen *pen, enum xml_number number, uint32_t point)
 {
 	pen_text(pen, number == XML_DECIMAL ? "&#" : "&#x");
-	pen_number(pen, point, number == XML_DECIMAL ? 10 : 16, 1, number == XML_HEX_UPPER);
+	pen_number(pen, point, xml_bases[number], 1);
 	pen_byte(pen, ';');
 }
 

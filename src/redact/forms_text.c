@@ -3,20 +3,25 @@
 
 #include <string.h>
 
-void pen_text(struct form_pen *pen, const char *text)
+void pen_number(struct form_pen *pen, uint32_t number, enum pen_base base, unsigned width)
 {
-	for (; *text; text++)
-		pen_byte(pen, (uint8_t)*text);
-}
-
-void pen_number(struct form_pen *pen, uint32_t number, unsigned base, unsigned width, bool upper)
-{
-	const char *digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
-	uint32_t unit = 1;
-	for (unsigned places = 1; places < width || number / unit >= base; places++)
-		unit *= base;
-	for (; unit > 0; unit /= base)
-		pen_byte(pen, (uint8_t)digits[number / unit % base]);
+	static const char lower[] = "0123456789abcdef";
+	const char *digits = base == PEN_HEX_UPPER ? "0123456789ABCDEF" : lower;
+	unsigned bits = base == PEN_OCTAL ? 3 : 4;
+	size_t room = pen->max - pen->len;
+	if (base != PEN_DECIMAL && width * bits < 32 && number >> width * bits == 0 && room >= width) {
+		for (unsigned at = width; at-- > 0;)
+			pen->data[pen->len++] = (uint8_t)digits[number >> at * bits & ((1u << bits) - 1)];
+		return;
+	}
+	uint8_t text[12];
+	size_t at = sizeof(text);
+	for (unsigned count = 0; count < width || number > 0; count++) {
+		uint32_t rest = base == PEN_DECIMAL ? number / 10 : number >> bits;
+		text[--at] = (uint8_t)digits[number - (base == PEN_DECIMAL ? rest * 10 : rest << bits)];
+		number = rest;
+	}
+	pen_bytes(pen, span_of(text + at, sizeof(text) - at));
 }
 
 int hex_digit(uint8_t byte)
