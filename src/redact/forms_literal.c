@@ -57,7 +57,7 @@ static const struct literal_style literal_styles[] = {
 static const struct literal_style literal_bash[] = {
 	{"'\\", LETTERS_BASH, REST_OCTAL, WIDE_KEEP, false, false, false},
 	{"'\\", LETTERS_BASH, REST_OCTAL, WIDE_BYTES, false, false, false},
-	{" #$%^&*()[]{}|;'\"<>?~`\\", LETTERS_YAML, REST_HEX, WIDE_KEEP, false, false, false},
+	{" #$%&*()[]{}|;'\"<>?~\\", LETTERS_YAML, REST_HEX, WIDE_KEEP, false, false, false},
 };
 
 // Unicode characters that Python, Go and Rust do not print as themselves: controls, odd spaces, marks of direction,

@@ -58,21 +58,37 @@ static void control_write(struct form_pen *pen, struct span bytes)
 	}
 }
 
+struct backslash_style {
+	const char *special;
+	const char *first;       // special where a word begins
+	const char *tilde_after; // bytes behind which a word begins for ~
+};
+
 // printf %q of bash, which turns to $'...' for controls, and ${(q)} of zsh, which does so for each of them.
-static int shell_backslash(struct form_run *run, struct span text, const char *special, const char *special_first,
-			   struct err *err)
+static const struct backslash_style backslash_styles[] = {
+	{" '\"\\|&;()<>!{}*[?]^$`,", "~#", ":="},
+	{" '\"\\|&;()<>{}*[?]^$`#", "=~", ""},
+};
+
+static bool backslash_is_needed(const struct backslash_style *style, uint8_t byte, uint8_t before, bool first)
+{
+	if (strchr(style->special, byte) || (first && strchr(style->first, byte)))
+		return true;
+	return byte == '~' && before != 0 && strchr(style->tilde_after, before);
+}
+
+static int shell_backslash(struct form_run *run, struct span text, const struct backslash_style *style, struct err *err)
 {
 	struct form_pen pen = form_pen(run);
 	for (size_t i = 0; i < text.len; i++) {
 		uint8_t byte = text.data[i];
-		bool first = i == 0 || (byte == '~' && (text.data[i - 1] == ':' || text.data[i - 1] == '='));
-		if (byte < 0x20) {
+		if (byte < 0x20 || byte == 0x7f) {
 			pen_text(&pen, "$'");
 			control_write(&pen, span_of(text.data + i, 1));
 			pen_byte(&pen, '\'');
 			continue;
 		}
-		if (strchr(special, byte) || (first && strchr(special_first, byte)))
+		if (backslash_is_needed(style, byte, i > 0 ? text.data[i - 1] : 0, i == 0))
 			pen_byte(&pen, '\\');
 		pen_byte(&pen, byte);
 	}
@@ -109,10 +125,8 @@ int form_shell(struct form_run *run, struct span text, struct err *err)
 	int r = form_shell_literal(run, text, err);
 	for (size_t i = 0; i < ARRAY_COUNT(shell_styles) && r == 0; i++)
 		r = shell_replace(run, text, &shell_styles[i], err);
-	if (r == 0)
-		r = shell_backslash(run, text, " '\"\\|&;()<>!{}*[?]^$`,", "~#", err);
-	if (r == 0)
-		r = shell_backslash(run, text, " '\"\\|&;()<>{}*[?]^$`#~", "=", err);
+	for (size_t i = 0; i < ARRAY_COUNT(backslash_styles) && r == 0; i++)
+		r = shell_backslash(run, text, &backslash_styles[i], err);
 	if (r == 0)
 		r = shell_alternate(run, text, false, err);
 	if (r == 0)

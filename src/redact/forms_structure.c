@@ -125,7 +125,7 @@ static void percent_decode(struct span text, struct form_pen *pen)
 		int high = escape ? hex_digit(text.data[i + 1]) : -1;
 		int low = escape ? hex_digit(text.data[i + 2]) : -1;
 		bool valid = high >= 0 && low >= 0;
-		pen_byte(pen, valid ? (uint8_t)(high << 4 | low) : text.data[i]);
+		pen_byte(pen, valid ? (uint8_t)((unsigned)high << 4 | (unsigned)low) : text.data[i]);
 		i += valid ? 2 : 0;
 	}
 }

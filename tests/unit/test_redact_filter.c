@@ -63,7 +63,7 @@ static struct bench bench_of_texts(const char *const *texts, size_t count)
 	struct bench b = {.needles = {.names = names, .value_count = count}};
 	for (size_t i = 0; i < count; i++)
 		oracle_needles_add(&b.needles,
-				   (struct needle){span_text(texts[i]), (uint32_t)i, REDACT_FORM_RAW, false});
+				   (struct needle){span_text(texts[i]), (uint32_t)i, REDACT_FORM_RAW, false, false});
 	assert_int_equal(redactor_new_needles(b.needles.list, count, names, count, &b.redactor, &err), 0);
 	return b;
 }
@@ -377,7 +377,7 @@ static void test_trimmed_newline(void **state)
 	struct span values[] = {SPAN_LITERAL("correct horse\n")};
 	struct bench b = bench_of_values(values, 1);
 	check_text(&b, "[correct horse]", "[[ENVSEAL:REDACTED A]]");
-	check_text(&b, "correct horse\nX", "[ENVSEAL:REDACTED A]X");
+	check_text(&b, "correct horse\nX", "[ENVSEAL:REDACTED A]\nX");
 	bench_done(&b);
 }
 
@@ -397,8 +397,8 @@ static void test_no_values(void **state)
 static void test_nothing_is_held_without_a_prefix(void **state)
 {
 	(void)state;
-	struct span values[] = {SPAN_LITERAL("correct horse")};
-	struct bench b = bench_of_values(values, 1);
+	static const char *const texts[] = {"correct horse"};
+	struct bench b = bench_of_texts(texts, 1);
 	bench_start(&b, 100);
 	feed(&b, SPAN_LITERAL("Password: "));
 	assert_got(&b, "Password: ");
@@ -491,8 +491,8 @@ static void feed_and_wait(struct bench *b, const char *text, bool can_show)
 static void test_exposure_budget(void **state)
 {
 	(void)state;
-	struct span values[] = {SPAN_LITERAL("correct horse"), SPAN_LITERAL("#2345678")};
-	struct bench b = bench_of_values(values, 2);
+	static const char *const texts[] = {"correct horse", "#2345678"};
+	struct bench b = bench_of_texts(texts, 2);
 	bench_start(&b, 100);
 	feed_and_wait(&b, "y/n? ", false);
 	feed_and_wait(&b, "cor", true);
@@ -520,7 +520,8 @@ static void test_silence_does_not_print_a_value(void **state)
 {
 	(void)state;
 	struct span values[] = {SPAN_LITERAL("correct horse battery staple")};
-	struct bench b = bench_of_values(values, 1);
+	static const char *const texts[] = {"correct horse battery staple"};
+	struct bench b = bench_of_texts(texts, 1);
 	bench_start(&b, values[0].len);
 	for (size_t i = 0; i < values[0].len; i++)
 		feed_and_wait(&b, (char[]){(char)values[0].data[i], 0}, i < 3);
@@ -642,11 +643,14 @@ static void test_largest_value(void **state)
 	uint8_t *value = malloc(SECRET_VALUE_BYTES_MAX);
 	assert_non_null(value);
 	value_make(value, SECRET_VALUE_BYTES_MAX);
+	// One line: else every line is a match before the whole is one, and what is in a match is not held.
+	for (size_t i = 0; i < SECRET_VALUE_BYTES_MAX; i++)
+		value[i] = value[i] == '\n' ? 'n' : value[i];
 	struct redact_value values[] = {{"A", span_of(value, SECRET_VALUE_BYTES_MAX)}};
 	struct bench b = {0};
 	assert_int_equal(redactor_new(values, 1, &b.redactor, &err), 0);
-	// 1 + 6 * 4/3 + 2 * 2 needle bytes for each of the value
-	assert_true(redactor_bytes(b.redactor) < (size_t)SECRET_VALUE_BYTES_MAX * 13 * 10);
+	// 2 + 6 * 4/3 + 2 * 2 needle bytes for each of the value
+	assert_true(redactor_bytes(b.redactor) < (size_t)SECRET_VALUE_BYTES_MAX * 14 * 10);
 	bench_start(&b, SECRET_VALUE_BYTES_MAX);
 	feed(&b, span_of(value, SECRET_VALUE_BYTES_MAX - 1));
 	assert_int_equal(filter_held(b.filter), SECRET_VALUE_BYTES_MAX - 1);
