@@ -22,7 +22,7 @@ test: setup all
 	@scripts/test --build $(BUILD)
 
 bench: setup all
-	@scripts/bench $(BUILD)
+	@scripts/bench $(BUILD) --json $(BUILD)/bench.json
 
 lint: setup
 	@scripts/lint
@@ -51,7 +51,7 @@ help:
 	@echo 'make            build $(BUILD)/envseal'
 	@echo 'make demo       see it work, on throw-away data'
 	@echo 'make test       all test suites'
-	@echo 'make bench      speed, as ratios within one run'
+	@echo 'make bench      speed, as ratios within one run; also in $(BUILD)/bench.json'
 	@echo 'make lint       cppcheck, clang-tidy, shellcheck'
 	@echo 'make asan       all test suites under ASan and UBSan'
 	@echo 'make valgrind   the unit suite under valgrind'

@@ -1,63 +1,68 @@
-// A filter from standard input to standard output with N made-up secrets of 20 to 64 bytes, in all forms: what `run`
-// does to a program's output, and nothing else. `bench_filter N [SEED]`; compare it with cat on the same pipes.
-#include "redact/redact.h"
+// bench_filter [-s SCENE] [-p] [-r FD] SECRETS: a filter from standard input to standard output with the secrets of a
+// scene (bench_scene.h) in all forms: what `run` does to a program's output, and nothing else; compare it with cat on
+// the same pipes. -p: without shadow matching. -r: writes a line to FD when it is ready to read, and at the end one
+// line of JSON: what the work since then took.
+#include "bench.h"
+#include "bench_scene.h"
+#include "bench_shadow.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #define READ_BYTES 65536
 #define PIPE_BYTES (1 << 20)
 #define SECRETS_MAX 100000
-#define SECRET_BYTES_LEAST 20
-#define SECRET_BYTES_MOST 64
-#define SEED_DEFAULT 1
 
-static uint64_t rand_next(uint64_t *state)
-{
-	*state += 0x9e3779b97f4a7c15u;
-	uint64_t z = *state;
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return z ^ (z >> 31);
-}
-
-struct bench_secrets {
-	struct redact_value *values;
-	uint8_t *bytes;
-	char (*names)[32];
+struct pump {
+	const struct scene *scene;
+	uint64_t secrets;
+	uint64_t report_fd; // STDIN_FILENO: nobody is told
+	bool is_plain;
+	uint64_t read_bytes;
+	uint64_t written_bytes;
+	uint64_t leaks;
 };
 
-static void secrets_make(struct bench_secrets *s, size_t count, uint64_t seed)
+static int pump_parse(int argc, char **argv, struct pump *out, struct err *err)
 {
-	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
-	s->values = calloc(count + 1, sizeof(*s->values));
-	s->bytes = calloc(count + 1, SECRET_BYTES_MOST);
-	s->names = calloc(count + 1, sizeof(*s->names));
-	if (!s->values || !s->bytes || !s->names)
-		abort();
-	for (size_t i = 0; i < count; i++) {
-		uint8_t *value = s->bytes + i * SECRET_BYTES_MOST;
-		size_t len = SECRET_BYTES_LEAST + rand_next(&seed) % (SECRET_BYTES_MOST - SECRET_BYTES_LEAST + 1);
-		for (size_t at = 0; at < len; at++)
-			value[at] = (uint8_t)letters[rand_next(&seed) % (sizeof(letters) - 1)];
-		snprintf(s->names[i], sizeof(s->names[i]), "SECRET_%zu", i);
-		s->values[i] = (struct redact_value){s->names[i], span_of(value, len)};
+	*out = (struct pump){.scene = scene_find("clean")};
+	int option, r = 0;
+	while (r == 0 && (option = getopt(argc, argv, "s:r:p")) != -1) {
+		if (option == 's' && !(out->scene = scene_find(optarg)))
+			r = err_set(err, ERR_USAGE, "there is no such scene");
+		else if (option == 'r')
+			r = text_parse_u64(optarg, "FD", 3, 1000, &out->report_fd, err);
+		else if (option == 'p')
+			out->is_plain = true;
+		else if (option == '?')
+			r = err_set(err, ERR_USAGE, "unknown option");
 	}
+	if (r == 0 && argc - optind != 1)
+		r = err_set(err, ERR_USAGE, "SECRETS is missing");
+	return r < 0 ? r : text_parse_u64(argv[optind], "SECRETS", 0, SECRETS_MAX, &out->secrets, err);
 }
 
 static int sink_write(void *context, struct span bytes, struct err *err)
 {
-	(void)context;
+	struct pump *pump = context;
+	pump->written_bytes += bytes.len;
 	return fd_write_all(STDOUT_FILENO, bytes, "standard output", err);
 }
 
-static int bench_pump(const struct redactor *redactor, struct err *err)
+static void sink_leak(void *context, const struct redact_leak *leak)
+{
+	struct pump *pump = context;
+	(void)leak;
+	pump->leaks++;
+}
+
+static int pump_run(struct pump *pump, const struct redactor *redactor, struct err *err)
 {
 	static uint8_t bytes[READ_BYTES];
-	struct redact_sink sink = {.write = sink_write};
+	struct redact_sink sink = {sink_write, sink_leak, pump};
 	_cleanup_filter_ struct filter *filter = NULL;
 	int r = filter_new(redactor, &sink, &filter, err);
 	while (r == 0) {
@@ -68,33 +73,51 @@ static int bench_pump(const struct redactor *redactor, struct err *err)
 			return err_set_errno(err, ERR_SYSTEM, errno, "cannot read standard input");
 		if (n == 0)
 			return filter_end(filter, err);
+		pump->read_bytes += (uint64_t)n;
 		r = filter_feed(filter, span_of(bytes, (size_t)n), err);
 	}
 	return r;
 }
 
+static int pump_report(struct pump *pump, const struct redactor *redactor, struct err *err)
+{
+	if (pump->report_fd == STDIN_FILENO)
+		return pump_run(pump, redactor, err);
+	int fd = (int)pump->report_fd;
+	char line[256];
+	int r = fd_write_all(fd, SPAN_LITERAL("ready\n"), "the report", err);
+	double begin = cpu_us();
+	if (r == 0)
+		r = pump_run(pump, redactor, err);
+	double spent = cpu_us() - begin;
+	int len = snprintf(line, sizeof(line),
+			   "{\"cpu_us\": %.0f, \"read\": %" PRIu64 ", \"written\": %" PRIu64
+			   ", \"leaks\": %" PRIu64 "}\n",
+			   spent, pump->read_bytes, pump->written_bytes, pump->leaks);
+	return r < 0 ? r : fd_write_all(fd, span_of(line, (size_t)len), "the report", err);
+}
+
 int main(int argc, char **argv)
 {
 	struct err err;
-	uint64_t count, seed = SEED_DEFAULT;
-	if (argc < 2 || text_parse_u64(argv[1], "N", 0, SECRETS_MAX, &count, &err) < 0 ||
-	    (argc > 2 && text_parse_u64(argv[2], "SEED", 0, UINT64_MAX, &seed, &err) < 0)) {
-		fprintf(stderr, "usage: bench_filter N [SEED]\n");
-		return 2;
-	}
+	struct pump pump;
+	_cleanup_scene_ struct scene_data data = {0};
+	_cleanup_redactor_ struct redactor *redactor = NULL;
+	int r = pump_parse(argc, argv, &pump, &err);
 	// Only pipes have a size to set, and an unprivileged user may be refused: it is no more than a wish.
 	(void)fcntl(STDIN_FILENO, F_SETPIPE_SZ, PIPE_BYTES);
 	(void)fcntl(STDOUT_FILENO, F_SETPIPE_SZ, PIPE_BYTES);
-	struct bench_secrets secrets;
-	secrets_make(&secrets, count, seed);
-	_cleanup_redactor_ struct redactor *redactor = NULL;
-	int r = redactor_new(secrets.values, count, &redactor, &err);
 	if (r == 0)
-		r = bench_pump(redactor, &err);
-	free(secrets.values);
-	free(secrets.bytes);
-	free(secrets.names);
+		r = scene_open(pump.scene, pump.secrets, &data, &err);
+	if (r == 0)
+		r = redactor_new(data.values, data.count, &redactor, &err);
+	if (r == 0 && pump.is_plain)
+		r = shadow_disable(redactor, &err);
+	if (r == 0)
+		r = pump_report(&pump, redactor, &err);
 	if (r != 0)
 		fprintf(stderr, "bench_filter: %s\n", err.text);
+	if (r == ERR_USAGE)
+		scene_print_names();
 	return err_exit_status(r);
 }

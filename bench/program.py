@@ -1,0 +1,91 @@
+"""Starting, the vault, a whole run, and the audit log."""
+
+import json
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import tempfile
+import time
+
+ROUNDS = 7
+ROUNDS_START = 31
+COUNTS = (10, 100_000)
+RATIO_MAX = 1.5
+VAULT_SAME = {"open_us": "opening", "unlock_us": "unlocking without the passphrase hash", "reveal_us": "one value"}
+VAULT_LISTS = {"list_us": "a list, locked", "list_unlocked_us": "a list, unlocked"}
+
+
+def output(*command):
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def start(setting):
+    setting.report.group("start", "of the program, against /bin/true")
+    ratios = []
+    for _ in range(ROUNDS_START):
+        seconds = []
+        for command in ([setting.envseal, "version"], ["/bin/true"]):
+            began = time.perf_counter()
+            subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+            seconds.append(time.perf_counter() - began)
+        ratios.append(seconds[0] / seconds[1])
+    setting.report.row("start_ratio", "envseal version, of /bin/true", statistics.median(ratios))
+
+
+def vault(setting):
+    report = setting.report
+    report.group("vault", "with 10 and with 100,000 secrets, microseconds")
+    small, large = (output(setting.program("vault"), str(setting.work / f"vault-{count}"), str(count), "correct horse")
+                    for count in COUNTS)
+    report.row("vault_stores_per_s", "stores per second, in one transaction of 100,000", large["stores_per_s"])
+    for key, what in VAULT_SAME.items():
+        report.row(f"vault_{key}", f"{what}, 10 secrets", small[key])
+        report.row(f"vault_{key}_ratio", f"{what}, 100,000 secrets, of that", large[key] / small[key])
+    for key, what in VAULT_LISTS.items():
+        report.row(f"vault_{key}", f"{what}, 100,000 secrets", large[key])
+
+
+def run(setting):
+    report = setting.report
+    report.group("run", "a whole run of /bin/true with one secret, without the passphrase hash")
+    disk = run_figures(setting, setting.work, 10)
+    report.row("plain_us", "fork and exec of /bin/true, µs", disk["plain_us"])
+    report.row("run_us", "run -- /bin/true, µs", disk["run_us"],
+               remark="on this disk: two log records and two commits wait for it")
+    report.row("run_ratio", "the same, of plain fork and exec", disk["run_us"] / disk["plain_us"])
+    # Where nothing waits for a disk, what the program itself does shows.
+    memory = pathlib.Path(tempfile.mkdtemp(prefix="envseal-bench-", dir="/dev/shm"))
+    try:
+        small, large = (run_figures(setting, memory, count) for count in COUNTS)
+        report.row("run_memory_us", "run as above, vault in memory, µs", small["run_us"])
+        report.row("run_memory_ratio", "the same, of plain fork and exec", small["run_us"] / small["plain_us"])
+        report.row("run_100k_ratio", "run with 100,000 secrets, of that with 10", large["run_us"] / small["run_us"],
+                   at_most=RATIO_MAX)
+        for count in COUNTS:
+            report.row(f"list_{count}_ms", f"envseal list, {count:,} secrets, ms",
+                       list_ms(setting, memory / f"run-{count}"))
+    finally:
+        shutil.rmtree(memory, ignore_errors=True)
+
+
+def run_figures(setting, folder, count):
+    return output(setting.program("run"), str(folder / f"run-{count}"), str(count))
+
+
+def list_ms(setting, home):
+    times = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        subprocess.run([setting.envseal, "list"], env=os.environ | {"ENVSEAL_HOME": str(home)},
+                       stdout=subprocess.DEVNULL, check=True)
+        times.append(time.perf_counter() - began)
+    return statistics.median(times) * 1e3
+
+
+def audit(setting):
+    setting.report.group("audit", "5,000 records, on this disk")
+    for key, value in output(setting.program("audit"), str(setting.work / "audit"), "5000").items():
+        if "per" in key:
+            setting.report.row(f"audit_{key}", key.replace("_", " "), float(value))
