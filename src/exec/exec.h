@@ -82,6 +82,7 @@ struct exec_outcome {
 	uint64_t leak_total;
 	uint64_t stdout_bytes;   // read from the program
 	uint64_t stderr_bytes;
+	uint64_t terminal_bytes; // of the streams that are a terminal
 	int output_errno;        // why output could not be passed on (ENOSPC, EIO ...; not EPIPE), or 0; the first one
 	int output_stream;       // 1 or 2: the stream of output_errno; it was closed to the program from then on
 	bool stdin_is_writable;  // stdin is a terminal that could not be re-opened read-only: a way around the filter

@@ -1,8 +1,10 @@
-// Between the files of exec only: delivery.c and launch.c bring the program up, outlet.c, relay.c, signals.c and
-// survivors.c are the parts of supervise.c's loop.
+// Between the files of exec only: delivery.c, launch.c and monitor.c bring the program up; outlet.c, relay.c, console.c,
+// job.c, signals.c and survivors.c are the parts of supervise.c's loop.
 #pragma once
 
 #include <poll.h>
+#include <sys/ioctl.h>
+#include <termios.h>
 
 #include "exec/exec.h"
 
@@ -36,10 +38,13 @@ struct launch {
 	const struct delivery *delivery;
 	const struct program_argv *argv;
 	int std_fds[3]; // borrowed: what becomes the program's 0-2; -1 hands on this process's own
+	bool has_monitor;  // the session is the caller's: the program leads a process group in it
+	int foreground_fd; // its controlling terminal, where that group is to be in the foreground from the start; else -1
 	pid_t parent;
 	int report_fd;  // where the child tells why it could not start
 };
-// Forks and waits until the program's image is in place, or says why not. The program then leads its own session.
+// Forks and waits until the program's image is in place, or says why not. The program then leads its own session, or
+// with a monitor its own group.
 int launch_start(struct launch *launch, pid_t *ret_pid, struct err *err);
 // Puts the program into this process. Returns only on failure.
 int launch_here(const struct launch *launch, struct err *err);
@@ -61,6 +66,7 @@ struct outlet {
 	struct buf queue;
 	size_t queue_at;
 	uint64_t taken; // bytes given to outlet_write
+	bool is_terminal;
 	bool is_gone;   // nobody takes output any more; everything further is dropped
 	int failure;    // errno, where it is gone for another reason than EPIPE
 };
@@ -73,17 +79,21 @@ void outlet_give_up(struct outlet *outlet, int failure);
 
 // --------------------------------------------------------------------------------------------------------- relay.c
 
+#define STREAM_COUNT 3
+
 struct leak_table {
 	struct exec_leak *rows; // room for EXEC_LEAKS_MAX
 	size_t count;
 	uint64_t total;
 };
 
-// One stream of the program: its pipe, a filter, an outlet. While the outlet has bytes pending, the pipe is not read.
+// One stream of the program: its pipe or the master of its pseudo-terminal, a filter, an outlet. While the outlet has
+// bytes pending, the source is not read.
 struct relay {
-	int number;     // 1 or 2; 0 when the program gets this descriptor closed, and nothing is relayed
-	int pipe_fd;    // read end, or -1 after its end
-	int program_fd; // write end, until relay_started
+	bool is_used;
+	int number;     // 1 or 2; 0 for a terminal
+	int source_fd;  // read end or master, or -1 after its end
+	int program_fd; // write end or slave, until relay_started
 	struct outlet outlet;
 	struct filter *filter;
 	struct secret *block; // what was read and is not filtered yet
@@ -92,15 +102,21 @@ struct relay {
 	uint64_t bytes;
 	uint64_t read_left; // bytes that may still be read; UINT64_MAX: until its end
 	int64_t read_ms;    // when something was read last
+	bool is_terminal;
+	bool is_folding;    // "\r\n" goes out as "\n": the user's terminal adds the "\r" itself (see console.c)
+	bool is_cut;        // what is there is the end
 	bool is_expanding;  // masks made the last slice much longer
 	bool is_ended;      // the filter has been told the end
 	bool is_released;   // the reader has been told it
 	struct leak_table *leaks;
 };
-#define RELAY_INIT ((struct relay){.pipe_fd = -1, .program_fd = -1, .outlet = {.fd = -1, .owned_fd = -1}})
-// The relay must stay where it is until relay_done.
-int relay_open(struct relay *relay, int number, const struct redactor *redactor, struct leak_table *leaks,
-	       struct err *err);
+#define RELAY_INIT ((struct relay){.source_fd = -1, .program_fd = -1, .outlet = {.fd = -1, .owned_fd = -1}})
+// A relay between a new pipe and descriptor `number`. The relay must stay where it is until relay_done.
+int relay_open_pipe(struct relay *relay, int number, const struct redactor *redactor, struct leak_table *leaks,
+		    struct err *err);
+// A relay between a new pseudo-terminal and the terminal that descriptor `outlet_number` is.
+int relay_open_terminal(struct relay *relay, int outlet_number, const struct redactor *redactor,
+			struct leak_table *leaks, struct err *err);
 void relay_done(struct relay *relay);
 void relay_started(struct relay *relay);
 struct pollfd relay_poll(const struct relay *relay);
@@ -108,12 +124,166 @@ void relay_advance(struct relay *relay, bool is_ready);
 // Milliseconds until relay_quiet is due; -1: never.
 int64_t relay_quiet_wait(const struct relay *relay, int64_t now_ms);
 void relay_quiet(struct relay *relay);
+// To be asked after the program's end: while it runs, its monitor holds the terminal open too.
 bool relay_has_writers(const struct relay *relay);
-// Takes what is in the pipe now, and then ends, whoever still writes.
+// Takes what is in the source now, and then ends, whoever still writes.
 void relay_cut(struct relay *relay);
+// Ends with what was filtered already.
+void relay_stop(struct relay *relay);
 // Drops everything.
 void relay_abandon(struct relay *relay);
 bool relay_is_finished(const struct relay *relay);
+
+// ------------------------------------------------------------------------------------------------------- console.c
+
+// What the monitor needs to put the user's terminal right when envseal is killed. In memory that both share.
+struct console_guard {
+	bool is_changed;       // envseal has changed the settings; written after the other two
+	struct termios before; // the user's
+	struct termios now;    // as envseal has set them
+};
+
+// Who cooks (line editing, echo, signal characters, "\n" to "\r\n"): the user's terminal or the pseudo-terminal.
+enum console_state {
+	CONSOLE_COOKED,   // the user's terminal is not touched and not read
+	CONSOLE_RAW,      // everything typed goes to the pseudo-terminal
+	CONSOLE_DRAINING, // the program has ended: input as the user had it, output still raw
+	CONSOLE_GONE      // hung up
+};
+
+// One terminal of the user's, and the pseudo-terminal that the program has in its place: the master is the relay's.
+struct console {
+	bool is_used;
+	bool is_controlling; // of envseal itself: job control holds there
+	bool takes_input;
+	bool shares_output;  // others are likely to write there at the same time (see console_follow)
+	dev_t device;
+	dev_t slave_device;
+	int user_fd;         // for input and settings: opened again where possible, else one of 0-2
+	int owned_fd;        // user_fd, where opened again
+	enum console_state state;
+	struct winsize size;
+	struct termios before; // the user's settings
+	struct termios now;    // as envseal has set them
+	struct console_guard *guard;
+	struct relay *relay;
+	struct secret *input;  // typed, and not yet taken by the pseudo-terminal
+	size_t input_at;
+	size_t input_len;
+};
+#define CONSOLE_INIT ((struct console){.user_fd = -1, .owned_fd = -1})
+// Device number of the terminal that a descriptor is, also for /dev/tty; 0: it is none.
+dev_t console_device(int fd);
+// `relay` must have been opened by relay_open_terminal; its pseudo-terminal becomes a copy of the terminal that
+// descriptor `number` is, in settings and size.
+int console_open(struct console *console, int number, struct relay *relay, struct console_guard *guard,
+		  struct err *err);
+// Restores the user's settings.
+void console_done(struct console *console);
+// Is this process in the foreground? Yes, where there is no job control.
+bool console_is_foreground(const struct console *console);
+void console_raw(struct console *console);
+void console_drain(struct console *console);
+// Gives the user's settings back, unless the terminal is somebody else's by now.
+void console_restore(struct console *console);
+// Adapts to what the program has made of its settings; to be called before its output is relayed.
+void console_follow(struct console *console);
+// Takes over the window's size; true when it has changed.
+bool console_resize(struct console *console);
+struct pollfd console_poll(const struct console *console);
+// Moves input on. Returns the signal (INT, QUIT) that a typed character stands for where the program leaves line editing
+// to the terminal, else 0.
+int console_pump(struct console *console);
+// The end of input, as if typed, for a program that waits for what can never come.
+void console_type_end(struct console *console);
+// In the monitor, after envseal's death: gives back the user's settings, where nobody has changed them since.
+void console_guard_restore(const struct console_guard *guard, int user_fd);
+
+// ------------------------------------------------------------------------------------------------------- monitor.c
+
+// The process between envseal and a program on a terminal. It leads the session whose controlling terminal is the
+// pseudo-terminal, and is the parent of the program. Why it must be:
+//  - Job control (SIGTSTP, SIGTTIN, SIGTTOU) stops only groups with a member whose parent is in the same session and
+//    another group. A program that leads the session itself could not be stopped by Ctrl-Z.
+//  - The foreground group of a terminal can be set from inside its session only.
+//  - It outlives a SIGKILL of envseal's whole group, and then ends the program's session and restores the user's
+//    terminal: from another session, job control does not stand in the way of that.
+// It holds the slave open while the program runs, so that the master ends when the program has, and not when the
+// program closes its descriptors to open /dev/tty again. It has envseal's memory (fork), is as undumpable, reads none of
+// it, and ends before exec_supervise returns.
+struct monitor {
+	pid_t pid;
+	int socket_fd; // -1: there is none
+	pid_t program;
+};
+#define MONITOR_INIT ((struct monitor){.socket_fd = -1})
+
+enum monitor_request {
+	MONITOR_FOREGROUND = 1, // the group that had the pseudo-terminal last, at first the program's, gets it
+	MONITOR_BACKGROUND,     // nobody of the program's has it
+	MONITOR_CONTINUE,       // SIGCONT to the program's group
+	MONITOR_LEAVE           // end, and do not touch anything
+};
+
+enum monitor_event_kind { MONITOR_STARTED = 1, MONITOR_FAILED, MONITOR_STOPPED, MONITOR_ENDED };
+struct monitor_event {
+	enum monitor_event_kind kind;
+	pid_t program;  // STARTED
+	int code;       // ENDED: si_code
+	int status;     // STOPPED: the signal; ENDED: si_status
+	struct err err; // FAILED
+};
+
+struct monitor_plan {
+	struct launch *launch;
+	int terminal_fd; // the slave that becomes the controlling terminal; at least 3
+	int user_fds[STREAM_COUNT];
+	const struct console_guard *guards; // one for each of these
+};
+// Forks the monitor, and waits until the program's image is in place, or says why not.
+int monitor_start(struct monitor *monitor, const struct monitor_plan *plan, struct err *err);
+void monitor_ask(const struct monitor *monitor, enum monitor_request request);
+// Next event, without waiting. The death of the monitor itself counts as the program's by SIGKILL: it takes it along.
+bool monitor_next(struct monitor *monitor, struct monitor_event *out);
+// Lets the monitor end and waits for it.
+void monitor_done(struct monitor *monitor);
+
+// ----------------------------------------------------------------------------------------------------------- job.c
+
+// The program as a job on the user's terminals: who is in the foreground of what.
+//
+// Two foregrounds must agree. envseal is in the foreground of the user's terminal or not, which the user's shell decides;
+// the program's group is in the foreground of the pseudo-terminal or not, which envseal has the monitor set. Where
+// standard input and output are the terminal, the two are kept the same: raw and foreground, or cooked and background.
+// In a pipeline (one of them is not a terminal) other members may be the ones that read the terminal, so the program
+// begins in the background of the pseudo-terminal, cooked. A read or a change of settings then stops it with SIGTTIN or
+// SIGTTOU; that is when it gets the terminal, if envseal is in the foreground, and else both stop as any job does.
+struct job {
+	bool has_terminal;
+	bool is_pipeline;
+	bool is_raw;
+	bool is_ended;      // the program has
+	bool stop_was_sent; // a SIGTSTP came from outside, and not from a key
+	struct console consoles[STREAM_COUNT]; // [i]: of the streams that are one terminal, i is the first
+	struct console *controlling;            // what becomes the program's controlling terminal
+	struct console_guard *guards;           // STREAM_COUNT of them, shared with the monitor
+	struct monitor monitor;
+};
+// Gives every stream that is a terminal a relay with a pseudo-terminal; the slaves go to std_fds. `relays` has
+// STREAM_COUNT entries. Streams with skipped[i] are left alone.
+int job_open(struct job *job, struct relay *relays, const struct exec_plan *plan, struct leak_table *leaks,
+	     const bool skipped[STREAM_COUNT], int std_fds[STREAM_COUNT], struct err *err);
+void job_done(struct job *job);
+int job_start(struct job *job, struct launch *launch, struct err *err);
+struct signals;
+struct signal_event;
+void job_signal(struct job *job, const struct signal_event *event);
+// The program has stopped.
+void job_stopped(struct job *job, struct signals *signals, int number);
+// The program has ended.
+void job_ended(struct job *job);
+// Moves input of a terminal on; to be called whenever console_poll's descriptor is ready, and when its relay has ended.
+void job_pump(struct job *job, size_t index);
 
 // ------------------------------------------------------------------------------------------------------- signals.c
 
@@ -124,18 +294,37 @@ struct signals {
 	bool is_open;
 	bool stays_blocked; // after signals_close
 };
-// Blocks the signals to pass on, and SIGCHLD, and opens a descriptor for them.
-int signals_open(struct signals *signals, const struct exec_inherited *inherited, struct err *err);
+// Blocks the signals to pass on, and SIGCHLD, and opens a descriptor for them. With a terminal TTIN and TTOU too, so that
+// writing to it, or setting it, never stops this process.
+int signals_open(struct signals *signals, const struct exec_inherited *inherited, bool has_terminal, struct err *err);
 void signals_close(struct signals *signals);
-// Next waiting signal, or 0.
-int signals_next(struct signals *signals);
-// Passes a signal on to the program's group; TSTP stops both and continues both.
+struct signal_event {
+	int number;
+	bool is_own; // sent by this process (to its group)
+};
+// Next waiting signal; false: none.
+bool signals_next(struct signals *signals, struct signal_event *out);
+// Passes a signal on to the group of a program without a terminal; TSTP stops both and continues both.
 void signals_forward(struct signals *signals, int number, pid_t program);
-// The program has stopped: stops this process with it, and continues the program when this process is continued.
+// A program without a terminal has stopped: stops this process with it, and continues the program when this process is
+// continued.
 void signals_stop_along(struct signals *signals, pid_t program);
+// Stops this process, or its whole group, as the program was stopped, and returns when it is continued; true when that
+// is so. False: nobody could continue it (its group is orphaned), so it did not stop.
+bool signals_stop(struct signals *signals, int number, bool whole_group);
 
 // ----------------------------------------------------------------------------------------------------- survivors.c
 
+struct survivors {
+	pid_t session; // of the program
+	pid_t group;   // of the program
+	pid_t spared;  // the monitor, or 0
+	const struct relay *relays;
+	const struct console *consoles;
+};
 // Sends a signal to every process of the program's session and to every descendant of this process that holds one of
-// the pipes open (or may hold it: not everything can be looked into).
-void survivors_signal(pid_t program, const struct relay *relays, size_t count, int number);
+// the relays' sources open (or may hold it: not everything can be looked into).
+void survivors_signal(const struct survivors *survivors, int number);
+// Kills every process of the session and every descendant of this process, until there is none left that could make
+// another one.
+void survivors_kill(pid_t session, pid_t spared);

@@ -76,8 +76,14 @@ static void descriptors_mark(void)
 
 static int step_session(const struct launch *launch, int *ret_detail)
 {
-	(void)launch, (void)ret_detail;
-	return setsid() < 0 ? errno : 0;
+	(void)ret_detail;
+	if (!launch->has_monitor)
+		return setsid() < 0 ? errno : 0;
+	// Before the program runs, or its first read could meet the background. Allowed from the background, since the
+	// monitor ignores SIGTTOU and this process still does.
+	if (setpgid(0, 0) < 0)
+		return errno;
+	return launch->foreground_fd >= 0 && tcsetpgrp(launch->foreground_fd, getpid()) < 0 ? errno : 0;
 }
 
 static int step_parent(const struct launch *launch, int *ret_detail)

@@ -27,12 +27,13 @@ void outlet_open(struct outlet *outlet, int number)
 {
 	*outlet = (struct outlet){.fd = number, .owned_fd = -1, .queue = BUF_INIT(QUEUE_BYTES_MAX)};
 	outlet->kind = OUTLET_PLAIN;
+	outlet->is_terminal = isatty(number) == 1;
 	struct stat status;
 	if (fstat(number, &status) < 0)
 		return;
 	if (S_ISSOCK(status.st_mode))
 		outlet->kind = OUTLET_SOCKET;
-	else if (S_ISFIFO(status.st_mode) || isatty(number))
+	else if (S_ISFIFO(status.st_mode) || outlet->is_terminal)
 		outlet->kind = OUTLET_POLLED;
 	if (outlet->kind != OUTLET_POLLED)
 		return;
@@ -52,7 +53,9 @@ void outlet_done(struct outlet *outlet)
 
 void outlet_give_up(struct outlet *outlet, int failure)
 {
-	if (!outlet->is_gone && failure != EPIPE)
+	// A terminal that was hung up is a reader that went away: the program is hung up too, and learns it itself.
+	bool is_reader_gone = failure == EPIPE || (failure == EIO && outlet->is_terminal);
+	if (!outlet->is_gone && !is_reader_gone)
 		outlet->failure = failure;
 	outlet->is_gone = true;
 	buf_done(&outlet->queue);

@@ -2,7 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/ioctl.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 // docs/architecture.md, "Redaction": reads of 64 KiB from a pipe of 1 MiB keep the filter at the speed of cat; larger
@@ -15,12 +16,35 @@
 #define QUIET_MS 30
 // Reads in a row before the other stream and the signals get their turn.
 #define READS_MAX 8
+// A read of a terminal that gave this much is likely to be followed by more.
+#define TERMINAL_FULL_BYTES 2048
+
+// In one write for many lines: the copy is of what may be shown.
+static void relay_write_folded(struct relay *relay, struct span bytes)
+{
+	uint8_t folded[4096];
+	size_t len = 0;
+	for (size_t i = 0; i < bytes.len; i++) {
+		if (bytes.data[i] == '\r' && i + 1 < bytes.len && bytes.data[i + 1] == '\n')
+			continue;
+		folded[len++] = bytes.data[i];
+		if (len < sizeof(folded))
+			continue;
+		outlet_write(&relay->outlet, span_of(folded, len));
+		len = 0;
+	}
+	if (len > 0)
+		outlet_write(&relay->outlet, span_of(folded, len));
+}
 
 static int relay_sink_write(void *context, struct span bytes, struct err *err)
 {
 	(void)err;
 	struct relay *relay = context;
-	outlet_write(&relay->outlet, bytes);
+	if (relay->is_folding)
+		relay_write_folded(relay, bytes);
+	else
+		outlet_write(&relay->outlet, bytes);
 	return 0;
 }
 
@@ -52,7 +76,7 @@ static int relay_pipe(struct relay *relay, struct err *err)
 	int ends[2];
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot make a pipe");
-	relay->pipe_fd = ends[0];
+	relay->source_fd = ends[0];
 	relay->program_fd = ends[1];
 	// Refused above pipe-max-size or the user's pipe budget: then it is as large as any pipe.
 	fcntl(ends[0], F_SETPIPE_SZ, PIPE_BYTES);
@@ -62,10 +86,25 @@ static int relay_pipe(struct relay *relay, struct err *err)
 	return 0;
 }
 
-int relay_open(struct relay *relay, int number, const struct redactor *redactor, struct leak_table *leaks,
-	       struct err *err)
+// The kernel makes a master non-blocking for envseal alone: the program has the slave.
+static int relay_pseudo_terminal(struct relay *relay, struct err *err)
 {
-	relay->number = number;
+	relay->source_fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+	if (relay->source_fd < 0 || grantpt(relay->source_fd) < 0 || unlockpt(relay->source_fd) < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot make a pseudo-terminal");
+	relay->program_fd = ioctl(relay->source_fd, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	char name[64];
+	// Linux 4.13 opens the slave without its path; before, or where devpts is mounted elsewhere, by its path.
+	if (relay->program_fd < 0 && ptsname_r(relay->source_fd, name, sizeof(name)) == 0)
+		relay->program_fd = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (relay->program_fd < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot open a pseudo-terminal");
+	return 0;
+}
+
+static int relay_prepare(struct relay *relay, int outlet_number, const struct redactor *redactor,
+			 struct leak_table *leaks, struct err *err)
+{
 	relay->read_left = UINT64_MAX;
 	relay->leaks = leaks;
 	// What a program prints may be a value: until it is filtered it is kept as one.
@@ -76,13 +115,31 @@ int relay_open(struct relay *relay, int number, const struct redactor *redactor,
 	r = filter_new(redactor, &sink, &relay->filter, err);
 	if (r < 0)
 		return r;
-	outlet_open(&relay->outlet, number);
-	return relay_pipe(relay, err);
+	outlet_open(&relay->outlet, outlet_number);
+	relay->is_used = true;
+	return 0;
+}
+
+int relay_open_pipe(struct relay *relay, int number, const struct redactor *redactor, struct leak_table *leaks,
+		    struct err *err)
+{
+	relay->number = number;
+	int r = relay_prepare(relay, number, redactor, leaks, err);
+	return r < 0 ? r : relay_pipe(relay, err);
+}
+
+int relay_open_terminal(struct relay *relay, int outlet_number, const struct redactor *redactor,
+			struct leak_table *leaks, struct err *err)
+{
+	relay->number = 0;
+	relay->is_terminal = true;
+	int r = relay_prepare(relay, outlet_number, redactor, leaks, err);
+	return r < 0 ? r : relay_pseudo_terminal(relay, err);
 }
 
 void relay_done(struct relay *relay)
 {
-	fd_close(&relay->pipe_fd);
+	fd_close(&relay->source_fd);
 	fd_close(&relay->program_fd);
 	outlet_done(&relay->outlet);
 	filter_free_ptr(&relay->filter);
@@ -106,7 +163,7 @@ static bool relay_has_unfed(const struct relay *relay)
 
 bool relay_is_finished(const struct relay *relay)
 {
-	return relay->number == 0 || (relay->is_ended && !relay_is_blocked(relay));
+	return !relay->is_used || (relay->is_ended && !relay_is_blocked(relay));
 }
 
 struct pollfd relay_poll(const struct relay *relay)
@@ -115,13 +172,14 @@ struct pollfd relay_poll(const struct relay *relay)
 		return (struct pollfd){.fd = -1};
 	if (relay_is_blocked(relay))
 		return (struct pollfd){.fd = relay->outlet.fd, .events = POLLOUT};
-	return (struct pollfd){.fd = relay->pipe_fd, .events = POLLIN};
+	return (struct pollfd){.fd = relay->source_fd, .events = POLLIN};
 }
 
 void relay_abandon(struct relay *relay)
 {
-	// Closing the pipe is how the program learns it: by SIGPIPE, as if it had written to the gone reader itself.
-	fd_close(&relay->pipe_fd);
+	// Closing the source is how the program learns it: by SIGPIPE, as if it had written to the gone reader itself, or by
+	// a terminal that is hung up.
+	fd_close(&relay->source_fd);
 	outlet_give_up(&relay->outlet, EPIPE);
 	relay->block_at = relay->block_len = 0;
 	relay->is_ended = true;
@@ -155,11 +213,12 @@ static void relay_feed(struct relay *relay)
 static bool relay_read(struct relay *relay)
 {
 	size_t want = relay->read_left < BLOCK_BYTES ? (size_t)relay->read_left : BLOCK_BYTES;
-	ssize_t n = want == 0 ? 0 : read(relay->pipe_fd, secret_data(relay->block), want);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	ssize_t n = want == 0 ? 0 : read(relay->source_fd, secret_data(relay->block), want);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR) && !relay->is_cut)
 		return false;
+	// A master without slaves says EIO, and only when everything was read.
 	if (n <= 0) {
-		fd_close(&relay->pipe_fd);
+		fd_close(&relay->source_fd);
 		return false;
 	}
 	relay->block_at = 0;
@@ -168,7 +227,8 @@ static bool relay_read(struct relay *relay)
 	relay->read_ms = clock_monotonic_ms();
 	if (relay->read_left != UINT64_MAX)
 		relay->read_left -= (uint64_t)n;
-	return (size_t)n == want;
+	// A terminal gives 4 KiB at most at a time.
+	return relay->is_terminal ? n >= TERMINAL_FULL_BYTES : (size_t)n == want;
 }
 
 static void relay_end(struct relay *relay)
@@ -199,11 +259,11 @@ void relay_advance(struct relay *relay, bool is_ready)
 	outlet_flush(&relay->outlet);
 	relay_check(relay, 0);
 	relay_feed(relay);
-	for (int i = 0; i < READS_MAX && is_ready && !relay_is_blocked(relay) && relay->pipe_fd >= 0; i++) {
+	for (int i = 0; i < READS_MAX && is_ready && !relay_is_blocked(relay) && relay->source_fd >= 0; i++) {
 		is_ready = relay_read(relay);
 		relay_feed(relay);
 	}
-	if (relay->pipe_fd < 0 && !relay->is_ended && !relay_is_blocked(relay))
+	if (relay->source_fd < 0 && !relay->is_ended && !relay_is_blocked(relay))
 		relay_end(relay);
 	if (relay_is_finished(relay))
 		relay_release(relay);
@@ -211,7 +271,7 @@ void relay_advance(struct relay *relay, bool is_ready)
 
 int64_t relay_quiet_wait(const struct relay *relay, int64_t now_ms)
 {
-	if (relay->number == 0 || relay->is_ended || relay_is_blocked(relay) || !filter_can_show(relay->filter))
+	if (!relay->is_used || relay->is_ended || relay_is_blocked(relay) || !filter_can_show(relay->filter))
 		return -1;
 	int64_t left = relay->read_ms + QUIET_MS - now_ms;
 	return left > 0 ? left : 0;
@@ -225,22 +285,31 @@ void relay_quiet(struct relay *relay)
 
 bool relay_has_writers(const struct relay *relay)
 {
-	if (relay->number == 0 || relay->pipe_fd < 0)
+	if (relay->source_fd < 0)
 		return false;
-	// POLLHUP on a pipe's read end: nobody has the other end open, though bytes may be left in it.
-	struct pollfd state = {.fd = relay->pipe_fd};
+	// POLLHUP on a pipe's read end or a master: nobody has the other end open, though bytes may be left in it.
+	struct pollfd state = {.fd = relay->source_fd};
 	return poll(&state, 1, 0) == 0 || (state.revents & POLLHUP) == 0;
 }
 
 void relay_cut(struct relay *relay)
 {
 	int left = 0;
-	if (relay->pipe_fd < 0)
+	if (relay->source_fd < 0)
 		return;
-	if (ioctl(relay->pipe_fd, FIONREAD, &left) < 0 || left < 0)
+	// What the kernel holds of a terminal's output it does not tell.
+	if (relay->is_terminal)
+		left = BLOCK_BYTES;
+	else if (ioctl(relay->source_fd, FIONREAD, &left) < 0 || left < 0)
 		left = 0;
 	relay->read_left = (uint64_t)left;
-	if (left > 0)
-		return;
-	fd_close(&relay->pipe_fd);
+	relay->is_cut = true;
+	if (left == 0)
+		fd_close(&relay->source_fd);
+}
+
+void relay_stop(struct relay *relay)
+{
+	fd_close(&relay->source_fd);
+	relay->block_at = relay->block_len = 0;
 }

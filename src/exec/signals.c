@@ -4,14 +4,18 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-static const int passed_on[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT, SIGTSTP};
+static const int passed_on[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT, SIGTSTP,
+				SIGTTIN, SIGTTOU};
+// The last two stop a process that uses a terminal from the background, and without one are nobody's business.
+#define TERMINAL_SIGNAL_COUNT 2
 
-int signals_open(struct signals *signals, const struct exec_inherited *inherited, struct err *err)
+int signals_open(struct signals *signals, const struct exec_inherited *inherited, bool has_terminal, struct err *err)
 {
+	size_t count = ARRAY_COUNT(passed_on) - (has_terminal ? 0 : TERMINAL_SIGNAL_COUNT);
 	// What was ignored when envseal started stays ignored, for both (nohup).
 	sigemptyset(&signals->set);
 	sigaddset(&signals->set, SIGCHLD);
-	for (size_t i = 0; i < ARRAY_COUNT(passed_on); i++)
+	for (size_t i = 0; i < count; i++)
 		if (sigismember(&inherited->ignored, passed_on[i]) != 1)
 			sigaddset(&signals->set, passed_on[i]);
 	inherited_override();
@@ -23,11 +27,14 @@ int signals_open(struct signals *signals, const struct exec_inherited *inherited
 	return 0;
 }
 
-int signals_next(struct signals *signals)
+bool signals_next(struct signals *signals, struct signal_event *out)
 {
 	struct signalfd_siginfo info;
-	ssize_t n = read(signals->fd, &info, sizeof(info));
-	return n == (ssize_t)sizeof(info) ? (int)info.ssi_signo : 0;
+	if (read(signals->fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return false;
+	*out = (struct signal_event){.number = (int)info.ssi_signo};
+	out->is_own = info.ssi_code == SI_USER && info.ssi_pid == (uint32_t)getpid();
+	return true;
 }
 
 void signals_close(struct signals *signals)
@@ -40,28 +47,40 @@ void signals_close(struct signals *signals)
 	signals->is_open = false;
 }
 
-// Stops this process by `number` and returns when it is continued.
-static void self_stop(int number)
+// Stops this process by `number`, which the whole group gets where it is meant, and returns when it is continued.
+static void self_stop(int number, bool whole_group)
 {
 	sigset_t one;
 	sigset_t before;
 	sigemptyset(&one);
 	sigaddset(&one, number);
-	kill(getpid(), number);
+	kill(whole_group ? 0 : getpid(), number);
 	sigprocmask(SIG_UNBLOCK, &one, &before);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
-// Continues the program once, and takes back the SIGCONT that woke this process, which would do so a second time.
-static void program_continue(struct signals *signals, pid_t program)
+// Takes back the SIGCONT that woke this process, which would be passed on once more. False: there was none.
+static bool signals_take_continue(struct signals *signals)
 {
-	kill(-program, SIGCONT);
 	sigset_t one;
 	sigemptyset(&one);
 	sigaddset(&one, SIGCONT);
 	const struct timespec now = {0};
-	if (sigismember(&signals->set, SIGCONT) == 1)
-		sigtimedwait(&one, NULL, &now);
+	return sigismember(&signals->set, SIGCONT) != 1 || sigtimedwait(&one, NULL, &now) == SIGCONT;
+}
+
+bool signals_stop(struct signals *signals, int number, bool whole_group)
+{
+	// One that is ignored here stopped the program because the program has changed that.
+	bool is_watched = sigismember(&signals->set, number) == 1;
+	self_stop(is_watched ? number : SIGSTOP, whole_group && is_watched);
+	return signals_take_continue(signals);
+}
+
+static void program_continue(struct signals *signals, pid_t program)
+{
+	kill(-program, SIGCONT);
+	signals_take_continue(signals);
 }
 
 void signals_forward(struct signals *signals, int number, pid_t program)
@@ -74,12 +93,12 @@ void signals_forward(struct signals *signals, int number, pid_t program)
 	// default SIGTSTP. For envseal itself SIGTSTP is right: in an orphaned group, where nobody could continue it,
 	// it does not stop.
 	kill(-program, SIGSTOP);
-	self_stop(SIGTSTP);
+	self_stop(SIGTSTP, false);
 	program_continue(signals, program);
 }
 
 void signals_stop_along(struct signals *signals, pid_t program)
 {
-	self_stop(SIGSTOP);
+	self_stop(SIGSTOP, false);
 	program_continue(signals, program);
 }
