@@ -67,6 +67,7 @@ int console_open(struct console *console, int number, struct relay *relay, struc
 	if (tcgetattr(console->user_fd, &console->before) < 0 || fstat(relay->program_fd, &status) < 0 ||
 	    tcsetattr(relay->program_fd, TCSANOW, &console->before) < 0)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot copy the settings of your terminal");
+	console->given = console->before;
 	console->slave_device = status.st_rdev;
 	console->is_used = true;
 	console_resize(console);
@@ -88,6 +89,26 @@ void console_done(struct console *console)
 	secret_free_ptr(&console->input);
 	fd_close(&console->owned_fd);
 	*console = CONSOLE_INIT;
+}
+
+static bool has_input(const struct console *console)
+{
+	return console->input_at < console->input_len;
+}
+
+static void console_write(struct console *console)
+{
+	uint8_t *at = secret_data(console->input) + console->input_at;
+	ssize_t n = write(console->relay->source_fd, at, console->input_len - console->input_at);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	// Otherwise nobody takes input any more.
+	if (n > 0)
+		console->input_at += (size_t)n;
+	else
+		console->input_at = console->input_len;
+	if (!has_input(console))
+		input_drop(console);
 }
 
 // ---------------------------------------------------------------------------------------------------------- settings
@@ -131,6 +152,45 @@ static struct termios settings_raw(const struct termios *before)
 	return raw;
 }
 
+// What was typed before, a line or the end of input at a time, as the user's terminal has cooked it. It gives the end of
+// input as a line without its "\n", and in raw mode would not give it at all.
+static void typed_collect(struct console *console)
+{
+	uint8_t *input = secret_data(console->input);
+	struct pollfd ready = {.fd = console->user_fd, .events = POLLIN};
+	while (console->input_len < INPUT_BYTES && poll(&ready, 1, 0) > 0 && ready.revents == POLLIN) {
+		size_t room = INPUT_BYTES - console->input_len - 1;
+		ssize_t n = read(console->user_fd, input + console->input_len, room);
+		if (n < 0)
+			return;
+		console->input_len += (size_t)n;
+		uint8_t last = n > 0 ? input[console->input_len - 1] : 0;
+		bool is_line = n > 0 && (last == '\n' || last == console->before.c_cc[VEOL] ||
+					 last == console->before.c_cc[VEOL2]);
+		if (!is_line && (size_t)n < room)
+			input[console->input_len++] = console->given.c_cc[VEOF];
+	}
+}
+
+// It was echoed when it was typed. Opening the slave and asking it for input makes the kernel take in what was written to
+// the master (n_tty_poll), so the echo is off exactly as long as needed.
+static void typed_hand_on(struct console *console)
+{
+	struct termios program;
+	_cleanup_fd_ int slave_fd = ioctl(console->relay->source_fd, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	bool has_settings = slave_fd >= 0 && tcgetattr(slave_fd, &program) == 0;
+	struct termios silent = program;
+	silent.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
+	if (has_settings)
+		tcsetattr(slave_fd, TCSANOW, &silent);
+	console_write(console);
+	struct pollfd ready = {.fd = slave_fd, .events = POLLIN};
+	if (has_settings) {
+		poll(&ready, 1, 0);
+		tcsetattr(slave_fd, TCSANOW, &program);
+	}
+}
+
 void console_raw(struct console *console)
 {
 	struct termios found;
@@ -140,18 +200,28 @@ void console_raw(struct console *console)
 	// Stopped by a signal that cannot be caught, this process may find its own settings still there.
 	if (console->state != CONSOLE_RAW || !settings_are_equal(&found, &console->now))
 		console->before = found;
+	bool was_cooked = console->state != CONSOLE_RAW && (console->before.c_lflag & ICANON) != 0;
+	if (was_cooked)
+		typed_collect(console);
 	const struct termios raw = settings_raw(&console->before);
 	if (!console_set(console, &raw)) {
 		console_forget(console);
 		return;
 	}
 	console->state = CONSOLE_RAW;
+	if (was_cooked && has_input(console))
+		typed_hand_on(console);
 	console_follow(console);
 }
 
-void console_drain(struct console *console)
+void console_drain(struct console *console, bool keeps_settings)
 {
+	struct termios program;
 	input_drop(console);
+	// What it has changed and left so, such as stty, is meant to stay.
+	if (keeps_settings && console->state == CONSOLE_RAW && console->relay->source_fd >= 0 &&
+	    tcgetattr(console->relay->source_fd, &program) == 0 && !settings_are_equal(&program, &console->given))
+		console->before = program;
 	if (console->state != CONSOLE_RAW)
 		return;
 	struct termios settings = console->before;
@@ -218,11 +288,6 @@ void console_guard_restore(const struct console_guard *guard, int user_fd)
 
 // ------------------------------------------------------------------------------------------------------------- input
 
-static bool has_input(const struct console *console)
-{
-	return console->input_at < console->input_len;
-}
-
 struct pollfd console_poll(const struct console *console)
 {
 	if (!console->is_used || console->state != CONSOLE_RAW || console->relay->source_fd < 0)
@@ -238,21 +303,6 @@ static void console_hang_up(struct console *console)
 	console->state = CONSOLE_GONE;
 	__atomic_store_n(&console->guard->is_changed, false, __ATOMIC_SEQ_CST);
 	relay_abandon(console->relay);
-}
-
-static void console_write(struct console *console)
-{
-	uint8_t *at = secret_data(console->input) + console->input_at;
-	ssize_t n = write(console->relay->source_fd, at, console->input_len - console->input_at);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	// Otherwise nobody takes input any more.
-	if (n > 0)
-		console->input_at += (size_t)n;
-	else
-		console->input_at = console->input_len;
-	if (!has_input(console))
-		input_drop(console);
 }
 
 // INT or QUIT, where the line discipline of the pseudo-terminal will make one of the input. A program that edits lines

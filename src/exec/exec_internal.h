@@ -39,6 +39,7 @@ struct launch {
 	const struct program_argv *argv;
 	int std_fds[3]; // borrowed: what becomes the program's 0-2; -1 hands on this process's own
 	bool has_monitor;  // the session is the caller's: the program leads a process group in it
+	bool stops_by_terminal; // SIGTTIN and SIGTTOU must have their default effect, whatever was inherited
 	int foreground_fd; // its controlling terminal, where that group is to be in the foreground from the start; else -1
 	pid_t parent;
 	int report_fd;  // where the child tells why it could not start
@@ -165,6 +166,7 @@ struct console {
 	struct winsize size;
 	struct termios before; // the user's settings
 	struct termios now;    // as envseal has set them
+	struct termios given;  // the pseudo-terminal's at first
 	struct console_guard *guard;
 	struct relay *relay;
 	struct secret *input;  // typed, and not yet taken by the pseudo-terminal
@@ -182,8 +184,10 @@ int console_open(struct console *console, int number, struct relay *relay, struc
 void console_done(struct console *console);
 // Is this process in the foreground? Yes, where there is no job control.
 bool console_is_foreground(const struct console *console);
+// Not while the program runs: it may change its settings, and so does this for a moment.
 void console_raw(struct console *console);
-void console_drain(struct console *console);
+// `keeps_settings`: those that the program has left on the pseudo-terminal become the user's, where it has changed them.
+void console_drain(struct console *console, bool keeps_settings);
 // Gives the user's settings back, unless the terminal is somebody else's by now.
 void console_restore(struct console *console);
 // Adapts to what the program has made of its settings; to be called before its output is relayed.
@@ -253,11 +257,14 @@ void monitor_done(struct monitor *monitor);
 // The program as a job on the user's terminals: who is in the foreground of what.
 //
 // Two foregrounds must agree. envseal is in the foreground of the user's terminal or not, which the user's shell decides;
-// the program's group is in the foreground of the pseudo-terminal or not, which envseal has the monitor set. Where
-// standard input and output are the terminal, the two are kept the same: raw and foreground, or cooked and background.
-// In a pipeline (one of them is not a terminal) other members may be the ones that read the terminal, so the program
-// begins in the background of the pseudo-terminal, cooked. A read or a change of settings then stops it with SIGTTIN or
-// SIGTTOU; that is when it gets the terminal, if envseal is in the foreground, and else both stop as any job does.
+// the program's group is in the foreground of the pseudo-terminal or not, which envseal has the monitor set. The two are
+// kept the same: raw and foreground, or cooked and background.
+//
+// Except in a pipeline, that is: standard input or output is a pipe, and envseal's group has other members. They may be
+// the ones that read the terminal, and a key taken from them could not be given back. So the program begins in the
+// background of the pseudo-terminal, cooked. A read or a change of settings then stops it with SIGTTIN or SIGTTOU (which
+// it gets with their default effect); that is when it gets the terminal, if envseal is in the foreground, and else both
+// stop as any job does.
 struct job {
 	bool has_terminal;
 	bool is_pipeline;
@@ -280,8 +287,8 @@ struct signal_event;
 void job_signal(struct job *job, const struct signal_event *event);
 // The program has stopped.
 void job_stopped(struct job *job, struct signals *signals, int number);
-// The program has ended.
-void job_ended(struct job *job);
+// The program has ended, by itself or by a signal.
+void job_ended(struct job *job, bool by_itself);
 // Moves input of a terminal on; to be called whenever console_poll's descriptor is ready, and when its relay has ended.
 void job_pump(struct job *job, size_t index);
 
@@ -325,6 +332,8 @@ struct survivors {
 // Sends a signal to every process of the program's session and to every descendant of this process that holds one of
 // the relays' sources open (or may hold it: not everything can be looked into).
 void survivors_signal(const struct survivors *survivors, int number);
+// Has this process's group other members?
+bool group_has_others(void);
 // Kills every process of the session and every descendant of this process, until there is none left that could make
 // another one.
 void survivors_kill(pid_t session, pid_t spared);

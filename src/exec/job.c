@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 // -------------------------------------------------------------------------------------------------- opening, closing
@@ -62,13 +63,18 @@ static void consoles_settle(struct job *job)
 	}
 }
 
+static bool is_pipe(const bool skipped[STREAM_COUNT], int fd)
+{
+	struct stat status;
+	return !skipped[fd] && fstat(fd, &status) == 0 && (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode));
+}
+
 int job_open(struct job *job, struct relay *relays, const struct exec_plan *plan, struct leak_table *leaks,
 	     const bool skipped[STREAM_COUNT], int std_fds[STREAM_COUNT], struct err *err)
 {
 	*job = (struct job){.consoles = {CONSOLE_INIT, CONSOLE_INIT, CONSOLE_INIT}, .monitor = MONITOR_INIT};
 	for (int i = 0; i < STREAM_COUNT; i++) {
 		dev_t device = skipped[i] ? 0 : console_device(i);
-		job->is_pipeline |= device == 0 && i != STDERR_FILENO;
 		if (device == 0)
 			continue;
 		const struct console *same = console_of(job, device);
@@ -77,6 +83,8 @@ int job_open(struct job *job, struct relay *relays, const struct exec_plan *plan
 			return r;
 		std_fds[i] = (same ? same : &job->consoles[i])->relay->program_fd;
 	}
+	job->is_pipeline = job->has_terminal && (is_pipe(skipped, STDIN_FILENO) || is_pipe(skipped, STDOUT_FILENO)) &&
+			   group_has_others();
 	consoles_settle(job);
 	return 0;
 }
@@ -99,12 +107,16 @@ static bool job_is_foreground(const struct job *job)
 	return console_is_foreground(job->controlling);
 }
 
-// Raw before the program gets the foreground, or it could read before anything can come.
-static void job_take_terminal(struct job *job)
+static void job_raw(struct job *job)
 {
 	for (size_t i = 0; i < STREAM_COUNT; i++)
 		console_raw(&job->consoles[i]);
 	job->is_raw = true;
+}
+
+static void job_take_terminal(struct job *job)
+{
+	job_raw(job);
 	monitor_ask(&job->monitor, MONITOR_FOREGROUND);
 }
 
@@ -120,6 +132,7 @@ int job_start(struct job *job, struct launch *launch, struct err *err)
 {
 	bool is_foreground = !job->is_pipeline && job_is_foreground(job);
 	launch->has_monitor = true;
+	launch->stops_by_terminal = job->is_pipeline;
 	launch->foreground_fd = is_foreground ? job->controlling->relay->program_fd : -1;
 	struct monitor_plan plan = {
 		.launch = launch,
@@ -128,10 +141,9 @@ int job_start(struct job *job, struct launch *launch, struct err *err)
 	};
 	for (size_t i = 0; i < STREAM_COUNT; i++)
 		plan.user_fds[i] = job->consoles[i].user_fd;
-	int r = monitor_start(&job->monitor, &plan, err);
-	if (r == 0 && is_foreground)
-		job_take_terminal(job);
-	return r;
+	if (is_foreground)
+		job_raw(job);
+	return monitor_start(&job->monitor, &plan, err);
 }
 
 // ------------------------------------------------------------------------------------------------------------- sizes
@@ -177,7 +189,8 @@ void job_stopped(struct job *job, struct signals *signals, int number)
 		return;
 	}
 	job_leave_terminal(job);
-	bool was_continued = signals_stop(signals, number, whole_group);
+	bool can_stop = !wants_terminal || sigismember(&signals->set, number) == 1;
+	bool was_continued = can_stop && signals_stop(signals, number, whole_group);
 	if (wants_terminal && !was_continued && !job_is_foreground(job))
 		job_end_input(job);
 	else
@@ -199,12 +212,12 @@ void job_signal(struct job *job, const struct signal_event *event)
 	kill(-program, event->number);
 }
 
-void job_ended(struct job *job)
+void job_ended(struct job *job, bool by_itself)
 {
 	job->is_ended = true;
 	for (size_t i = 0; i < STREAM_COUNT; i++)
 		if (job->consoles[i].is_used)
-			console_drain(&job->consoles[i]);
+			console_drain(&job->consoles[i], by_itself);
 }
 
 // ------------------------------------------------------------------------------------------------------------- input

@@ -132,6 +132,15 @@ static int step_signals(const struct launch *launch, int *ret_detail)
 {
 	(void)ret_detail;
 	inherited_restore(launch->plan->inherited);
+	if (!launch->stops_by_terminal)
+		return 0;
+	sigset_t two;
+	sigemptyset(&two);
+	sigaddset(&two, SIGTTIN);
+	sigaddset(&two, SIGTTOU);
+	signal(SIGTTIN, SIG_DFL);
+	signal(SIGTTOU, SIG_DFL);
+	sigprocmask(SIG_UNBLOCK, &two, NULL);
 	return 0;
 }
 

@@ -175,7 +175,7 @@ static void supervisor_ended(struct supervisor *sv)
 	sv->phase = PHASE_DRAINING;
 	sv->ended_ms = clock_monotonic_ms();
 	fd_close(&sv->pidfd);
-	job_ended(&sv->job);
+	job_ended(&sv->job, sv->end.si_code == CLD_EXITED);
 }
 
 static void relays_advance(struct supervisor *sv)

@@ -1,4 +1,4 @@
-// Processes that outlive the program and hold its output open.
+// Other processes: those that outlive the program and hold its output open, those of its session, those of our group.
 #include "exec/exec_internal.h"
 
 #include <dirent.h>
@@ -18,6 +18,7 @@
 struct process {
 	pid_t pid;
 	pid_t parent;
+	pid_t group;
 	pid_t session;
 	bool is_dead;
 };
@@ -49,9 +50,9 @@ static bool process_read(pid_t pid, struct process *out)
 		return false;
 	char *at;
 	long parent = strtol(after_name + strlen(") S"), &at, 10);
-	strtol(at, &at, 10); // the process group
+	long group = strtol(at, &at, 10);
 	long session = strtol(at, &at, 10);
-	*out = (struct process){.pid = pid, .parent = (pid_t)parent, .session = (pid_t)session};
+	*out = (struct process){.pid = pid, .parent = (pid_t)parent, .group = (pid_t)group, .session = (pid_t)session};
 	out->is_dead = after_name[2] == 'Z' || after_name[2] == 'X';
 	return true;
 }
@@ -193,6 +194,16 @@ void survivors_signal(const struct survivors *survivors, int number)
 		if (!list.rows[i].is_dead && list.rows[i].pid != survivors->spared &&
 		    process_is_ours(&list, &list.rows[i], survivors->session))
 			process_signal(&list.rows[i], survivors, number);
+}
+
+bool group_has_others(void)
+{
+	_cleanup_(process_list_done) struct process_list list = {0};
+	bool is_known = process_list_read(&list);
+	for (size_t i = 0; i < list.count; i++)
+		if (!list.rows[i].is_dead && list.rows[i].group == getpgrp() && list.rows[i].pid != getpid())
+			return true;
+	return !is_known;
 }
 
 // Returns how many there were.
