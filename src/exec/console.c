@@ -40,6 +40,12 @@ static bool settings_are_equal(const struct termios *a, const struct termios *b)
 	       memcmp(a->c_cc, b->c_cc, sizeof(a->c_cc)) == 0;
 }
 
+static bool settings_are_usable(const struct termios *settings)
+{
+	const tcflag_t local = ICANON | ECHO | ISIG;
+	return (settings->c_lflag & local) == local && (settings->c_iflag & ICRNL) != 0 && is_cooking_output(settings);
+}
+
 // -------------------------------------------------------------------------------------------------- opening, closing
 
 // O_NONBLOCK belongs to the open file, which the caller's other processes share (see outlet.c).
@@ -218,9 +224,10 @@ void console_drain(struct console *console, bool keeps_settings)
 {
 	struct termios program;
 	input_drop(console);
-	// What it has changed and left so, such as stty, is meant to stay.
+	// What stty has changed is meant to stay; what is no longer fit for typing commands was left by mistake.
 	if (keeps_settings && console->state == CONSOLE_RAW && console->relay->source_fd >= 0 &&
-	    tcgetattr(console->relay->source_fd, &program) == 0 && !settings_are_equal(&program, &console->given))
+	    tcgetattr(console->relay->source_fd, &program) == 0 && !settings_are_equal(&program, &console->given) &&
+	    settings_are_usable(&program))
 		console->before = program;
 	if (console->state != CONSOLE_RAW)
 		return;

@@ -186,7 +186,8 @@ void console_done(struct console *console);
 bool console_is_foreground(const struct console *console);
 // Not while the program runs: it may change its settings, and so does this for a moment.
 void console_raw(struct console *console);
-// `keeps_settings`: those that the program has left on the pseudo-terminal become the user's, where it has changed them.
+// `keeps_settings`: those that the program has left on the pseudo-terminal become the user's, where it has changed them
+// and the terminal stays fit for a shell.
 void console_drain(struct console *console, bool keeps_settings);
 // Gives the user's settings back, unless the terminal is somebody else's by now.
 void console_restore(struct console *console);
