@@ -46,6 +46,8 @@ struct scene {
 	int ignored;      // a signal to ignore before exec_inherit, or 0
 	int blocked;      // a signal to block before exec_inherit, or 0
 	bool is_replaced; // exec_replace
+	bool leads_terminal; // standard input is a terminal and becomes the helper's controlling one
+	enum exec_on_leak on_leak;
 };
 
 struct scene_report {
@@ -107,7 +109,8 @@ static inline void scene_play(const struct scene *scene)
 				 .environment = scene_strings(scene->environment),
 				 .secrets = secrets,
 				 .inherited = &inherited,
-				 .sandbox = sandbox_plan_standard()};
+				 .sandbox = sandbox_plan_standard(),
+				 .on_leak = scene->on_leak};
 	struct redact_value values[SCENE_SECRETS_MAX];
 	struct redactor *redactor = NULL;
 	for (size_t i = 0; i < SCENE_SECRETS_MAX && scene->secrets[i].name; i++) {
@@ -135,7 +138,10 @@ static inline void scene_play(const struct scene *scene)
 static inline void scene_enter(const struct scene *scene, const int ends[3], int report_fd)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	setpgid(0, 0);
+	if (scene->leads_terminal)
+		scene_require(setsid() >= 0 && ioctl(ends[0], TIOCSCTTY, 0) == 0);
+	else
+		setpgid(0, 0);
 	scene_require(dup2(report_fd, SCENE_REPORT_FD) >= 0 && dup2(report_fd, SCENE_STRAY_FD) >= 0);
 	for (int fd = 0; fd <= 2; fd++) {
 		if (scene->closed[fd])
@@ -181,7 +187,9 @@ static inline struct actor scene_start(const struct scene *scene)
 	assert_true(actor.pid >= 0);
 	if (actor.pid == 0)
 		scene_enter(scene, theirs, report[1]);
-	setpgid(actor.pid, actor.pid);
+	// Who leads a group cannot begin a session.
+	if (!scene->leads_terminal)
+		setpgid(actor.pid, actor.pid);
 	close(report[1]);
 	for (int fd = 0; fd <= 2; fd++)
 		if (actor.std_fds[fd] >= 0)

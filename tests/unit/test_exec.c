@@ -1,7 +1,6 @@
 // Deliveries, output and errors of exec. What happens over time (signals, survivors) is in test_exec_life.c.
 #include "exec_scene.h"
 
-#include <pty.h>
 #include <sys/stat.h>
 
 #define VALUE "correct-horse-battery"
@@ -302,27 +301,6 @@ static void test_stray_descriptors(void **state)
 	assert_string_equal(buf_text(&replaced.out), "640\n");
 }
 
-static void test_terminal_stdin_is_read_only(void **state)
-{
-	(void)state;
-	int leader;
-	int terminal;
-	if (openpty(&leader, &terminal, NULL, NULL, NULL) < 0)
-		skip();
-	const struct scene scene = {
-		.argv = SH("test -t 0 || exit 1; (echo around >&0) 2>/dev/null && exit 2; read line && echo \"$line\""),
-		.std_fds = {terminal},
-	};
-	struct actor actor = scene_start(&scene);
-	assert_int_equal(write(leader, "typed\n", 6), 6);
-	_cleanup_ending_ struct ending ending = actor_end(&actor);
-	assert_status(ending, 0);
-	assert_string_equal(buf_text(&ending.out), "typed\n");
-	assert_false(ending.report.outcome.stdin_is_writable);
-	close(leader);
-	close(terminal);
-}
-
 static void test_replace_keeps_the_process(void **state)
 {
 	(void)state;
@@ -512,7 +490,6 @@ int main(void)
 		scene_test(test_stdin_form),
 		scene_test(test_closed_descriptors),
 		scene_test(test_stray_descriptors),
-		scene_test(test_terminal_stdin_is_read_only),
 		scene_test(test_replace_keeps_the_process),
 		scene_test(test_two_streams),
 		scene_test(test_dripped_value),
