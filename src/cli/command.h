@@ -46,6 +46,11 @@ enum option_id {
 	OPTION_SINCE,
 	OPTION_UNTIL,
 	OPTION_CHAIN_ONLY,
+	OPTION_ON_LEAK,
+	OPTION_WATCH,
+	OPTION_ALL,
+	OPTION_EVENTS_FD,
+	OPTION_COVERAGE,
 	OPTION_COUNT
 };
 
@@ -163,6 +168,7 @@ int command_import(struct context *context, const struct arguments *arguments);
 int command_run(struct context *context, const struct arguments *arguments);
 int command_inject(struct context *context, const struct arguments *arguments);
 int command_pipe(struct context *context, const struct arguments *arguments);
+int command_redact(struct context *context, const struct arguments *arguments);
 int command_audit_show(struct context *context, const struct arguments *arguments);
 int command_audit_verify(struct context *context, const struct arguments *arguments);
 int command_audit_rotate(struct context *context, const struct arguments *arguments);

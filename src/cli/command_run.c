@@ -66,7 +66,7 @@ static void outcome_tell(const struct plan *plan, const struct exec_outcome *out
 {
 	const char *action = engine_action_name(plan->action);
 	_cleanup_buf_ struct buf leaks = BUF_INIT(1u << 20);
-	if (outcome_leaks_text(plan, outcome, &leaks))
+	if (plan->on_leak == ENGINE_LEAK_WARN && outcome_leaks_text(plan, outcome, &leaks))
 		notice("%s: %s", action, buf_text(&leaks));
 	if (outcome->writers_ended)
 		notice("%s: processes that outlived the program and still held its output were ended", action);
@@ -87,6 +87,17 @@ static void outcome_check_output(const struct plan *plan, struct exec_outcome *o
 		outcome->status = err_run_status(ERR_SYSTEM);
 }
 
+// The program's own end says nothing any more.
+static void outcome_check_kill(const struct plan *plan, struct exec_outcome *outcome)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT(ERR_TEXT_BYTES);
+	if (!outcome_kill_text(plan, outcome, &text))
+		return;
+	notice("%s: %s", engine_action_name(plan->action), buf_text(&text));
+	outcome->signal = 0;
+	outcome->status = err_run_status(ERR_DENIED);
+}
+
 static int supervise(struct context *context, const struct arguments *arguments, const struct plan *plan,
 		     const struct engine_unlock *unlock)
 {
@@ -97,6 +108,7 @@ static int supervise(struct context *context, const struct arguments *arguments,
 	if (!arguments_has(arguments, OPTION_QUIET))
 		outcome_tell(plan, &outcome);
 	outcome_check_output(plan, &outcome);
+	outcome_check_kill(plan, &outcome);
 	engine_end_like(&outcome);
 }
 
@@ -121,8 +133,11 @@ static int program_run(struct context *context, const struct arguments *argument
 		.environment = context->environment,
 		.inherited = context->inherited,
 	};
+	const char *on_leak = arguments_value(arguments, OPTION_ON_LEAK);
 	bool only_explain = arguments_has(arguments, OPTION_EXPLAIN);
 	int r = unlock_from_arguments(arguments, &unlock, &err);
+	if (r == 0 && on_leak)
+		r = engine_on_leak_parse(on_leak, &request.on_leak, &err);
 	if (r == 0 && arguments_has(arguments, OPTION_JSON) && !only_explain)
 		r = err_set(&err, ERR_USAGE, "--json goes with --explain: a program's output is its own");
 	if (r == 0)

@@ -52,14 +52,23 @@ const struct option_row option_rows[OPTION_COUNT] = {
 			  COMPLETE_NONE, NULL},
 	[OPTION_UNTIL] = {"until", 0, "WHEN", false, "only records up to then: a date, or a span back such as 7d",
 			  COMPLETE_NONE, NULL},
+	[OPTION_ON_LEAK] = {"on-leak", 0, "ACTION", false,
+			    "what a masked value leads to: mask (nothing more), warn (the default: a notice) or kill (the program ends)",
+			    COMPLETE_WORDS, "mask warn kill"},
+	[OPTION_WATCH] = {"secret", 's', "NAME", true, "mask this secret", COMPLETE_SECRET, NULL},
+	[OPTION_ALL] = {"all", 0, NULL, false, "mask every secret of the vault", COMPLETE_NONE, NULL},
+	[OPTION_EVENTS_FD] = {"events-fd", 0, "N", false, "write one JSON object a line for each mask to descriptor N",
+			      COMPLETE_NONE, NULL},
+	[OPTION_COVERAGE] = {"coverage", 0, NULL, false, "show in which forms the value is masked in output, and why not in others",
+			     COMPLETE_NONE, NULL},
 	[OPTION_CHAIN_ONLY] = {"chain-only", 0, NULL, false, "check the chain alone, without the passphrase", COMPLETE_NONE,
 			       NULL},
 };
 
 #define OPTIONS(...) .options = {__VA_ARGS__}, .option_count = ARRAY_COUNT(((enum option_id[]){__VA_ARGS__}))
 #define PASSPHRASE OPTION_PASSPHRASE_FD, OPTION_PASSPHRASE_FILE
-#define RUN_OPTIONS \
-	OPTION_SECRET, OPTION_PROFILE, OPTION_KEEP_ENV, OPTION_BY_PATH, OPTION_EXPLAIN, OPTION_JSON, OPTION_QUIET, PASSPHRASE
+#define GIVEN_OPTIONS OPTION_SECRET, OPTION_PROFILE, OPTION_KEEP_ENV, OPTION_BY_PATH, OPTION_EXPLAIN
+#define TOLD_OPTIONS OPTION_JSON, OPTION_QUIET, PASSPHRASE
 
 const struct command command_rows[] = {
 	{.name = "init", .operands = "", .summary = "make the vault", .run = command_init,
@@ -102,13 +111,17 @@ const struct command command_rows[] = {
 	 OPTIONS(OPTION_DRY_RUN, OPTION_REWRITE, OPTION_FORCE, OPTION_AS_SECRET, OPTION_AS_PLAIN, OPTION_PREFIX,
 		 OPTION_ALLOW_WEAK, PASSPHRASE, OPTION_JSON)},
 	{.name = "run", .operands = "", .summary = "run a program with secrets and redact its output",
-	 .takes_program = true, .runs_program = true, .run = command_run, OPTIONS(RUN_OPTIONS)},
+	 .takes_program = true, .runs_program = true, .run = command_run,
+	 OPTIONS(GIVEN_OPTIONS, OPTION_ON_LEAK, TOLD_OPTIONS)},
 	{.name = "inject", .operands = "", .summary = "become a program that has secrets; nothing is redacted",
-	 .takes_program = true, .runs_program = true, .run = command_inject, OPTIONS(RUN_OPTIONS)},
+	 .takes_program = true, .runs_program = true, .run = command_inject, OPTIONS(GIVEN_OPTIONS, TOLD_OPTIONS)},
 	{.name = "pipe", .operands = "NAME", .summary = "run a program with a secret on its standard input",
 	 .operands_min = 1, .operands_max = 1, .takes_program = true, .runs_program = true,
 	 .operand_completion = COMPLETE_SECRET, .run = command_pipe,
-	 OPTIONS(OPTION_KEEP_ENV, OPTION_BY_PATH, OPTION_EXPLAIN, OPTION_JSON, OPTION_QUIET, PASSPHRASE)},
+	 OPTIONS(OPTION_KEEP_ENV, OPTION_BY_PATH, OPTION_EXPLAIN, OPTION_ON_LEAK, TOLD_OPTIONS)},
+	{.name = "redact", .operands = "", .summary = "copy standard input to standard output and mask secrets",
+	 .run = command_redact,
+	 OPTIONS(OPTION_WATCH, OPTION_PROFILE, OPTION_ALL, OPTION_EVENTS_FD, TOLD_OPTIONS)},
 	{.name = "audit show", .operands = "", .summary = "print the audit log", .run = command_audit_show,
 	 OPTIONS(OPTION_OF_SECRET, OPTION_PROGRAM, OPTION_KIND, OPTION_SINCE, OPTION_UNTIL, OPTION_JSON)},
 	{.name = "audit verify", .operands = "", .summary = "check the audit log against its chain and the vault's anchor",

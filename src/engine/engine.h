@@ -157,6 +157,11 @@ const char *engine_action_name(enum engine_action action);
 
 #define ENGINE_SECRETS_MAX 256
 
+// What a leak leads to: a notice after the run, nothing but its record, or the end of the program. It is masked always.
+enum engine_on_leak { ENGINE_LEAK_WARN, ENGINE_LEAK_MASK, ENGINE_LEAK_KILL };
+const char *engine_on_leak_name(enum engine_on_leak on_leak);
+int engine_on_leak_parse(const char *word, enum engine_on_leak *out, struct err *err);
+
 struct engine_run {
 	enum engine_action action;
 	struct engine_unlock unlock;
@@ -166,6 +171,7 @@ struct engine_run {
 	const char *const *keep;
 	size_t keep_count;
 	bool by_path;
+	enum engine_on_leak on_leak; // not for ENGINE_INJECT
 	char *const *argv;
 	char *const *environment; // the caller's
 	const struct exec_inherited *inherited;
@@ -191,6 +197,7 @@ struct plan {
 	struct sandbox_plan sandbox;
 	const char *const *keep; // borrowed
 	size_t keep_count;
+	enum engine_on_leak on_leak;
 	const struct exec_inherited *inherited;
 };
 
@@ -202,6 +209,40 @@ void plan_done(struct plan *plan);
 // say are in the outcome; names of leaked secrets by plan->secrets[leak.secret_index].
 int engine_run(struct engine *engine, const struct plan *plan, const struct engine_unlock *unlock,
 	       struct exec_outcome *out, struct err *err);
+
+// --- filtering a stream
+
+struct engine_redact {
+	struct engine_unlock unlock;
+	const char *const *secrets; // names; none: the manifest decides
+	size_t secret_count;
+	const char *profile;
+	bool all;      // every secret that has a value, instead
+	int events_fd; // one JSON object a line for each mask, and one for the end; -1: none
+	const struct exec_inherited *inherited;
+};
+
+struct redact_outcome {
+	char **names; // of the secrets, owned; leak.secret_index counts in it
+	size_t name_count;
+	struct exec_leak *leaks; // owned; at most EXEC_LEAKS_MAX rows
+	size_t leak_count;
+	uint64_t leak_total;
+	uint64_t read_bytes;
+	uint64_t written_bytes;
+	int signal;           // that ended the stream before its end: SIGPIPE when the reader went away; else 0
+	bool tables_unlocked; // redaction tables could not be kept out of swap
+	struct err failure;   // code 0: none; what kept the stream, or its events, from being written or read to the end
+};
+void redact_outcome_done(struct redact_outcome *outcome);
+#define _cleanup_redact_outcome_ _cleanup_(redact_outcome_done)
+// Filters standard input to standard output, in constant memory, after everything was checked and the record of it is on
+// disk. Blocks until the end of input, a reader that goes away, or INT, TERM, HUP or QUIT; those stay blocked from then on,
+// so that none comes between the end and its record. Fails only where nothing was read: ERR_USAGE for descriptors that are
+// not open or serve two ends, ERR_NOT_FOUND for an unknown secret, ERR_DENIED for one that is not confirmed.
+int engine_redact(struct engine *engine, const struct engine_redact *request, struct redact_outcome *out, struct err *err);
+// As outcome_leaks_text.
+bool redact_leaks_text(const struct redact_outcome *outcome, struct buf *out);
 
 // --- log
 
@@ -227,8 +268,10 @@ int engine_audit_accept(struct engine *engine, const struct engine_unlock *unloc
 int engine_doctor(struct engine *engine, const struct engine_unlock *unlock,
 		  int (*each)(void *context, const struct finding *finding), void *context, struct err *err);
 
-// "masked 3 times: NAME (base64, stdout), …" for a notice. False when nothing was masked.
+// "masked 3 times: NAME (base64 on stdout, 2), …" for a notice. False when nothing was masked.
 bool outcome_leaks_text(const struct plan *plan, const struct exec_outcome *outcome, struct buf *out);
+// Why the program was killed, naming secret and form. False when it was not for a leak.
+bool outcome_kill_text(const struct plan *plan, const struct exec_outcome *outcome, struct buf *out);
 // The plan as a JSON object for --explain; NULL when out of memory. The caller owns it.
 json_t *engine_explain(const struct plan *plan, struct err *err);
 

@@ -62,6 +62,35 @@ bool value_trim_newline(struct secret *value);
 int value_check(struct engine *engine, const char *name, struct span value, bool allow_weak, bool *out_weak,
 		struct err *err);
 
+// --- plan.c
+
+// The manifest for a folder; ERR_USAGE when there is none, or it has no such section.
+int manifest_choose(const char *directory, const char *profile, struct manifest *out, struct err *err);
+// The secret exists and has a confirmed value: known before anybody is asked. ERR_NOT_FOUND, ERR_DENIED.
+int secret_check_usable(struct vault *vault, const char *name, struct err *err);
+
+// --- opened.c
+
+// The values of some secrets, opened, in the order of their names.
+struct opened {
+	struct secret **values;
+	size_t count;
+};
+void opened_done(struct opened *opened);
+#define _cleanup_opened_ _cleanup_(opened_done)
+// Opens one value, and says by notices that it has expired or that a newer one waits. The session is unlocked.
+int session_reveal(struct session *session, const char *name, struct secret **out, struct err *err);
+// `opened` must be empty; what was opened before a failure stays in it.
+int opened_add_all(struct opened *opened, struct session *session, const char *const names[], size_t count,
+		   struct err *err);
+// The tables for all of them; `names` are borrowed by the redactor. A name that comes twice is looked for once.
+int opened_redactor(const struct opened *opened, const char *const names[], struct redactor **out, struct err *err);
+
+#define ASKER_NAME_BYTES 64
+void asker_name(int pid, char out[ASKER_NAME_BYTES]);
+// {"pid", "name"} of the process that started this one.
+json_t *asker_json(void);
+
 // --- run.c
 
 // What follows approval: opens the values, records the intent, starts the program, records its end. The session is unlocked,

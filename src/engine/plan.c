@@ -127,10 +127,10 @@ static int plan_add_manifest_entry(struct plan *plan, const struct manifest *man
 		     : 0;
 }
 
-static int plan_from_manifest(struct plan *plan, const char *profile, struct err *err)
+int manifest_choose(const char *directory, const char *profile, struct manifest *out, struct err *err)
 {
 	_cleanup_manifest_ struct manifest manifest = {0};
-	int r = manifest_find(plan->directory, getenv("HOME"), &manifest, err);
+	int r = manifest_find(directory, getenv("HOME"), &manifest, err);
 	if (r == ERR_NOT_FOUND)
 		return err_set(err, ERR_USAGE, "no secret was named and there is no %s here or above; name them with -s NAME, or make "
 					       "the manifest with `envseal import .env`", MANIFEST_FILE_NAME);
@@ -141,6 +141,15 @@ static int plan_from_manifest(struct plan *plan, const char *profile, struct err
 		return err_set(err, ERR_USAGE, "the manifest has no section [%s]",
 			       text_brief(span_text(profile), brief, sizeof(brief)));
 	}
+	*out = manifest;
+	manifest = (struct manifest){0};
+	return 0;
+}
+
+static int plan_from_manifest(struct plan *plan, const char *profile, struct err *err)
+{
+	_cleanup_manifest_ struct manifest manifest = {0};
+	int r = manifest_choose(plan->directory, profile, &manifest, err);
 	for (size_t i = 0; r == 0 && i < manifest.count; i++) {
 		const struct manifest_entry *entry = &manifest.entries[i];
 		// Each variable once, by the line that counts for the profile.
@@ -166,29 +175,33 @@ static int plan_secrets(struct plan *plan, const struct engine_run *request, str
 	return r;
 }
 
-// Every secret exists and has a confirmed value: known before anybody is asked.
+int secret_check_usable(struct vault *vault, const char *name, struct err *err)
+{
+	struct vault_entry entry;
+	int r = vault_find(vault, name, &entry, err);
+	if (r == ERR_NOT_FOUND)
+		return err_set(err, ERR_NOT_FOUND, "there is no secret %s; store it with `envseal set %s`, or look with `envseal list`",
+			       name, name);
+	if (r == 0 && entry.version == 0)
+		return err_set(err, ERR_DENIED, "the value of %s was stored while locked and is not confirmed; look at it with "
+						"`envseal show %s`, then `envseal confirm %s`", name, name, name);
+	return r;
+}
+
 static int plan_check_names(const struct plan *plan, struct engine *engine, struct err *err)
 {
 	_cleanup_vault_ struct vault *vault = NULL;
 	int r = vault_open(engine->home.data_dir, &vault, err);
-	for (size_t i = 0; r == 0 && i < plan->secret_count; i++) {
-		const char *name = plan->secrets[i].name;
-		struct vault_entry entry;
-		r = vault_find(vault, name, &entry, err);
-		if (r == ERR_NOT_FOUND)
-			return err_set(err, ERR_NOT_FOUND, "there is no secret %s; store it with `envseal set %s`, or look with `envseal "
-							   "list`", name, name);
-		if (r == 0 && entry.version == 0)
-			return err_set(err, ERR_DENIED, "the value of %s was stored while locked and is not confirmed; look at it with "
-							"`envseal show %s`, then `envseal confirm %s`", name, name, name);
-	}
+	for (size_t i = 0; r == 0 && i < plan->secret_count; i++)
+		r = secret_check_usable(vault, plan->secrets[i].name, err);
 	return r;
 }
 
 int plan_build(struct engine *engine, const struct engine_run *request, struct plan *out, struct err *err)
 {
 	_cleanup_plan_ struct plan plan = {.action = request->action, .argv = request->argv, .keep = request->keep,
-					   .keep_count = request->keep_count, .inherited = request->inherited,
+					   .keep_count = request->keep_count, .on_leak = request->on_leak,
+					   .inherited = request->inherited,
 					   .sandbox = sandbox_plan_standard()};
 	plan.secrets = calloc(ENGINE_SECRETS_MAX, sizeof(*plan.secrets));
 	plan.directory = getcwd(NULL, 0);

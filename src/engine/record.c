@@ -123,30 +123,18 @@ json_t *plan_json(const struct plan *plan, const struct redactor *redactor)
 			 "manifest", plan->manifest_path ? masked_json(redactor, plan->manifest_path) : NULL);
 }
 
-static json_t *leaks_json(const struct plan *plan, const struct exec_outcome *outcome)
-{
-	json_t *array = json_array();
-	for (size_t i = 0; i < outcome->leak_count; i++) {
-		const struct exec_leak *leak = &outcome->leaks[i];
-		json_t *row = json_pack("{s:s, s:s, s:s, s:I, s:I}", "secret", plan->secrets[leak->secret_index].name, "form",
-					redact_form_name(leak->form), "stream", leak->stream == 1 ? "stdout" : "stderr", "offset",
-					(json_int_t)leak->first_offset, "count", (json_int_t)leak->count);
-		if (json_array_append_new(array, row) < 0) {
-			json_decref(array);
-			return NULL;
-		}
-	}
-	return array;
-}
-
 json_t *outcome_json(const struct plan *plan, const struct redactor *redactor, const struct exec_outcome *outcome)
 {
-	return json_pack("{s:o, s:o, s:i, s:i, s:I, s:I, s:I, s:o, s:I, s:b, s:b, s:b}", "secrets", plan_secrets_json(plan),
-			 "program", program_json(plan->program, redactor), "status", outcome->status, "signal", outcome->signal,
-			 "milliseconds", (json_int_t)outcome->milliseconds, "stdout_bytes", (json_int_t)outcome->stdout_bytes, "stderr_bytes",
-			 (json_int_t)outcome->stderr_bytes, "leaks", leaks_json(plan, outcome), "leak_total",
-			 (json_int_t)outcome->leak_total, "writers_ended", outcome->writers_ended ? 1 : 0, "tables_unlocked",
-			 outcome->tables_unlocked ? 1 : 0, "stdin_writable", outcome->stdin_is_writable ? 1 : 0);
+	const char *names[ENGINE_SECRETS_MAX];
+	struct leak_list leaks;
+	leak_list_of(plan, outcome, names, &leaks);
+	return json_pack("{s:o, s:o, s:i, s:i, s:I, s:I, s:I, s:s, s:b, s:o, s:I, s:b, s:b, s:b}", "secrets",
+			 plan_secrets_json(plan), "program", program_json(plan->program, redactor), "status", outcome->status, "signal",
+			 outcome->signal, "milliseconds", (json_int_t)outcome->milliseconds, "stdout_bytes",
+			 (json_int_t)outcome->stdout_bytes, "stderr_bytes", (json_int_t)outcome->stderr_bytes, "on_leak",
+			 engine_on_leak_name(plan->on_leak), "killed_for_leak", outcome->killed_for_leak ? 1 : 0, "leaks",
+			 leaks_json(&leaks), "leak_total", (json_int_t)outcome->leak_total, "writers_ended", outcome->writers_ended ? 1 : 0,
+			 "tables_unlocked", outcome->tables_unlocked ? 1 : 0, "stdin_writable", outcome->stdin_is_writable ? 1 : 0);
 }
 
 json_t *failure_json(const struct plan *plan, const struct redactor *redactor, const struct err *failure)
@@ -168,20 +156,4 @@ json_t *engine_explain(const struct plan *plan, struct err *err)
 			    strings_json((const char *const *)plan->environment.path_dropped,
 					 plan->environment.path_dropped_count));
 	return object;
-}
-
-bool outcome_leaks_text(const struct plan *plan, const struct exec_outcome *outcome, struct buf *out)
-{
-	struct err err;
-	if (outcome->leak_total == 0)
-		return false;
-	buf_printf(out, &err, "masked %llu time%s:", (unsigned long long)outcome->leak_total,
-		   outcome->leak_total == 1 ? "" : "s");
-	for (size_t i = 0; i < outcome->leak_count; i++) {
-		const struct exec_leak *leak = &outcome->leaks[i];
-		buf_printf(out, &err, "%s %s (%s on %s, %llu)", i > 0 ? "," : "", plan->secrets[leak->secret_index].name,
-			   redact_form_name(leak->form), leak->stream == 1 ? "stdout" : "stderr",
-			   (unsigned long long)leak->count);
-	}
-	return true;
 }

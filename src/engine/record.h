@@ -17,3 +17,17 @@ json_t *strings_json(const char *const *strings, size_t count);
 // "system", "copy", "by-path"
 const char *program_binding(const struct program *program);
 const char *delivery_name(enum exec_delivery delivery);
+
+// Leaks beside the names that their secret_index counts in; all borrowed.
+struct leak_list {
+	const char *const *names;
+	const struct exec_leak *leaks;
+	size_t count;
+	uint64_t total;
+};
+// What exec_leak.stream is for `envseal redact`.
+#define LEAK_STREAM_STDIN 3
+json_t *leaks_json(const struct leak_list *list);
+// `names` is the room that `out` points into.
+void leak_list_of(const struct plan *plan, const struct exec_outcome *outcome, const char *names[ENGINE_SECRETS_MAX],
+		  struct leak_list *out);

@@ -1,36 +1,9 @@
 #include "engine/record.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define ASKER_NAME_BYTES 64
-
-// The values of a plan, opened.
-struct opened {
-	struct secret *values[ENGINE_SECRETS_MAX];
-	size_t count;
-};
-
-static void opened_done(struct opened *opened)
-{
-	for (size_t i = 0; i < opened->count; i++)
-		secret_free_ptr(&opened->values[i]);
-	opened->count = 0;
-}
-
-static void asker_name(int pid, char out[ASKER_NAME_BYTES])
-{
-	char path[64];
-	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-	snprintf(out, ASKER_NAME_BYTES, "?");
-	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t len = fd < 0 ? -1 : read(fd, out, ASKER_NAME_BYTES - 1);
-	if (len > 0)
-		out[out[len - 1] == '\n' ? len - 1 : len] = 0;
-}
 
 static const char *binding_sentence(const struct program *program)
 {
@@ -113,62 +86,16 @@ static int plan_approve(const struct plan *plan, const struct engine_unlock *unl
 	return r < 0 ? r : passphrase_get(unlock, "Passphrase to approve: ", out_passphrase, err);
 }
 
-static int plan_open_values(struct engine *engine, const struct plan *plan, struct session *session, struct opened *out,
-			    struct err *err)
-{
-	for (size_t i = 0; i < plan->secret_count; i++) {
-		const char *name = plan->secrets[i].name;
-		struct vault_entry entry;
-		int r = vault_find(session->vault, name, &entry, err);
-		if (r == 0)
-			r = vault_reveal(session->vault, name, 0, &out->values[i], err);
-		if (r < 0)
-			return r;
-		out->count = i + 1;
-		char when[CLOCK_TEXT_BYTES];
-		clock_format(entry.expires, when);
-		if (entry_is_expired(&entry))
-			engine_notice(engine, "%s expired at %s; store a new value with `envseal set %s --force`", name, when, name);
-		if (entry.is_pending)
-			engine_notice(engine, "a newer value of %s waits to be confirmed and is not used (`envseal confirm %s`)", name,
-				      name);
-	}
-	return 0;
-}
-
-// One secret may go to several variables. It is looked for once, or every mask would name it as often.
-static bool secret_is_repeated(const struct plan *plan, size_t index)
-{
-	for (size_t i = 0; i < index; i++)
-		if (strcmp(plan->secrets[i].name, plan->secrets[index].name) == 0)
-			return true;
-	return false;
-}
-
-static int plan_redactor(const struct plan *plan, const struct opened *opened, struct redactor **out, struct err *err)
-{
-	struct redact_value values[ENGINE_SECRETS_MAX] = {0};
-	for (size_t i = 0; i < plan->secret_count; i++) {
-		values[i].name = plan->secrets[i].name;
-		if (!secret_is_repeated(plan, i))
-			values[i].value = secret_span(opened->values[i]);
-	}
-	return redactor_new(values, plan->secret_count, out, err);
-}
-
 // The record is on disk and anchored before anything leaves this process.
 static int plan_record_intent(const struct plan *plan, struct session *session, const struct redactor *redactor,
 			      struct err *err)
 {
-	char kind[32], asker[ASKER_NAME_BYTES];
+	char kind[32];
 	snprintf(kind, sizeof(kind), "%s.intent", engine_action_name(plan->action));
-	asker_name(getppid(), asker);
-	_cleanup_buf_ struct buf printable = BUF_INIT(4 * ASKER_NAME_BYTES);
-	int r = text_printable(span_text(asker), &printable, err);
-	json_t *fields = r == 0 ? plan_json(plan, redactor) : NULL;
+	json_t *fields = plan_json(plan, redactor);
 	if (fields)
-		json_object_set_new(fields, "asker", json_pack("{s:i, s:s}", "pid", getppid(), "name", buf_text(&printable)));
-	return r < 0 ? r : session_commit(session, kind, fields, err);
+		json_object_set_new(fields, "asker", asker_json());
+	return session_commit(session, kind, fields, err);
 }
 
 static void plan_record_outcome(struct engine *engine, const struct plan *plan, struct session *session, json_t *fields)
@@ -195,7 +122,8 @@ static int plan_execute(struct engine *engine, const struct plan *plan, const st
 						  .delivery = plan->secrets[i].delivery, .value = opened->values[i]};
 	struct exec_plan exec = {.program = plan->program, .argv = plan->argv, .environment = plan->environment.entries,
 				 .secrets = secrets, .secret_count = plan->secret_count, .redactor = redactor, .inherited = plan->inherited,
-				 .sandbox = plan->sandbox};
+				 .sandbox = plan->sandbox,
+				 .on_leak = plan->on_leak == ENGINE_LEAK_KILL ? EXEC_LEAK_KILL : EXEC_LEAK_MASK};
 	vault_narrow(session->vault);
 	int r = plan->action == ENGINE_INJECT ? exec_replace(&exec, err) : exec_supervise(&exec, out, err);
 	plan_record_outcome(engine, plan, session,
@@ -226,11 +154,14 @@ int plan_run(struct engine *engine, const struct plan *plan, struct session *ses
 {
 	_cleanup_(opened_done) struct opened opened = {0};
 	_cleanup_redactor_ struct redactor *redactor = NULL;
+	const char *names[ENGINE_SECRETS_MAX];
+	for (size_t i = 0; i < plan->secret_count; i++)
+		names[i] = plan->secrets[i].name;
 	int r = session_begin(session, err);
 	if (r == 0)
-		r = plan_open_values(engine, plan, session, &opened, err);
+		r = opened_add_all(&opened, session, names, plan->secret_count, err);
 	if (r == 0)
-		r = plan_redactor(plan, &opened, &redactor, err);
+		r = opened_redactor(&opened, names, &redactor, err);
 	if (r == 0)
 		r = plan_record_intent(plan, session, redactor, err);
 	if (r < 0)
