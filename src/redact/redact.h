@@ -63,6 +63,11 @@ struct redact_coverage {
 // Fills one entry per form, in their order. ERR_MEMORY.
 int redact_coverage(struct span value, struct redact_coverage out[REDACT_FORM_COUNT], struct err *err);
 
+// Calls `each` for every byte string that is looked for, for tests of the whole: they are as secret as the value, and
+// valid during the call only. Non-zero stops and is returned. ERR_MEMORY.
+typedef int redact_needle_fn(void *context, enum redact_form form, struct span bytes, struct err *err);
+int redact_each_needle(struct span value, redact_needle_fn *each, void *context, struct err *err);
+
 struct redact_value {
 	const char *name;  // borrowed until redactor_free; shown in masks
 	struct span value; // borrowed during redactor_new only
