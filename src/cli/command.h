@@ -155,6 +155,7 @@ int command_init(struct context *context, const struct arguments *arguments);
 int command_set(struct context *context, const struct arguments *arguments);
 int command_list(struct context *context, const struct arguments *arguments);
 int command_show(struct context *context, const struct arguments *arguments);
+int show_coverage(struct context *context, const struct arguments *arguments); // command_show with --coverage
 int command_get(struct context *context, const struct arguments *arguments);
 int command_rename(struct context *context, const struct arguments *arguments);
 int command_copy(struct context *context, const struct arguments *arguments);
@@ -174,6 +175,7 @@ int command_audit_verify(struct context *context, const struct arguments *argume
 int command_audit_rotate(struct context *context, const struct arguments *arguments);
 int command_audit_accept(struct context *context, const struct arguments *arguments);
 int command_doctor(struct context *context, const struct arguments *arguments);
+int command_selftest(struct context *context, const struct arguments *arguments);
 int command_completion(struct context *context, const struct arguments *arguments);
 int command_help(struct context *context, const struct arguments *arguments);
 int command_version(struct context *context, const struct arguments *arguments);

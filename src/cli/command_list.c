@@ -131,6 +131,12 @@ int command_show(struct context *context, const struct arguments *arguments)
 {
 	struct vault_entry entry;
 	struct err err;
+	if (arguments_has(arguments, OPTION_COVERAGE))
+		return show_coverage(context, arguments);
+	if (arguments_has(arguments, OPTION_PASSPHRASE_FD) || arguments_has(arguments, OPTION_PASSPHRASE_FILE)) {
+		err_set(&err, ERR_USAGE, "without --coverage no passphrase is needed");
+		return report(arguments, &err);
+	}
 	if (engine_show(context->engine, arguments->operands[0], &entry, &err) < 0)
 		return report(arguments, &err);
 	if (arguments_has(arguments, OPTION_JSON))

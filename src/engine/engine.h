@@ -244,6 +244,33 @@ int engine_redact(struct engine *engine, const struct engine_redact *request, st
 // As outcome_leaks_text.
 bool redact_leaks_text(const struct redact_outcome *outcome, struct buf *out);
 
+// --- coverage and self-test
+
+// In which forms the current value is looked for in output; the opening is recorded. `out_weak` is NULL when the raw form
+// is looked for anywhere, else why only where it stands alone as a word: a constant sentence part.
+int engine_coverage(struct engine *engine, const struct engine_unlock *unlock, const char *name,
+		    struct redact_coverage out[REDACT_FORM_COUNT], const char **out_weak, struct err *err);
+
+struct selftest_row {
+	const char *what; // a form, by redact_form_name, or "xxd", "hexdump", "process"
+	uint64_t cases;
+	uint64_t failed;
+};
+#define SELFTEST_ROWS_MAX (REDACT_FORM_COUNT + 3)
+
+struct selftest_report {
+	struct selftest_row rows[SELFTEST_ROWS_MAX]; // without those that had no case
+	size_t row_count;
+	uint64_t cases;
+	uint64_t failed;
+	uint64_t filter_mb_per_s; // clean text through the filter, and the same text copied in memory; for information
+	uint64_t memcpy_mb_per_s;
+};
+#define SELFTEST_FAILURES_TOLD 10
+// Puts made-up values through the redaction of this build on this machine, in every form and cut in two everywhere. Needs no
+// vault and no engine. `failure` hears of the first SELFTEST_FAILURES_TOLD cases that fail. A few seconds.
+int engine_selftest(engine_notice_fn *failure, struct selftest_report *out, struct err *err);
+
 // --- log
 
 int engine_audit_query(struct engine *engine, const struct audit_filter *filter,
