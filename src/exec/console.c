@@ -64,7 +64,8 @@ int console_open(struct console *console, int number, struct relay *relay, struc
 	console->relay = relay;
 	console->guard = guard;
 	console->device = console_device(number);
-	console->is_controlling = tcgetsid(number) == getsid(0);
+	pid_t session = 0;
+	console->is_controlling = ioctl(number, TIOCGSID, &session) == 0 && session == getsid(0);
 	console_reopen(console, number);
 	// What is typed may be a passphrase.
 	int r = secret_new(INPUT_BYTES, SECRET_LOCK_PREFERRED, &console->input, err);
@@ -150,7 +151,8 @@ static void console_forget(struct console *console)
 static struct termios settings_raw(const struct termios *before)
 {
 	struct termios raw = *before;
-	raw.c_iflag &= ~(tcflag_t)(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL | IUCLC | IXON | IXANY | IXOFF);
+	raw.c_iflag &= ~(tcflag_t)(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL | IUCLC);
+	raw.c_iflag &= ~(tcflag_t)(IXON | IXANY | IXOFF);
 	raw.c_lflag &= ~(tcflag_t)(ECHO | ECHONL | ICANON | ISIG | IEXTEN | TOSTOP);
 	raw.c_oflag &= ~(tcflag_t)OPOST;
 	raw.c_cc[VMIN] = 1;
@@ -182,7 +184,7 @@ static void typed_collect(struct console *console)
 // the master (n_tty_poll), so the echo is off exactly as long as needed.
 static void typed_hand_on(struct console *console)
 {
-	struct termios program;
+	struct termios program = {0};
 	_cleanup_fd_ int slave_fd = ioctl(console->relay->source_fd, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	bool has_settings = slave_fd >= 0 && tcgetattr(slave_fd, &program) == 0;
 	struct termios silent = program;

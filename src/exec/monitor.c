@@ -110,8 +110,10 @@ static void program_ended(struct watch *watch, const siginfo_t *info)
 	// What it left behind goes on without the terminal's foreground, as with a shell, and is not hung up when this
 	// process ends.
 	foreground_take(watch);
+	const struct monitor_event event = {.kind = MONITOR_ENDED, .code = info->si_code, .status = info->si_status};
+	event_send(watch, &event);
+	// Afterwards, so that the end of the terminal is known to be the program's.
 	fd_close(&watch->terminal_fd);
-	event_send(watch, &(struct monitor_event){.kind = MONITOR_ENDED, .code = info->si_code, .status = info->si_status});
 }
 
 static void program_look(struct watch *watch)
@@ -121,7 +123,8 @@ static void program_look(struct watch *watch)
 		;
 	while (watch->terminal_fd >= 0) {
 		siginfo_t info = {0};
-		if (waitid(P_PID, (id_t)watch->program, &info, WEXITED | WSTOPPED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
+		const int asked = WEXITED | WSTOPPED | WNOHANG | WNOWAIT;
+		if (waitid(P_PID, (id_t)watch->program, &info, asked) < 0 || info.si_pid == 0)
 			return;
 		if (info.si_code != CLD_STOPPED) {
 			program_ended(watch, &info);
@@ -173,7 +176,10 @@ static void request_serve(struct watch *watch)
 static _Noreturn void watch_run(struct watch *watch)
 {
 	for (;;) {
-		struct pollfd fds[] = {{.fd = watch->socket_fd, .events = POLLIN}, {.fd = watch->signal_fd, .events = POLLIN}};
+		struct pollfd fds[] = {
+			{.fd = watch->socket_fd, .events = POLLIN},
+			{.fd = watch->signal_fd, .events = POLLIN},
+		};
 		if (poll(fds, ARRAY_COUNT(fds), -1) < 0)
 			continue;
 		if (fds[1].revents)

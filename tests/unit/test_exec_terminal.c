@@ -83,9 +83,10 @@ static void assert_restored(const struct screen *screen)
 
 static struct scene scene_on(const struct screen *screen, const char *const *argv)
 {
+	static const char *const environment[] = {"PATH=/usr/bin:/bin", NULL};
 	return (struct scene){
 		.argv = argv,
-		.environment = STRINGS("PATH=/usr/bin:/bin"),
+		.environment = environment,
 		.std_fds = {screen->terminal, screen->terminal, screen->terminal},
 		.leads_terminal = true,
 	};
