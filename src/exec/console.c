@@ -1,9 +1,10 @@
 // The user's terminals, and the pseudo-terminals that stand in their place.
 //
-// Exactly one of the two may cook. Of input that is simple: raw, the pseudo-terminal does everything (echo, line editing,
-// signal characters); cooked, nothing is read. Of output, the pseudo-terminal always does what the program's own settings
-// say, so that the program finds them as it left them; what is written to the user's terminal is therefore either left
-// alone there (OPOST off, raw), or the "\r" that both would add before "\n" is taken out first (folding).
+// Exactly one of the two may cook. Of input that is simple: raw, the pseudo-terminal does everything (echo, line
+// editing, signal characters); cooked, nothing is read. Of output, the pseudo-terminal always does what the program's
+// own settings say, so that the program finds them as it left them; what is written to the user's terminal is
+// therefore either left alone there (OPOST off, raw), or the "\r" that both would add before "\n" is taken out first
+// (folding).
 #include "exec/exec_internal.h"
 
 #include <errno.h>
@@ -160,8 +161,8 @@ static struct termios settings_raw(const struct termios *before)
 	return raw;
 }
 
-// What was typed before, a line or the end of input at a time, as the user's terminal has cooked it. It gives the end of
-// input as a line without its "\n", and in raw mode would not give it at all.
+// What was typed before, a line or the end of input at a time, as the user's terminal has cooked it. It gives the end
+// of input as a line without its "\n", and in raw mode would not give it at all.
 static void typed_collect(struct console *console)
 {
 	uint8_t *input = secret_data(console->input);
@@ -180,8 +181,8 @@ static void typed_collect(struct console *console)
 	}
 }
 
-// It was echoed when it was typed. Opening the slave and asking it for input makes the kernel take in what was written to
-// the master (n_tty_poll), so the echo is off exactly as long as needed.
+// It was echoed when it was typed. Opening the slave and asking it for input makes the kernel take in what was
+// written to the master (n_tty_poll), so the echo is off exactly as long as needed.
 static void typed_hand_on(struct console *console)
 {
 	struct termios program = {0};

@@ -1,13 +1,42 @@
 // exec: launch and supervise. Gets a plan and a list of secrets as data; knows neither vault nor policy.
 //
 // Invariants
-//  - stdout and stderr of the program pass through one redaction filter each; envseal writes nothing of its own there.
-//  - The program leads a session of its own, has only the descriptors of the plan, the signal mask and dispositions
-//    that envseal was started with, and dies with envseal (parent-death signal).
+//  - stdout and stderr of the program pass through one redaction filter each, or where they are a terminal, through
+//    that terminal's; envseal writes nothing of its own there.
+//  - A standard stream that is a terminal is a pseudo-terminal for the program, with the settings and the size of the
+//    user's; the others stay what they are. Streams on one terminal share one. The user's own is no descriptor of the
+//    program's and not its controlling terminal.
+//  - The program leads a session of its own, or with a terminal a group in a session of its own, has only the
+//    descriptors of the plan, the signal mask and dispositions that envseal was started with, and dies with envseal
+//    (parent-death signal), whose terminal is then as before.
 //  - One poll loop, no threads. The program's status wins. A reader that goes away is passed on as SIGPIPE.
 //  - Nothing is started before every secret was found fit for its delivery and the redaction tables stand.
 //
+// On a terminal
+//  - In the foreground the user's terminal is raw, and everything typed goes to the program's, whose line discipline
+//    does echo, editing, Ctrl-C, Ctrl-Z, Ctrl-D. In the background it is neither read nor set. Ctrl-Z stops the
+//    program, then envseal; fg and bg go on with both.
+//  - In a pipeline (standard input or output is a pipe, and envseal's process group has other members, who may be the
+//    ones that read the terminal) the program begins in the background of its terminal. It gets the user's when it
+//    reads it or changes its settings.
+//  - Ctrl-C and Ctrl-\ also reach the rest of envseal's process group (a script, make, the pipeline) where the program
+//    leaves line editing to the terminal.
+//  - The user's settings are restored at every end and stop. What the program has changed and left changed is kept
+//    where a shell can work with it (stty erase ^H), after an end that was not by a signal.
+//  - Nothing typed is kept or logged.
+//
 // Limits
+//  - What is typed while a program runs that does not read it is lost to the shell that comes after it.
+//  - In a pipeline, until it has read from the terminal, a program is in the background by its own look (git and pv
+//    then show no progress), and one that waits by poll or select for keys before it reads any is not noticed.
+//    SIGTTIN and SIGTTOU have their default effect on it there, even where they were ignored.
+//  - A program in the background that reads the terminal where no shell could bring it to the foreground (orphaned
+//    process group) reads the end of input, not EIO.
+//  - After kill -STOP of envseal alone the program runs on, and the terminal stays raw until the shell sets it.
+//  - Of several terminals, input comes from the one that is standard input and from the controlling one. Without any
+//    terminal among its standard streams a program has none, and cannot open /dev/tty.
+//  - Another process of the same user can open the user's terminal by its path, as it always could.
+//  - A program that repaints a screen may show a value in pieces, which no filter of bytes can see.
 //  - stdout and stderr are two pipes even where the caller's two are one file (2>&1): the order within each is exact,
 //    the order between them best effort, and a value whose halves go to different streams is not joined.
 //  - A sealed file copy is ordinary memory to the kernel: it can be swapped, and the same user may open it through
@@ -84,24 +113,25 @@ struct exec_outcome {
 	uint64_t stderr_bytes;
 	uint64_t terminal_bytes; // of the streams that are a terminal
 	int output_errno;        // why output could not be passed on (ENOSPC, EIO ...; not EPIPE), or 0; the first one
-	int output_stream;       // 1 or 2: the stream of output_errno; it was closed to the program from then on
-	bool stdin_is_writable;  // stdin is a terminal that could not be re-opened read-only: a way around the filter
+	int output_stream;       // 1, 2 or 0 (terminal): the stream of output_errno, closed to the program from then on
+	bool stdin_is_writable;  // always false: a terminal on stdin is a pseudo-terminal, whose output is filtered
 	bool writers_ended;      // processes that outlived the program were ended
 	bool tables_unlocked;    // redaction tables could not be kept out of swap
-	bool killed_for_leak;    // EXEC_LEAK_KILL, and there was a leak: leaks[0] is the one
+	bool killed_for_leak;    // EXEC_LEAK_KILL, and there was a leak, leaks[0]: all its processes were killed
 	int64_t milliseconds;
 };
 void exec_outcome_done(struct exec_outcome *outcome);
 
 // Starts the program, supervises it to its end, redacts. Blocks. Failure to start is an error (126, 127 or 125 by
-// err_run_status); once it runs, its end is an outcome. ERR_USAGE: two secrets for one variable or for stdin, no valid
-// variable name. ERR_INPUT: a NUL byte in a value for a variable. ERR_LIMIT: a value too long for a variable. While it
-// runs, the calling process adopts and reaps whatever its descendants leave behind: it must have no other children
-// whose end it wants to hear of. INT TERM HUP QUIT USR1 USR2 WINCH CONT are passed on, once each, to the program's
-// process group; TSTP, and a program that stops itself, stop both. When the program lets go of its standard output the
-// caller's is replaced by /dev/null, so that the reader sees the end. After the program's end, INT TERM HUP or QUIT give
-// up output that no reader takes. These signals stay blocked after a return of 0, so that an impatient second Ctrl-C
-// cannot come between the end of the program and the record of it; exec_end_like is to follow soon.
+// err_run_status); once it runs, its end is an outcome. ERR_USAGE: two secrets for one variable or for stdin, no
+// valid variable name. ERR_INPUT: a NUL byte in a value for a variable. ERR_LIMIT: a value too long for a variable.
+// While it runs, the calling process adopts and reaps whatever its descendants leave behind: it must have no other
+// children whose end it wants to hear of. INT TERM HUP QUIT USR1 USR2 WINCH CONT are passed on, once each, to the
+// program's process group; TSTP, and a program that stops itself, stop both. With a terminal TTIN and TTOU are passed
+// on too. When the program lets go of its standard output the caller's is replaced by /dev/null, so that the reader
+// sees the end. After the program's end, INT TERM HUP or QUIT give up output that no reader takes. These signals stay
+// blocked after a return of 0, so that an impatient second Ctrl-C cannot come between the end of the program and the
+// record of it; exec_end_like is to follow soon.
 int exec_supervise(const struct exec_plan *plan, struct exec_outcome *out, struct err *err);
 // Replaces this process by the program: no supervision, no redaction; same checks and deliveries. Returns only on
 // failure. After a failure of the exec itself stdin, signal mask and privileges are the program's already: this process

@@ -1,5 +1,5 @@
-// Between the files of exec only: delivery.c, launch.c and monitor.c bring the program up; outlet.c, relay.c, console.c,
-// job.c, signals.c and survivors.c are the parts of supervise.c's loop.
+// Between the files of exec only: delivery.c, launch.c and monitor.c bring the program up; outlet.c, relay.c,
+// console.c, job.c, signals.c and survivors.c are the parts of loop.c; supervise.c holds it all together.
 #pragma once
 
 #include <poll.h>
@@ -40,7 +40,7 @@ struct launch {
 	int std_fds[3]; // borrowed: what becomes the program's 0-2; -1 hands on this process's own
 	bool has_monitor;  // the session is the caller's: the program leads a process group in it
 	bool stops_by_terminal; // SIGTTIN and SIGTTOU must have their default effect, whatever was inherited
-	int foreground_fd; // its controlling terminal, where that group is to be in the foreground from the start; else -1
+	int foreground_fd; // its controlling terminal, if that group is to have it from the start; else -1
 	pid_t parent;
 	int report_fd;  // where the child tells why it could not start
 };
@@ -196,8 +196,8 @@ void console_follow(struct console *console);
 // Takes over the window's size; true when it has changed.
 bool console_resize(struct console *console);
 struct pollfd console_poll(const struct console *console);
-// Moves input on. Returns the signal (INT, QUIT) that a typed character stands for where the program leaves line editing
-// to the terminal, else 0.
+// Moves input on. Returns the signal (INT, QUIT) that a typed character stands for where the program leaves line
+// editing to the terminal, else 0.
 int console_pump(struct console *console);
 // The end of input, as if typed, for a program that waits for what can never come.
 void console_type_end(struct console *console);
@@ -214,8 +214,8 @@ void console_guard_restore(const struct console_guard *guard, int user_fd);
 //  - It outlives a SIGKILL of envseal's whole group, and then ends the program's session and restores the user's
 //    terminal: from another session, job control does not stand in the way of that.
 // It holds the slave open while the program runs, so that the master ends when the program has, and not when the
-// program closes its descriptors to open /dev/tty again. It has envseal's memory (fork), is as undumpable, reads none of
-// it, and ends before exec_supervise returns.
+// program closes its descriptors to open /dev/tty again. It has envseal's memory (fork), is as undumpable, reads none
+// of it, and ends before exec_supervise returns.
 struct monitor {
 	pid_t pid;
 	int socket_fd; // -1: there is none
@@ -257,15 +257,15 @@ void monitor_done(struct monitor *monitor);
 
 // The program as a job on the user's terminals: who is in the foreground of what.
 //
-// Two foregrounds must agree. envseal is in the foreground of the user's terminal or not, which the user's shell decides;
-// the program's group is in the foreground of the pseudo-terminal or not, which envseal has the monitor set. The two are
-// kept the same: raw and foreground, or cooked and background.
+// Two foregrounds must agree. envseal is in the foreground of the user's terminal or not, which the user's shell
+// decides; the program's group is in the foreground of the pseudo-terminal or not, which envseal has the monitor set.
+// The two are kept the same: raw and foreground, or cooked and background.
 //
-// Except in a pipeline, that is: standard input or output is a pipe, and envseal's group has other members. They may be
-// the ones that read the terminal, and a key taken from them could not be given back. So the program begins in the
-// background of the pseudo-terminal, cooked. A read or a change of settings then stops it with SIGTTIN or SIGTTOU (which
-// it gets with their default effect); that is when it gets the terminal, if envseal is in the foreground, and else both
-// stop as any job does.
+// Except in a pipeline, that is: standard input or output is a pipe, and envseal's group has other members. They may
+// be the ones that read the terminal, and a key taken from them could not be given back. So the program begins in the
+// background of the pseudo-terminal, cooked. A read or a change of settings then stops it with SIGTTIN or SIGTTOU
+// (which it gets with their default effect); that is when it gets the terminal, if envseal is in the foreground, and
+// else both stop as any job does.
 struct job {
 	bool has_terminal;
 	bool is_pipeline;
@@ -302,8 +302,8 @@ struct signals {
 	bool is_open;
 	bool stays_blocked; // after signals_close
 };
-// Blocks the signals to pass on, and SIGCHLD, and opens a descriptor for them. With a terminal TTIN and TTOU too, so that
-// writing to it, or setting it, never stops this process.
+// Blocks the signals to pass on, and SIGCHLD, and opens a descriptor for them. With a terminal TTIN and TTOU too, so
+// that writing to it, or setting it, never stops this process.
 int signals_open(struct signals *signals, const struct exec_inherited *inherited, bool has_terminal, struct err *err);
 void signals_close(struct signals *signals);
 struct signal_event {
@@ -338,3 +338,35 @@ bool group_has_others(void);
 // Kills every process of the session and every descendant of this process, until there is none left that could make
 // another one.
 void survivors_kill(pid_t session, pid_t spared);
+
+// ---------------------------------------------------------------------------------------------- supervise.c, loop.c
+
+enum phase {
+	PHASE_RUNNING,     // the program runs
+	PHASE_DRAINING,    // it has ended; others may still write, for EXEC_DRAIN_MS
+	PHASE_TERMINATING, // they have been asked to end, and have EXEC_TERMINATE_MS
+	PHASE_FLUSHING     // nothing is added any more: what is left goes to the reader at the reader's speed
+};
+
+struct supervisor {
+	const struct exec_plan *plan;
+	struct delivery delivery;
+	struct program_argv argv;
+	struct relay relays[STREAM_COUNT]; // [i]: of stream i, or of the terminal that stream i is the first to be on
+	struct job job;
+	struct leak_table leaks;
+	struct signals signals;
+	int std_fds[STREAM_COUNT]; // what becomes the program's 0-2; -1 hands on the caller's
+	int was_subreaper;
+	bool is_subreaper;
+	pid_t program;
+	int pidfd; // of the program while it runs; -1 where the kernel has none, or a monitor tells of the end
+	enum phase phase;
+	siginfo_t end;
+	int64_t started_ms;
+	int64_t ended_ms;
+	bool writers_ended;
+	bool killed_for_leak;
+};
+// From the program's start to the end of everything it has printed. Blocks.
+void supervisor_run(struct supervisor *sv);

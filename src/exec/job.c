@@ -52,8 +52,8 @@ static int stream_open(struct job *job, int number, dev_t device, struct relay *
 	return 0;
 }
 
-// Input comes from the program's controlling terminal, which it may open as /dev/tty, and from its standard input. Others
-// are for output; what is typed there is for whoever reads there.
+// Input comes from the program's controlling terminal, which it may open as /dev/tty, and from its standard input.
+// Others are for output; what is typed there is for whoever reads there.
 static void consoles_settle(struct job *job)
 {
 	for (size_t i = 0; i < STREAM_COUNT; i++) {

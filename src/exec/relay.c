@@ -177,8 +177,8 @@ struct pollfd relay_poll(const struct relay *relay)
 
 void relay_abandon(struct relay *relay)
 {
-	// Closing the source is how the program learns it: by SIGPIPE, as if it had written to the gone reader itself, or by
-	// a terminal that is hung up.
+	// Closing the source is how the program learns it: by SIGPIPE, as if it had written to the gone reader
+	// itself, or by a terminal that is hung up.
 	fd_close(&relay->source_fd);
 	outlet_give_up(&relay->outlet, EPIPE);
 	relay->block_at = relay->block_len = 0;
@@ -238,8 +238,8 @@ static void relay_end(struct relay *relay)
 	relay_check(relay, filter_end(relay->filter, &ignored));
 }
 
-// The reader sees the end when the program closes its output, not when envseal ends. Standard error stays open: notices go
-// there.
+// The reader sees the end when the program closes its output, not when envseal ends. Standard error stays open:
+// notices go there.
 static void relay_release(struct relay *relay)
 {
 	if (relay->number != STDOUT_FILENO || relay->is_released)

@@ -108,8 +108,8 @@ static const struct process *process_find(const struct process_list *list, pid_t
 	return list->count == 0 ? NULL : bsearch(&key, list->rows, list->count, sizeof(key), process_compare);
 }
 
-// Of the session, or a descendant of this process. The list is no snapshot, so parents could even form a ring: the way up
-// is bounded.
+// Of the session, or a descendant of this process. The list is no snapshot, so parents could even form a ring: the
+// way up is bounded.
 static bool process_is_ours(const struct process_list *list, const struct process *process, pid_t session)
 {
 	pid_t self = getpid();
