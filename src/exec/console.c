@@ -223,10 +223,24 @@ void console_raw(struct console *console)
 	console_follow(console);
 }
 
+// `stty cols 70`, resize(1): what the program has set, unless the window has changed since envseal looked last.
+static void size_keep(struct console *console)
+{
+	struct winsize program;
+	struct winsize user;
+	if (console->relay->source_fd < 0 || ioctl(console->relay->source_fd, TIOCGWINSZ, &program) < 0 ||
+	    ioctl(console->user_fd, TIOCGWINSZ, &user) < 0)
+		return;
+	if (memcmp(&user, &console->size, sizeof(user)) == 0 && memcmp(&user, &program, sizeof(user)) != 0)
+		ioctl(console->user_fd, TIOCSWINSZ, &program);
+}
+
 void console_drain(struct console *console, bool keeps_settings)
 {
 	struct termios program;
 	input_drop(console);
+	if (keeps_settings)
+		size_keep(console);
 	// What stty has changed is meant to stay; what is no longer fit for typing commands was left by mistake.
 	if (keeps_settings && console->state == CONSOLE_RAW && console->relay->source_fd >= 0 &&
 	    tcgetattr(console->relay->source_fd, &program) == 0 && !settings_are_equal(&program, &console->given) &&
