@@ -81,8 +81,9 @@ static void outcome_check_output(const struct plan *plan, struct exec_outcome *o
 {
 	if (outcome->output_errno == 0)
 		return;
+	static const char *const streams[] = {"terminal output", "standard output", "standard error"};
 	notice("%s: the program's %s could not be written on: %s", engine_action_name(plan->action),
-	       outcome->output_stream == 1 ? "standard output" : "standard error", strerrordesc_np(outcome->output_errno));
+	       streams[outcome->output_stream], strerrordesc_np(outcome->output_errno));
 	if (outcome->status == 0)
 		outcome->status = err_run_status(ERR_SYSTEM);
 }

@@ -246,10 +246,15 @@ bool redact_leaks_text(const struct redact_outcome *outcome, struct buf *out);
 
 // --- coverage and self-test
 
-// In which forms the current value is looked for in output; the opening is recorded. `out_weak` is NULL when the raw form
-// is looked for anywhere, else why only where it stands alone as a word: a constant sentence part.
+struct coverage_row {
+	const char *form;    // as masks name it
+	size_t needle_count; // byte strings that are looked for
+	const char *reason;  // NULL when there are any; else why not: a constant sentence part
+	const char *weak;    // NULL, or why it is looked for only where it stands alone as a word: a constant sentence part
+};
+// In which forms the current value is looked for in output, one row a form; the opening is recorded.
 int engine_coverage(struct engine *engine, const struct engine_unlock *unlock, const char *name,
-		    struct redact_coverage out[REDACT_FORM_COUNT], const char **out_weak, struct err *err);
+		    struct coverage_row out[REDACT_FORM_COUNT], struct err *err);
 
 struct selftest_row {
 	const char *what; // a form, by redact_form_name, or "xxd", "hexdump", "process"

@@ -86,8 +86,7 @@ int value_check(struct engine *engine, const char *name, struct span value, bool
 			       "it is stored, and masked only where it stands alone as a word",
 			       name, reason);
 	if (weak)
-		engine_notice(engine, "%s is weak (%s): its output is masked only where it stands alone as a word, and not in "
-				      "encoded forms", name, reason);
+		engine_notice(engine, "%s is weak (%s): as it is, it is masked only where it stands alone as a word", name, reason);
 	*out_weak = weak;
 	return 0;
 }
