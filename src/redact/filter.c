@@ -1,57 +1,52 @@
 // One stream: what may be shown, what is held, what is masked.
 //
-// Nothing that came from the stream is kept here. Held bytes are always a prefix of some needle (or a weak needle that
-// waits for its right neighbour), so they are shown from the matcher's own tables, which are secret memory; masked
-// bytes are dropped as soon as they are matched.
-#include "redact/redactor.h"
-#include "redact/stretch.h"
+// The stream is read in slices. Each lane looks for needles in one view of the slice; what the lanes find is entered in
+// the order in which it ends. Then everything is shown or masked up to the first byte that some lane still holds.
+#include "redact/filter_internal.h"
 
 #include <stdlib.h>
 
 // At most this many bytes of a value are shown when the stream is quiet, and at most 1/EXPOSURE_PART of it.
 #define EXPOSURE_BYTES_MAX 3
 #define EXPOSURE_PART 4
-// At the end of the stream a prefix of a needle is masked from this length on, or when it is half the needle.
-#define END_BYTES_MIN 6
 // The name lists of masks: more than any set of secrets that fits into memory can fill.
 #define MASK_BYTES_MAX ((size_t)1 << 40)
 
-struct filter {
-	const struct matcher *matcher;
-	const char *const *names;
-	struct redact_sink sink;
-	struct stretches stretches;
-	struct buf mask;
-	uint32_t state;
-	uint32_t pending; // longest weak output at `pos` that fits on its left and waits for its right neighbour; or 0
-	uint64_t pos;     // bytes read
-	uint64_t settled; // bytes shown or masked
-	uint64_t shown;   // end of the last byte shown
-	// Two pieces make up the part of the stream that is still needed: `held`, which ends at `base`, and `bytes`,
-	// the caller's, which begins there and is empty between calls.
-	uint64_t base;
-	struct span held;
-	struct span bytes;
-	bool held_after_word; // the byte before `held` is a word byte
-};
+static void filter_init_lanes(struct filter *f)
+{
+	const struct matcher *strong = f->redactor->strong;
+	const struct matcher *weak = f->redactor->weak;
+	lane_init(&f->lanes[LANE_STREAM], strong, true, false, false);
+	lane_init(&f->lanes[LANE_LOOSE], strong, false, false, true);
+	lane_init(&f->lanes[LANE_CLEAN], strong, false, false, false);
+	lane_init(&f->lanes[LANE_DUMP], strong, false, false, false);
+	lane_init(&f->lanes[LANE_TEXT], strong, false, false, false);
+	lane_init(&f->lanes[LANE_WEAK_STREAM], weak, true, true, false);
+	lane_init(&f->lanes[LANE_WEAK_CLEAN], weak, false, true, false);
+	bool has_shadow = f->redactor->has_shadow;
+	bool has_strong = matcher_output_count(strong) > 0;
+	bool has_weak = matcher_output_count(weak) > 0;
+	f->is_active[LANE_LOOSE] = f->is_active[LANE_DUMP] = f->is_active[LANE_TEXT] = has_shadow && has_strong;
+	f->is_active[LANE_CLEAN] = has_shadow && f->redactor->needs_clean;
+	f->is_active[LANE_WEAK_STREAM] = has_weak;
+	f->is_active[LANE_WEAK_CLEAN] = has_shadow && has_weak;
+}
 
 int filter_new(const struct redactor *redactor, const struct redact_sink *sink, struct filter **out, struct err *err)
 {
-	struct filter *filter = calloc(1, sizeof(*filter));
+	_cleanup_filter_ struct filter *filter = calloc(1, sizeof(*filter));
 	if (!filter)
 		return err_set(err, ERR_MEMORY, "out of memory for the redaction of a stream");
-	filter->matcher = redactor->matcher;
-	filter->names = redactor->names;
+	filter->redactor = redactor;
 	filter->sink = *sink;
-	filter->state = MATCHER_START;
 	filter->mask = BUF_INIT(MASK_BYTES_MAX);
-	size_t marks = 2 * (matcher_output_count(redactor->matcher) + 1);
+	shadow_init(&filter->shadow);
+	filter_init_lanes(filter);
+	size_t marks = matcher_output_count(redactor->strong) + matcher_output_count(redactor->weak) + 2;
 	int r = stretches_init(&filter->stretches, redactor->value_count, marks, err);
-	if (r < 0) {
-		free(filter);
+	if (r < 0)
 		return r;
-	}
-	*out = filter;
+	*out = TAKE_PTR(filter);
 	return 0;
 }
 
@@ -59,8 +54,12 @@ struct filter *filter_free(struct filter *filter)
 {
 	if (!filter)
 		return NULL;
+	for (size_t i = 0; i < LANE_COUNT; i++)
+		lane_done(&filter->lanes[i]);
+	shadow_done(&filter->shadow);
 	stretches_done(&filter->stretches);
 	buf_done(&filter->mask);
+	secret_free(filter->hold.room);
 	free(filter);
 	return NULL;
 }
@@ -70,323 +69,211 @@ void filter_free_ptr(struct filter **filter)
 	*filter = filter_free(*filter);
 }
 
-// -------------------------------------------------------------------------------------------------------- the stream
+// -------------------------------------------------------------------------------------------------------------- slices
 
-// True when the byte before `offset` is a word byte. `offset` lies within held and bytes.
-static bool filter_is_after_word(const struct filter *f, uint64_t offset)
+// The first byte that a lane holds.
+static uint64_t filter_safe(const struct filter *f)
 {
-	uint64_t begin = f->base - f->held.len;
-	if (offset > f->base)
-		return needle_is_word(f->bytes.data[offset - f->base - 1]);
-	if (offset > begin)
-		return needle_is_word(f->held.data[offset - begin - 1]);
-	return f->held_after_word;
-}
-
-static struct span filter_pending_text(const struct filter *f)
-{
-	return f->pending ? matcher_output_text(f->matcher, f->pending) : (struct span){0};
-}
-
-// What must be kept: the longest suffix that may become a needle or, longer still, a weak one that waits.
-static struct span filter_keep(const struct filter *f)
-{
-	struct span prefix = matcher_prefix(f->matcher, f->state);
-	struct span pending = filter_pending_text(f);
-	return pending.len > prefix.len ? pending : prefix;
-}
-
-// ------------------------------------------------------------------------------------------------------------ output
-
-static int filter_write(struct filter *f, struct span bytes, struct err *err)
-{
-	return bytes.len > 0 ? f->sink.write(f->sink.context, bytes, err) : 0;
-}
-
-static int filter_show(struct filter *f, uint64_t to, struct err *err)
-{
-	if (to <= f->settled)
-		return 0;
-	uint64_t begin = f->base - f->held.len;
-	uint64_t from = f->settled;
-	f->settled = f->shown = to;
-	if (from < f->base) {
-		uint64_t stop = to < f->base ? to : f->base;
-		int r = filter_write(f, span_of(f->held.data + (from - begin), stop - from), err);
-		if (r != 0 || to <= f->base)
-			return r;
-		from = f->base;
+	uint64_t safe = f->position;
+	for (size_t i = 0; i < LANE_COUNT; i++) {
+		uint64_t hold = f->is_active[i] ? lane_hold(&f->lanes[i], f->position) : safe;
+		safe = hold < safe ? hold : safe;
 	}
-	return filter_write(f, span_of(f->bytes.data + (from - f->base), to - from), err);
+	return safe;
 }
 
-static int filter_mask_name(struct filter *f, const struct label *label, const char *before, struct err *err)
+static bool filter_needs_stream(const struct filter *f)
 {
-	int r = buf_append_text(&f->mask, before, err);
-	if (r == 0)
-		r = buf_append_text(&f->mask, f->names[label->value], err);
-	if (r == 0 && label->form != REDACT_FORM_RAW)
-		r = buf_append_text(&f->mask, " ", err);
-	if (r == 0 && label->form != REDACT_FORM_RAW)
-		r = buf_append_text(&f->mask, redact_form_name(label->form), err);
-	return r;
+	if (matcher_output_count(f->redactor->strong) == 0)
+		return false;
+	return !f->redactor->has_shadow || f->redactor->needs_stream || !shadow_is_plain(&f->shadow) ||
+	       f->lanes[LANE_STREAM].cursor.state != MATCHER_START;
 }
 
-// Tells the leaks of the first stretch, writes its mask and forgets it. All before it has been shown.
-static int filter_mask(struct filter *f, struct err *err)
+static int filter_open(struct filter *f, const struct view *stream, struct err *err)
 {
-	struct stretch stretch = *stretches_first(&f->stretches);
-	const uint32_t *sorted = stretches_sort(&f->stretches);
-	int r = 0;
-	f->mask.len = 0;
-	for (uint32_t i = 0; i < stretch.label_count && r == 0; i++) {
-		const struct label *label = &f->stretches.labels[sorted[i]];
-		struct redact_leak leak = {stretch.from, stretch.to - stretch.from, label->value, label->form,
-					   label->partial};
-		if (f->sink.leak)
-			f->sink.leak(f->sink.context, &leak);
-		r = filter_mask_name(f, label, i == 0 ? "[ENVSEAL:REDACTED " : ", ", err);
-	}
-	if (r == 0)
-		r = buf_append_byte(&f->mask, ']', err);
-	if (r < 0)
-		return r;
-	f->settled = stretch.to;
-	stretches_drop(&f->stretches);
-	return filter_write(f, buf_span(&f->mask), err);
-}
-
-// Shows and masks everything before `safe`, which no later match can reach. A stretch that goes beyond may still grow.
-static int filter_settle(struct filter *f, uint64_t safe, struct err *err)
-{
-	const struct stretch *first;
-	while ((first = stretches_first(&f->stretches)) && first->to <= safe) {
-		int r = filter_show(f, first->from, err);
-		if (r == 0)
-			r = filter_mask(f, err);
-		if (r != 0)
-			return r;
-	}
-	return filter_show(f, first && first->from < safe ? first->from : safe, err);
-}
-
-// ----------------------------------------------------------------------------------------------------------- matches
-
-static int filter_label(struct filter *f, const struct matcher_needle *needle, uint64_t len, bool cut, struct err *err)
-{
-	struct label label = {
-		.value = needle->value,
-		.len = len,
-		.form = (enum redact_form)needle->form,
-		.partial = cut || f->pos - len < f->shown,
+	const struct shadow *shadow = &f->shadow;
+	const struct view *views[LANE_COUNT] = {
+		[LANE_STREAM] = stream,           [LANE_LOOSE] = &shadow->clean.view,  [LANE_CLEAN] = &shadow->clean.view,
+		[LANE_DUMP] = &shadow->dump.view, [LANE_TEXT] = &shadow->text.view,    [LANE_WEAK_STREAM] = stream,
+		[LANE_WEAK_CLEAN] = &shadow->clean.view,
 	};
-	return stretches_label(&f->stretches, &label, err);
+	int r = f->redactor->has_shadow ? shadow_read(&f->shadow, f->base, f->bytes, err) : 0;
+	f->is_active[LANE_STREAM] = filter_needs_stream(f);
+	for (size_t i = 0; i < LANE_COUNT && r == 0; i++) {
+		struct lane *lane = &f->lanes[i];
+		if (!f->is_active[i])
+			continue;
+		lane_open(lane, f->base, views[i], i == LANE_LOOSE ? &shadow->loose_breaks : &views[i]->breaks);
+		bool is_known;
+		bool before_word = lane_is_before_word(lane, &is_known);
+		if (lane->pending && is_known)
+			r = filter_resolve(f, lane, before_word, err);
+		lane_advance(lane);
+	}
+	return r;
 }
 
-static int filter_label_output(struct filter *f, uint32_t output, bool weak, struct err *err)
+// The lane whose output ends first; NULL when all have read the slice.
+static struct lane *filter_next(struct filter *f)
 {
-	const struct matcher_output *o = matcher_find_output(f->matcher, output);
+	struct lane *next = NULL;
+	for (size_t i = 0; i < LANE_COUNT; i++) {
+		struct lane *lane = &f->lanes[i];
+		if (f->is_active[i] && lane->output && (!next || lane->output_end < next->output_end))
+			next = lane;
+	}
+	return next;
+}
+
+static int filter_close(struct filter *f, struct err *err)
+{
+	const struct shadow *shadow = &f->shadow;
+	const uint64_t ends[LANE_COUNT] = {
+		[LANE_STREAM] = f->position,         [LANE_LOOSE] = shadow->loose_end,    [LANE_CLEAN] = shadow->clean.view.end,
+		[LANE_DUMP] = shadow->dump.view.end, [LANE_TEXT] = shadow->text.view.end, [LANE_WEAK_STREAM] = f->position,
+		[LANE_WEAK_CLEAN] = shadow->clean.view.end,
+	};
 	int r = 0;
-	for (uint32_t i = 0; i < o->count && r == 0; i++) {
-		const struct matcher_needle *needle = matcher_find_needle(f->matcher, o->first + i);
-		if (needle->weak == weak)
-			r = filter_label(f, needle, needle->len, false, err);
+	for (size_t i = 0; i < LANE_COUNT && r == 0; i++) {
+		struct lane *lane = &f->lanes[i];
+		if (!f->is_active[i])
+			continue;
+		// Whatever comes next is too far away to go on with.
+		if (f->position - ends[i] > SHADOW_GAP_MAX) {
+			r = filter_resolve(f, lane, false, err);
+			lane_drop(lane);
+		}
+		if (r == 0)
+			r = lane_close(lane, ends[i], f->position, err);
 	}
 	return r;
 }
 
-// Adds the last `len` bytes as a match. What was shown or masked already (when the stream was quiet) stays as it is.
-static int filter_cover(struct filter *f, uint64_t len, struct err *err)
+static int filter_slice(struct filter *f, struct span bytes, struct err *err)
 {
-	uint64_t from = f->pos - len;
-	return stretches_cover(&f->stretches, from > f->settled ? from : f->settled, f->pos, err);
-}
-
-static uint32_t output_next_strong(const struct filter *f, uint32_t output)
-{
-	return matcher_find_output(f->matcher, matcher_find_output(f->matcher, output)->link)->strong;
-}
-
-static uint32_t output_next_weak(const struct filter *f, uint32_t output)
-{
-	return matcher_find_output(f->matcher, matcher_find_output(f->matcher, output)->link)->weak;
-}
-
-// All needles that end at `pos` and match everywhere. A mark says that an output and all shorter ones behind it have
-// been entered in this stretch, so each is walked once in a stretch however often it comes.
-static int filter_match_strong(struct filter *f, uint32_t output, struct err *err)
-{
-	struct stretches *s = &f->stretches;
-	int r = filter_cover(f, matcher_output_text(f->matcher, output).len, err);
-	for (; r == 0 && output && !stretches_is_marked(s, output); output = output_next_strong(f, output)) {
-		stretches_mark(s, output);
-		r = filter_label_output(f, output, false, err);
+	const struct view stream = {.bytes = bytes};
+	f->bytes = bytes;
+	int r = filter_open(f, &stream, err);
+	struct lane *lane;
+	while (r == 0 && (lane = filter_next(f))) {
+		r = filter_match(f, lane, err);
+		lane_advance(lane);
 	}
-	return r;
-}
-
-static bool filter_fits_left(const struct filter *f, uint32_t output)
-{
-	return !filter_is_after_word(f, f->pos - matcher_output_text(f->matcher, output).len);
-}
-
-// The longest weak output from this one on whose left neighbour is right.
-static uint32_t filter_fit_weak(const struct filter *f, uint32_t output)
-{
-	while (output && !filter_fits_left(f, output))
-		output = output_next_weak(f, output);
-	return output;
-}
-
-// All weak needles that end at `pos`, now that its right neighbour is known to be right. Marks as for strong ones, in
-// numbers of their own; only a tail of which each output fits is complete.
-static int filter_match_weak(struct filter *f, uint32_t output, struct err *err)
-{
-	struct stretches *s = &f->stretches;
-	size_t marks = matcher_output_count(f->matcher) + 1;
-	uint32_t tail = 0;
-	int r = filter_cover(f, matcher_output_text(f->matcher, output).len, err);
-	for (; r == 0 && output && !stretches_is_marked(s, marks + output); output = output_next_weak(f, output)) {
-		bool fits = filter_fits_left(f, output);
-		if (fits)
-			r = filter_label_output(f, output, true, err);
-		tail = !fits ? 0 : tail ? tail : output;
-	}
-	for (; r == 0 && tail && !stretches_is_marked(s, marks + tail); tail = output_next_weak(f, tail))
-		stretches_mark(s, marks + tail);
-	return r;
-}
-
-static int filter_match(struct filter *f, uint32_t output, struct err *err)
-{
-	const struct matcher_output *o = matcher_find_output(f->matcher, output);
-	bool last = f->pos == f->base + f->bytes.len;
-	uint32_t weak = 0;
-	if (o->weak && (last || !needle_is_word(f->bytes.data[f->pos - f->base])))
-		weak = filter_fit_weak(f, o->weak);
-	int r = o->strong ? filter_match_strong(f, o->strong, err) : 0;
-	if (last)
-		f->pending = weak;
-	else if (r == 0 && weak)
-		r = filter_match_weak(f, weak, err);
-	return r;
-}
-
-// The right neighbour of `pos` has come, or the end of the stream in its place.
-static int filter_resolve(struct filter *f, bool before_word, struct err *err)
-{
-	uint32_t weak = f->pending;
-	f->pending = 0;
-	return weak && !before_word ? filter_match_weak(f, weak, err) : 0;
-}
-
-// -------------------------------------------------------------------------------------------------------- operations
-
-// Between calls only `held` is left of the stream.
-static void filter_close_bytes(struct filter *f)
-{
-	struct span keep = filter_keep(f);
-	f->held_after_word = f->pos > keep.len && filter_is_after_word(f, f->pos - keep.len);
-	f->held = keep;
-	f->base = f->pos;
-	f->bytes = (struct span){0};
+	f->position += bytes.len;
+	if (r == 0)
+		r = filter_close(f, err);
+	uint64_t safe = filter_safe(f);
+	if (r == 0)
+		r = filter_settle(f, safe, err);
+	return r == 0 ? filter_keep(f, safe, err) : r;
 }
 
 int filter_feed(struct filter *filter, struct span bytes, struct err *err)
 {
-	if (bytes.len == 0)
-		return 0;
-	filter->bytes = bytes;
-	int r = filter_resolve(filter, needle_is_word(bytes.data[0]), err);
-	for (size_t i = 0; i < bytes.len && r == 0;) {
-		uint32_t output;
-		struct span rest = span_of(bytes.data + i, bytes.len - i);
-		i += matcher_scan(filter->matcher, &filter->state, rest, &output);
-		filter->pos = filter->base + i;
-		if (output)
-			r = filter_match(filter, output, err);
-		if (r == 0)
-			r = filter_settle(filter, filter->pos - filter_keep(filter).len, err);
+	int r = 0;
+	while (bytes.len > 0 && r == 0) {
+		size_t len = bytes.len < SHADOW_SLICE_BYTES ? bytes.len : SHADOW_SLICE_BYTES;
+		r = filter_slice(filter, span_of(bytes.data, len), err);
+		bytes = span_of(bytes.data + len, bytes.len - len);
 	}
-	if (r == 0)
-		filter_close_bytes(filter);
 	return r;
 }
 
+// ------------------------------------------------------------------------------------------------------ quiet and end
+
 // Every needle that the held bytes may become is judged by its own prefix, but all are shown or none: they overlap.
-static bool filter_has_budget(const struct filter *f)
+static bool lane_has_budget(const struct lane *lane)
 {
-	size_t held = matcher_prefix(f->matcher, f->state).len;
-	if (f->pending || held > EXPOSURE_BYTES_MAX)
+	if (lane->pending || lane_prefix(lane).len > EXPOSURE_BYTES_MAX)
 		return false;
-	for (uint32_t at = f->state; at != MATCHER_START; at = matcher_fall(f->matcher, at)) {
-		size_t len = matcher_prefix(f->matcher, at).len;
+	for (uint32_t at = lane->cursor.state; at != MATCHER_START; at = matcher_fall(lane->matcher, at)) {
+		size_t len = matcher_prefix(lane->matcher, at).len;
 		struct matcher_reach reach;
-		if (matcher_find_reach(f->matcher, at, true, &reach) && len * EXPOSURE_PART > reach.shortest)
+		if (lane->is_weak && lane_is_after_word(lane, len))
+			continue;
+		if (matcher_find_reach(lane->matcher, at, &reach) && len * EXPOSURE_PART > reach.shortest)
 			return false;
 	}
 	return true;
+}
+
+// Where the stream itself was not read for strong needles, all that its lane would hold is held without white space too:
+// it is read now. The same rules must hold for it however the stream was cut.
+static struct lane filter_stream_lane(const struct filter *f)
+{
+	struct lane lane = f->lanes[LANE_STREAM];
+	if (f->is_active[LANE_STREAM] || f->hold.len == 0)
+		return lane;
+	struct span rest = span_of(secret_data(f->hold.room) + f->hold.head, f->hold.len);
+	while (rest.len > 0) {
+		uint32_t ignored;
+		size_t len = matcher_scan(lane.matcher, &lane.cursor, rest, false, &ignored);
+		rest = span_of(rest.data + len, rest.len - len);
+	}
+	lane.base = lane.end = f->position;
+	return lane;
+}
+
+static bool filter_has_budget(const struct filter *f)
+{
+	for (size_t i = 0; i < LANE_COUNT; i++)
+		if (i != LANE_STREAM && f->is_active[i] && !lane_has_budget(&f->lanes[i]))
+			return false;
+	const struct lane stream = filter_stream_lane(f);
+	return lane_has_budget(&stream);
 }
 
 // True when the first mask is complete and nothing is held in front of it or could complete within it.
 static bool filter_has_mask(const struct filter *f)
 {
 	const struct stretch *first = stretches_first(&f->stretches);
-	return first && first->from <= f->settled && first->to <= f->pos - filter_pending_text(f).len;
+	if (!first || first->from > f->settled)
+		return false;
+	for (size_t i = 0; i < LANE_COUNT; i++)
+		if (f->is_active[i] && first->to > lane_pending_hold(&f->lanes[i], f->position))
+			return false;
+	return true;
 }
 
 bool filter_can_show(const struct filter *filter)
 {
-	return filter_has_mask(filter) || (filter->settled < filter->pos && filter_has_budget(filter));
+	return filter_has_mask(filter) || (filter->settled < filter->position && filter_has_budget(filter));
 }
 
 int filter_quiet(struct filter *filter, struct err *err)
 {
-	if (filter_has_budget(filter))
-		return filter_settle(filter, filter->pos, err);
 	int r = 0;
+	if (filter_has_budget(filter)) {
+		r = filter_settle(filter, filter->position, err);
+		filter->is_exposed = filter_safe(filter) < filter->shown;
+		return r;
+	}
 	while (r == 0 && filter_has_mask(filter))
 		r = filter_mask(filter, err);
 	return r;
 }
 
-// Masks the longest suffix that has too much of a needle in it to be shown. Weak needles count where they could still
-// have matched.
-static int filter_mask_end(struct filter *f, struct err *err)
-{
-	if (f->settled == f->pos) // masked when the stream was quiet, within another match
-		return 0;
-	for (uint32_t at = f->state; at != MATCHER_START; at = matcher_fall(f->matcher, at)) {
-		size_t len = matcher_prefix(f->matcher, at).len;
-		struct matcher_reach reach;
-		bool with_weak = !filter_is_after_word(f, f->pos - len);
-		if (!matcher_find_reach(f->matcher, at, with_weak, &reach))
-			continue;
-		if (len < END_BYTES_MIN && 2 * len < reach.shortest)
-			continue;
-		int r = filter_cover(f, len, err);
-		return r < 0 ? r : filter_label(f, matcher_find_needle(f->matcher, reach.first), len, true, err);
-	}
-	return 0;
-}
-
 int filter_end(struct filter *filter, struct err *err)
 {
-	int r = filter_resolve(filter, false, err);
-	if (r == 0)
-		r = filter_mask_end(filter, err);
-	if (r == 0)
-		r = filter_settle(filter, filter->pos, err);
-	filter->state = MATCHER_START;
-	return r;
+	int r = 0;
+	filter->lanes[LANE_STREAM] = filter_stream_lane(filter);
+	filter->is_active[LANE_STREAM] = true;
+	for (size_t i = 0; i < LANE_COUNT && r == 0; i++)
+		if (filter->is_active[i])
+			r = filter_resolve(filter, &filter->lanes[i], false, err);
+	for (size_t i = 0; i < LANE_COUNT && r == 0; i++)
+		if (filter->is_active[i])
+			r = filter_match_cut(filter, &filter->lanes[i], err);
+	return r == 0 ? filter_settle(filter, filter->position, err) : r;
 }
 
 size_t filter_held(const struct filter *filter)
 {
-	uint64_t from = filter->pos - filter->held.len;
+	uint64_t from = filter_safe(filter);
 	from = from > filter->settled ? from : filter->settled;
 	const struct stretches *s = &filter->stretches;
-	uint64_t held = filter->pos - from;
+	uint64_t held = filter->position - from;
 	for (size_t i = s->head; i < s->head + s->count; i++) {
 		const struct stretch *stretch = &s->list[i];
 		uint64_t begin = stretch->from > from ? stretch->from : from;

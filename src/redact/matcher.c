@@ -32,99 +32,8 @@ size_t matcher_output_count(const struct matcher *matcher)
 	return matcher->output_count;
 }
 
-// The place of the branch, or the free place where it would stand.
-size_t matcher_branch_place(const struct matcher *m, uint32_t state, uint8_t byte)
-{
-	size_t mask = ((size_t)1 << m->branch_bits) - 1;
-	uint64_t key = (uint64_t)state << 8 | byte;
-	size_t place = (size_t)(key * 0x9e3779b97f4a7c15u >> (64 - m->branch_bits));
-	while (m->branches[place].state != 0 &&
-	       (m->branches[place].state != state || m->label[m->branches[place].child] != byte))
-		place = (place + 1) & mask;
-	return place;
-}
-
-// `state` is never a leaf: scans leave leaves at once, and `fall` leads around them.
-uint32_t matcher_step(const struct matcher *m, uint32_t state, uint8_t byte)
-{
-	while (state != MATCHER_START) {
-		if (m->label[state + 1] == byte)
-			return state + 1;
-		if (m->info[state] & INFO_BRANCH) {
-			const struct matcher_branch *branch = &m->branches[matcher_branch_place(m, state, byte)];
-			if (branch->state != 0)
-				return branch->child;
-		}
-		state = m->fall[state];
-	}
-	return m->start_child[byte];
-}
-
-size_t matcher_gram_place(const struct matcher_skip *skip, const uint8_t *gram)
-{
-	if (skip->gram == 1)
-		return gram[0];
-	if (skip->gram == 2)
-		return (size_t)gram[0] << 8 | gram[1];
-	uint32_t four;
-	memcpy(&four, gram, sizeof(four));
-	return (uint32_t)(four * 0x9e3779b1u) >> (32 - skip->bits);
-}
-
-// The first place at which a needle may begin. Near the end every place is one: what is left there could be the first
-// part of a needle.
-static inline size_t skip_run(const struct matcher_skip *skip, struct span bytes, size_t from)
-{
-	size_t window = skip->window;
-	size_t gram = window - skip->gram;
-	while (from + window <= bytes.len) {
-		size_t shift = skip->shift[matcher_gram_place(skip, bytes.data + from + gram)];
-		if (shift == 0)
-			return from;
-		from += shift;
-	}
-	return from;
-}
-
-// Where a needle can begin only at the last byte read or later, moves on to the first place where one may. Returns how
-// many bytes are read then.
-static inline size_t scan_skip(const struct matcher *m, uint32_t *state, struct span bytes, size_t i)
-{
-	bool is_first = *state != MATCHER_START;
-	if (is_first && (i == 0 || *state != m->start_child[bytes.data[i - 1]]))
-		return i;
-	size_t from = i - is_first;
-	size_t next = skip_run(&m->skip, bytes, from);
-	if (next == from)
-		return i;
-	*state = MATCHER_START;
-	return next;
-}
-
-size_t matcher_scan(const struct matcher *matcher, uint32_t *state, struct span bytes, uint32_t *ret_output)
-{
-	uint32_t at = *state;
-	uint32_t output = 0;
-	size_t i = 0;
-	if (matcher->needle_count == 0)
-		i = bytes.len;
-	while (i < bytes.len && output == 0) {
-		i = scan_skip(matcher, &at, bytes, i);
-		if (i == bytes.len)
-			break;
-		at = matcher_step(matcher, at, bytes.data[i++]);
-		uint32_t info = matcher->info[at];
-		output = info & INFO_OUTPUT;
-		if (info & INFO_LEAF)
-			at = matcher->fall[at];
-	}
-	*state = at;
-	*ret_output = output;
-	return i;
-}
-
-// The chain whose numbers hold the state. Chains are sorted by base.
-static const struct matcher_chain *state_chain(const struct matcher *m, uint32_t state)
+// Chains are sorted by base.
+uint32_t matcher_state_chain(const struct matcher *m, uint32_t state)
 {
 	size_t low = 0;
 	size_t high = m->chain_count;
@@ -135,23 +44,23 @@ static const struct matcher_chain *state_chain(const struct matcher *m, uint32_t
 		else
 			high = middle;
 	}
-	return &m->chains[low];
+	return (uint32_t)low;
 }
 
 struct span matcher_prefix(const struct matcher *matcher, uint32_t state)
 {
 	if (state == MATCHER_START)
 		return span_of(matcher->label, 0);
-	uint32_t base = state_chain(matcher, state)->base;
+	uint32_t base = matcher->chains[matcher_state_chain(matcher, state)].base;
 	return span_of(matcher->label + base + 1, state - base);
 }
 
 uint32_t matcher_fall(const struct matcher *matcher, uint32_t state)
 {
-	return state == MATCHER_START ? MATCHER_START : matcher->fall[state];
+	return state == MATCHER_START ? MATCHER_START : matcher->states[state].fall;
 }
 
-static struct span needle_text(const struct matcher *m, const struct matcher_needle *needle)
+struct span matcher_needle_text(const struct matcher *m, const struct matcher_needle *needle)
 {
 	return span_of(m->label + needle->text + 1, needle->len);
 }
@@ -163,7 +72,7 @@ static size_t needle_lower_bound(const struct matcher *m, struct span prefix)
 	size_t high = m->needle_count;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		struct span text = needle_text(m, &m->needles[middle]);
+		struct span text = matcher_needle_text(m, &m->needles[middle]);
 		int order = memcmp(text.data, prefix.data, text.len < prefix.len ? text.len : prefix.len);
 		if (order < 0 || (order == 0 && text.len < prefix.len))
 			low = middle + 1;
@@ -173,7 +82,7 @@ static size_t needle_lower_bound(const struct matcher *m, struct span prefix)
 	return low;
 }
 
-bool matcher_find_reach(const struct matcher *matcher, uint32_t state, bool with_weak, struct matcher_reach *out)
+bool matcher_find_reach(const struct matcher *matcher, uint32_t state, struct matcher_reach *out)
 {
 	struct span prefix = matcher_prefix(matcher, state);
 	struct matcher_reach reach = {0};
@@ -183,7 +92,7 @@ bool matcher_find_reach(const struct matcher *matcher, uint32_t state, bool with
 		const struct matcher_needle *needle = &matcher->needles[i];
 		if (i > begin && needle->lcp < prefix.len)
 			break;
-		if (needle->len == prefix.len || (needle->weak && !with_weak))
+		if (needle->len == prefix.len)
 			continue;
 		if (!found || needle->len < reach.shortest)
 			reach.shortest = needle->len;
@@ -208,5 +117,5 @@ const struct matcher_needle *matcher_find_needle(const struct matcher *matcher, 
 
 struct span matcher_output_text(const struct matcher *matcher, uint32_t output)
 {
-	return needle_text(matcher, &matcher->needles[matcher->outputs[output].first]);
+	return matcher_needle_text(matcher, &matcher->needles[matcher->outputs[output].first]);
 }

@@ -1,94 +1,45 @@
-// Makes the tables: sorts the needles, lays out the chains, links them, and computes where to go on after a mismatch.
+// Makes the tables: lays out the chains of the sorted needles, links them, and computes where to go on after a
+// mismatch.
+#include "redact/gram_seek.h"
 #include "redact/matcher_tables.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define SKIP_BITS_MIN 10
-#define SKIP_BITS_MAX 18 // 256 KiB: what still stays in a second-level cache
+#define FALL_UNKNOWN UINT32_MAX
+
+// A chain whose falls are computed as far as `until`, because another one needs them.
+struct fall_wait {
+	uint32_t chain;
+	uint32_t until;
+};
 
 struct build {
 	const struct needle *needles;
 	size_t count;
-	uint32_t *order; // numbers of the needles, sorted by their bytes; equal ones in the order given
-	uint32_t *lcp;   // bytes in common with the one before, by place in `order`
-	uint32_t *level; // chains sorted by the depth of their first own state, then those in progress
+	struct needle_sort sort;
+	uint32_t *next; // for each chain: its first state without a fall
+	struct fall_wait *waits;
 	struct matcher *m;
-	size_t shortest;
-	size_t longest;
 	size_t chain; // chains and outputs made so far
 	size_t output;
 };
 
-// ---------------------------------------------------------------------------------------------------------- sorting
-
-typedef bool (*index_before)(const struct build *b, uint32_t x, uint32_t y);
-
-// Heapsort: in place, so that no copy of an order that depends on secrets is left behind, and never quadratic.
-static void index_sift(const struct build *b, uint32_t *list, size_t root, size_t count, index_before before)
-{
-	while (2 * root + 1 < count) {
-		size_t child = 2 * root + 1;
-		if (child + 1 < count && before(b, list[child], list[child + 1]))
-			child++;
-		if (!before(b, list[root], list[child]))
-			return;
-		uint32_t swap = list[root];
-		list[root] = list[child];
-		list[child] = swap;
-		root = child;
-	}
-}
-
-static void index_sort(const struct build *b, uint32_t *list, size_t count, index_before before)
-{
-	for (size_t i = count / 2; i > 0; i--)
-		index_sift(b, list, i - 1, count, before);
-	for (size_t end = count; end > 1; end--) {
-		uint32_t swap = list[0];
-		list[0] = list[end - 1];
-		list[end - 1] = swap;
-		index_sift(b, list, 0, end - 1, before);
-	}
-}
-
-static bool needle_before(const struct build *b, uint32_t x, uint32_t y)
-{
-	struct span s = b->needles[x].bytes;
-	struct span t = b->needles[y].bytes;
-	int order = memcmp(s.data, t.data, s.len < t.len ? s.len : t.len);
-	if (order == 0 && s.len == t.len)
-		return x < y;
-	return order < 0 || (order == 0 && s.len < t.len);
-}
-
-static bool chain_before(const struct build *b, uint32_t x, uint32_t y)
-{
-	return b->m->chains[x].first < b->m->chains[y].first;
-}
-
-static uint32_t span_common(struct span s, struct span t)
-{
-	size_t i = 0;
-	while (i < s.len && i < t.len && s.data[i] == t.data[i])
-		i++;
-	return (uint32_t)i;
-}
-
 static const struct needle *build_sorted(const struct build *b, size_t i)
 {
-	return &b->needles[b->order[i]];
+	return &b->needles[b->sort.items[i].index];
 }
 
 // A needle that is a prefix of the next one in sorted order needs no states of its own.
 static bool build_owns_chain(const struct build *b, size_t i)
 {
-	return i + 1 == b->count || b->lcp[i + 1] < build_sorted(b, i)->bytes.len;
+	return i + 1 == b->count || b->sort.lcp[i + 1] < build_sorted(b, i)->bytes.len;
 }
 
 static bool build_is_new_text(const struct build *b, size_t i)
 {
-	return i == 0 || b->lcp[i] < build_sorted(b, i - 1)->bytes.len || b->lcp[i] < build_sorted(b, i)->bytes.len;
+	size_t common = b->sort.lcp[i];
+	return i == 0 || common < build_sorted(b, i - 1)->bytes.len || common < build_sorted(b, i)->bytes.len;
 }
 
 // ----------------------------------------------------------------------------------------------------------- layout
@@ -101,53 +52,56 @@ static uint32_t bits_for(size_t count, uint32_t min, uint32_t max)
 	return bits;
 }
 
+// The gram filter is used when all needles are long enough for it.
+static void build_plan_grams(struct build *b)
+{
+	struct gram_filter *grams = &b->m->grams;
+	bool usable = b->m->kind == MATCHER_FREE && b->count > 0;
+	for (size_t i = 0; i < b->count && usable; i++)
+		usable = !build_is_new_text(b, i) || gram_measure(grams, build_sorted(b, i)->bytes.len);
+	if (usable)
+		gram_plan(grams, b->m->chain_count);
+	else
+		*grams = (struct gram_filter){0};
+}
+
 static int build_measure(struct build *b, struct err *err)
 {
 	struct matcher *m = b->m;
 	uint64_t labels = 1;
-	b->shortest = b->count > 0 ? SIZE_MAX : 1;
 	for (size_t i = 0; i < b->count; i++) {
 		size_t len = build_sorted(b, i)->bytes.len;
-		b->shortest = len < b->shortest ? len : b->shortest;
-		b->longest = len > b->longest ? len : b->longest;
 		m->output_count += build_is_new_text(b, i);
 		if (build_owns_chain(b, i)) {
 			m->chain_count++;
 			labels += len;
 		}
 	}
-	if (labels > UINT32_MAX || m->output_count > INFO_OUTPUT)
+	if (labels > UINT32_MAX - TABLE_SLACK)
 		return err_set(err, ERR_LIMIT, "the secrets are too large to look for in output; use fewer in one run");
 	m->needle_count = b->count;
 	m->label_count = (size_t)labels;
 	m->branch_bits = bits_for(2 * m->chain_count, 4, 40);
-	m->skip.window = b->shortest < SKIP_WINDOW_MAX ? (uint32_t)b->shortest : SKIP_WINDOW_MAX;
-	m->skip.gram = m->skip.window >= 4 ? 4 : m->skip.window >= 2 ? 2 : 1;
-	size_t grams = m->output_count * (m->skip.window - m->skip.gram + 1);
-	m->skip.bits = m->skip.gram == 4 ? bits_for(8 * grams, SKIP_BITS_MIN, SKIP_BITS_MAX) : 8 * m->skip.gram;
+	build_plan_grams(b);
 	return 0;
-}
-
-// Gives a table its place behind the ones before it, or, while `base` is NULL, only counts it.
-static void *layout_take(uint8_t *base, size_t *used, size_t count, size_t bytes)
-{
-	size_t at = (*used + 7) / 8 * 8;
-	*used = at + count * bytes;
-	return base ? base + at : NULL;
 }
 
 static size_t build_layout(struct matcher *m, uint8_t *base)
 {
 	size_t used = 0;
-	m->label = layout_take(base, &used, m->label_count, sizeof(*m->label));
-	m->fall = layout_take(base, &used, m->label_count, sizeof(*m->fall));
-	m->info = layout_take(base, &used, m->label_count, sizeof(*m->info));
+	m->label = layout_take(base, &used, m->label_count + TABLE_SLACK, sizeof(*m->label));
+	m->states = layout_take(base, &used, m->label_count, sizeof(*m->states));
+	m->flags = layout_take(base, &used, m->label_count / 64 + 1, sizeof(*m->flags));
 	m->start_child = layout_take(base, &used, 256, sizeof(*m->start_child));
+	m->marks = layout_take(base, &used, (size_t)1 << m->branch_bits, sizeof(*m->marks));
 	m->branches = layout_take(base, &used, (size_t)1 << m->branch_bits, sizeof(*m->branches));
 	m->chains = layout_take(base, &used, m->chain_count, sizeof(*m->chains));
 	m->outputs = layout_take(base, &used, m->output_count + 1, sizeof(*m->outputs));
 	m->needles = layout_take(base, &used, m->needle_count, sizeof(*m->needles));
-	m->skip.shift = layout_take(base, &used, (size_t)1 << m->skip.bits, sizeof(*m->skip.shift));
+	if (m->kind == MATCHER_WORDS)
+		words_layout(&m->words, base, &used);
+	if (m->grams.group_count > 0)
+		gram_layout(&m->grams, base, &used);
 	return used;
 }
 
@@ -169,8 +123,13 @@ static void chain_link(struct matcher *m, uint32_t parent, uint32_t child)
 		m->start_child[byte] = child;
 		return;
 	}
-	m->branches[matcher_branch_place(m, parent, byte)] = (struct matcher_branch){parent, child};
-	m->info[parent] |= INFO_BRANCH;
+	uint64_t hash = branch_hash(m, parent, byte);
+	size_t place = (size_t)(hash / 8);
+	while (m->branches[place].state != 0)
+		place = (place + 1) & (((size_t)1 << m->branch_bits) - 1);
+	m->branches[place] = (struct matcher_branch){parent, child};
+	m->marks[hash / 8] |= (uint8_t)(1u << hash % 8);
+	m->states[parent].info |= INFO_BRANCH;
 }
 
 // `common` is what the text shares with the chain made before this one.
@@ -186,7 +145,11 @@ static void build_chain(struct build *b, struct span text, uint32_t common)
 	m->chains[number] = chain;
 	memcpy(m->label + chain.base + 1, text.data, text.len);
 	chain_link(m, chain.parent, chain.base + chain.first);
-	m->info[chain.base + chain.len] |= INFO_LEAF;
+	m->states[chain.base + chain.len].info |= INFO_LEAF;
+	for (uint32_t depth = chain.first; depth <= chain.len; depth++)
+		m->states[chain.base + depth].fall = FALL_UNKNOWN;
+	for (uint32_t depth = chain.first; depth <= SHALLOW_MAX && depth <= chain.len; depth++)
+		m->states[chain.base + depth].info |= depth << INFO_DEPTH_SHIFT;
 }
 
 // Enters the needles from..to-1, each a prefix of the last one, whose chain was made just now.
@@ -200,16 +163,16 @@ static void build_outputs(struct build *b, size_t from, size_t to)
 		uint32_t len = (uint32_t)needle->bytes.len;
 		if (build_is_new_text(b, i)) {
 			m->outputs[++b->output].first = (uint32_t)i;
-			m->info[chain_state(m, chain, len, &owner)] |= (uint32_t)b->output;
+			m->states[chain_state(m, chain, len, &owner)].info |= (uint32_t)b->output;
 		}
 		struct matcher_output *output = &m->outputs[b->output];
 		output->count++;
-		if (needle->weak)
-			output->weak = (uint32_t)b->output;
-		else
-			output->strong = (uint32_t)b->output;
-		m->needles[i] = (struct matcher_needle){m->chains[chain].base, len,          b->lcp[i], needle->value,
-							b->order[i],           (uint8_t)needle->form, needle->weak};
+		m->needles[i] = (struct matcher_needle){.text = m->chains[chain].base,
+							.len = len,
+							.lcp = b->sort.lcp[i],
+							.value = needle->value,
+							.order = b->sort.items[i].index,
+							.form = (uint8_t)needle->form};
 	}
 }
 
@@ -218,7 +181,7 @@ static void build_trie(struct build *b)
 	size_t from = 0;
 	uint32_t common = 0; // of the chain to come and the one before: the least of the steps between them
 	for (size_t i = 0; i < b->count; i++) {
-		common = i == 0 || b->lcp[i] < common ? b->lcp[i] : common;
+		common = i == 0 || b->sort.lcp[i] < common ? b->sort.lcp[i] : common;
 		if (!build_owns_chain(b, i))
 			continue;
 		build_chain(b, build_sorted(b, i)->bytes, common);
@@ -230,62 +193,144 @@ static void build_trie(struct build *b)
 
 // -------------------------------------------------------------------------------------------------- after a mismatch
 
-static void build_state(struct matcher *m, uint32_t parent, uint32_t state)
+// Enters what is known of a state once its longest proper suffix is: `suffix`.
+static void build_state(struct matcher *m, uint32_t state, uint32_t suffix)
 {
-	uint32_t suffix = parent == MATCHER_START ? MATCHER_START : matcher_step(m, m->fall[parent], m->label[state]);
-	uint32_t link = suffix == MATCHER_START ? 0 : m->info[suffix] & INFO_OUTPUT;
-	uint32_t own = m->info[state] & INFO_OUTPUT;
+	uint32_t link = suffix == MATCHER_START ? 0 : m->states[suffix].info & INFO_OUTPUT;
+	uint32_t own = m->states[state].info & INFO_OUTPUT;
 	// Leaves have no children, so a mismatch need not visit them; their outputs are reached by the links instead.
-	m->fall[state] = m->info[suffix] & INFO_LEAF ? m->fall[suffix] : suffix;
-	if (own == 0) {
-		m->info[state] |= link;
-		return;
-	}
-	struct matcher_output *output = &m->outputs[own];
-	output->link = link;
-	if (output->strong == 0)
-		output->strong = m->outputs[link].strong;
-	if (output->weak == 0)
-		output->weak = m->outputs[link].weak;
+	m->states[state].fall = m->states[suffix].info & INFO_LEAF ? m->states[suffix].fall : suffix;
+	if (own == 0)
+		m->states[state].info |= link;
+	else
+		m->outputs[own].link = link;
+	uint32_t info = m->states[state].info;
+	uint32_t fall = m->states[state].fall;
+	if (info & (INFO_OUTPUT | INFO_LEAF))
+		m->flags[state / 64].stops |= (uint64_t)1 << state % 64;
+	if (!(info & INFO_BRANCH) && (fall == MATCHER_START || m->states[fall].info & INFO_DEPTH))
+		m->flags[state / 64].ends |= (uint64_t)1 << state % 64;
 }
 
-// Visits the states by depth, since each needs the shorter ones: the first `active` places of `level` hold the chains
-// that have a state at this depth.
+// `state` is never a leaf: falls lead around them.
+static uint32_t step_from(const struct matcher *m, uint32_t state, uint8_t byte)
+{
+	uint32_t child;
+	while ((child = state_child(m, state, byte)) == 0 && state != MATCHER_START)
+		state = m->states[state].fall;
+	return child;
+}
+
+// Goes on along the chain of the wait. Returns the state whose fall must be known first, MATCHER_START when all are
+// done.
+static uint32_t build_chain_falls(struct build *b, const struct fall_wait *wait)
+{
+	struct matcher *m = b->m;
+	const struct matcher_chain *chain = &m->chains[wait->chain];
+	uint32_t first = chain->base + chain->first;
+	uint32_t state = b->next[wait->chain];
+	uint32_t needed = MATCHER_START;
+	for (; state <= wait->until; state++) {
+		uint32_t parent = state == first ? chain->parent : state - 1;
+		uint32_t suffix = parent;
+		if (parent != MATCHER_START && m->states[parent].fall != FALL_UNKNOWN)
+			suffix = step_from(m, m->states[parent].fall, m->label[state]);
+		if (m->states[suffix].fall == FALL_UNKNOWN) {
+			needed = suffix;
+			break;
+		}
+		build_state(m, state, suffix);
+	}
+	b->next[wait->chain] = state;
+	return needed;
+}
+
+// Chain by chain, so that neighbours in memory are visited together. A state needs only shorter ones: a chain that
+// waits for another one is never needed by it beyond what it has, so each waits at most once at a time.
 static void build_falls(struct build *b)
 {
 	struct matcher *m = b->m;
 	for (uint32_t i = 0; i < m->chain_count; i++)
-		b->level[i] = i;
-	index_sort(b, b->level, m->chain_count, chain_before);
-	size_t next = 0;
-	size_t active = 0;
-	for (uint32_t depth = 1; depth <= b->longest; depth++) {
-		while (next < m->chain_count && m->chains[b->level[next]].first == depth)
-			b->level[active++] = b->level[next++];
-		size_t kept = 0;
-		for (size_t i = 0; i < active; i++) {
-			const struct matcher_chain *chain = &m->chains[b->level[i]];
-			uint32_t state = chain->base + depth;
-			build_state(m, depth == chain->first ? chain->parent : state - 1, state);
-			if (depth < chain->len)
-				b->level[kept++] = b->level[i];
+		b->next[i] = m->chains[i].base + m->chains[i].first;
+	for (uint32_t i = 0; i < m->chain_count; i++) {
+		size_t depth = 0;
+		b->waits[depth++] = (struct fall_wait){i, m->chains[i].base + m->chains[i].len};
+		while (depth > 0) {
+			uint32_t needed = build_chain_falls(b, &b->waits[depth - 1]);
+			if (needed == MATCHER_START)
+				depth--;
+			else
+				b->waits[depth++] = (struct fall_wait){matcher_state_chain(m, needed), needed};
 		}
-		active = kept;
 	}
 }
 
-static void build_skip(struct build *b)
+static void build_grams(struct build *b)
 {
-	struct matcher_skip *skip = &b->m->skip;
-	memset(skip->shift, (int)(skip->window - skip->gram + 1), (size_t)1 << skip->bits);
-	for (size_t i = 0; i < b->count; i++) {
-		const uint8_t *text = build_sorted(b, i)->bytes.data;
-		for (uint32_t end = skip->gram; end <= skip->window; end++) {
-			uint8_t *shift = &skip->shift[matcher_gram_place(skip, text + end - skip->gram)];
-			if (skip->window - end < *shift)
-				*shift = (uint8_t)(skip->window - end);
-		}
+	struct matcher *m = b->m;
+	if (m->grams.group_count == 0)
+		return;
+	gram_prepare(&m->grams, m->label);
+	for (size_t i = 0; i < b->count; i++)
+		if (build_is_new_text(b, i))
+			gram_add(&m->grams, build_sorted(b, i)->bytes);
+	for (size_t i = 0; i < m->chain_count; i++)
+		if (m->chains[i].first <= GRAM_ENTRY)
+			gram_add_entry(&m->grams, m->chains[i].base + GRAM_ENTRY);
+}
+
+// Compares a text without its white space to another one. *ret_any: there was some.
+static int squeezed_order(struct span text, struct span other, bool *ret_any)
+{
+	size_t at = 0;
+	*ret_any = false;
+	for (size_t i = 0; i < text.len; i++) {
+		bool is_space = gram_is_space(text.data[i]);
+		*ret_any |= is_space;
+		if (is_space)
+			continue;
+		if (at == other.len || text.data[i] != other.data[at])
+			return at == other.len || text.data[i] > other.data[at] ? 1 : -1;
+		at++;
 	}
+	return at < other.len ? -1 : 0;
+}
+
+static bool build_has_squeezed(const struct build *b, struct span text)
+{
+	bool any;
+	if (squeezed_order(text, text, &any) == 0 && !any)
+		return true;
+	size_t low = 0;
+	size_t high = b->count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = squeezed_order(text, build_sorted(b, middle)->bytes, &any);
+		if (order == 0)
+			return true;
+		if (order > 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return false;
+}
+
+static void build_squeezed(struct build *b)
+{
+	b->m->is_squeezed = true;
+	for (size_t i = 0; i < b->count && b->m->is_squeezed; i++)
+		b->m->is_squeezed = build_has_squeezed(b, build_sorted(b, i)->bytes);
+}
+
+static void build_words(struct build *b)
+{
+	if (b->m->kind != MATCHER_WORDS)
+		return;
+	words_prepare(&b->m->words);
+	for (size_t i = 0; i < b->count; i++)
+		if (build_is_new_text(b, i))
+			words_add(&b->m->words, build_sorted(b, i)->bytes);
 }
 
 // ------------------------------------------------------------------------------------------------------------ making
@@ -293,11 +338,7 @@ static void build_skip(struct build *b)
 static int build_tables(struct build *b, struct err *err)
 {
 	struct matcher *m = b->m;
-	for (uint32_t i = 0; i < b->count; i++)
-		b->order[i] = i;
-	index_sort(b, b->order, b->count, needle_before);
-	for (size_t i = 1; i < b->count; i++)
-		b->lcp[i] = span_common(build_sorted(b, i - 1)->bytes, build_sorted(b, i)->bytes);
+	needles_sort(&b->sort);
 	int r = build_measure(b, err);
 	if (r < 0)
 		return r;
@@ -307,26 +348,39 @@ static int build_tables(struct build *b, struct err *err)
 	build_layout(m, secret_data(m->tables));
 	build_trie(b);
 	build_falls(b);
-	build_skip(b);
+	build_grams(b);
+	build_squeezed(b);
+	build_words(b);
 	return 0;
 }
 
-int matcher_new(const struct needle *needles, size_t count, struct matcher **out, struct err *err)
+// Room for the work of building, which is as secret as the tables.
+static size_t build_work(struct build *b, uint8_t *base)
+{
+	size_t used = 0;
+	b->sort.items = layout_take(base, &used, b->count + 1, sizeof(*b->sort.items));
+	b->sort.runs = layout_take(base, &used, b->count / 2 + 1, sizeof(*b->sort.runs));
+	b->sort.lcp = layout_take(base, &used, b->count, sizeof(*b->sort.lcp));
+	b->next = layout_take(base, &used, b->count, sizeof(*b->next));
+	b->waits = layout_take(base, &used, b->count + 1, sizeof(*b->waits));
+	return used;
+}
+
+int matcher_new(const struct needle *needles, size_t count, enum matcher_kind kind, struct matcher **out,
+		struct err *err)
 {
 	if (count > INFO_OUTPUT)
 		return err_set(err, ERR_LIMIT, "too many secrets to look for them in output; use fewer in one run");
-	_cleanup_secret_ struct secret *room = NULL;
-	int r = secret_new(3 * count * sizeof(uint32_t), SECRET_LOCK_PREFERRED, &room, err);
-	if (r < 0)
-		return r;
-	// Tables in secret memory begin at a page, so they are aligned for any type.
-	uint32_t *lists = (uint32_t *)(void *)secret_data(room);
 	_cleanup_matcher_ struct matcher *m = calloc(1, sizeof(*m));
 	if (!m)
 		return err_set(err, ERR_MEMORY, "out of memory");
-	struct build b = {.needles = needles, .count = count, .order = lists, .m = m};
-	b.lcp = b.order + count;
-	b.level = b.lcp + count;
+	m->kind = kind;
+	struct build b = {.needles = needles, .count = count, .sort = {.needles = needles, .count = count}, .m = m};
+	_cleanup_secret_ struct secret *work = NULL;
+	int r = secret_new(build_work(&b, NULL), SECRET_LOCK_PREFERRED, &work, err);
+	if (r < 0)
+		return r;
+	build_work(&b, secret_data(work));
 	r = build_tables(&b, err);
 	if (r < 0)
 		return r;

@@ -1,4 +1,5 @@
 #include "redact/redactor.h"
+#include "redact/shadow.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +8,8 @@ struct redactor *redactor_free(struct redactor *redactor)
 {
 	if (!redactor)
 		return NULL;
-	matcher_free(redactor->matcher);
+	matcher_free(redactor->strong);
+	matcher_free(redactor->weak);
 	free(redactor->names);
 	free(redactor);
 	return NULL;
@@ -20,12 +22,49 @@ void redactor_free_ptr(struct redactor **redactor)
 
 bool redactor_is_locked(const struct redactor *redactor)
 {
-	return matcher_is_locked(redactor->matcher);
+	return matcher_is_locked(redactor->strong) && matcher_is_locked(redactor->weak);
 }
 
 size_t redactor_bytes(const struct redactor *redactor)
 {
-	return matcher_bytes(redactor->matcher);
+	return matcher_bytes(redactor->strong) + matcher_bytes(redactor->weak);
+}
+
+void redactor_disable_shadow(struct redactor *redactor)
+{
+	redactor->has_shadow = false;
+}
+
+// What keeps a needle from being found without its white space, and in which views it must be looked for instead.
+static void redactor_note(struct redactor *redactor, const struct needle *needle)
+{
+	struct span text = needle->bytes;
+	size_t spaces = 0;
+	size_t run = 0;
+	size_t longest_run = 0;
+	for (size_t i = 0; i < text.len; i++) {
+		bool is_space = byte_is_space(text.data[i]);
+		spaces += is_space;
+		run = is_space ? run + 1 : 0;
+		longest_run = run > longest_run ? run : longest_run;
+	}
+	bool has_edge = byte_is_space(text.data[0]) || byte_is_space(text.data[text.len - 1]);
+	if (spaces > 0 && (!needle->has_twin || has_edge || longest_run > SHADOW_GAP_MAX))
+		redactor->needs_stream = redactor->needs_clean = true;
+	if (text.len > SHADOW_NEEDLE_MAX || memchr(text.data, 0x1b, text.len))
+		redactor->needs_stream = true;
+}
+
+static int redactor_matcher(const struct needle *needles, size_t count, bool weak, struct matcher **out, struct err *err)
+{
+	_cleanup_free_ struct needle *some = calloc(count + 1, sizeof(*some));
+	if (!some)
+		return err_set(err, ERR_MEMORY, "out of memory for the forms of secrets");
+	size_t some_count = 0;
+	for (size_t i = 0; i < count; i++)
+		if (needles[i].weak == weak)
+			some[some_count++] = needles[i];
+	return matcher_new(some, some_count, weak ? MATCHER_WORDS : MATCHER_FREE, out, err);
 }
 
 int redactor_new_needles(const struct needle *needles, size_t count, const char *const *names, size_t value_count,
@@ -39,7 +78,13 @@ int redactor_new_needles(const struct needle *needles, size_t count, const char 
 	for (size_t i = 0; i < value_count; i++)
 		redactor->names[i] = names[i];
 	redactor->value_count = value_count;
-	int r = matcher_new(needles, count, &redactor->matcher, err);
+	redactor->has_shadow = true;
+	for (size_t i = 0; i < count; i++)
+		if (!needles[i].weak)
+			redactor_note(redactor, &needles[i]);
+	int r = redactor_matcher(needles, count, false, &redactor->strong, err);
+	if (r == 0)
+		r = redactor_matcher(needles, count, true, &redactor->weak, err);
 	if (r < 0)
 		return r;
 	*out = TAKE_PTR(redactor);

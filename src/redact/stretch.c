@@ -87,72 +87,98 @@ static void label_combine(struct label *into, const struct label *label)
 	into->partial |= label->partial;
 }
 
-static struct stretch *stretches_end(struct stretches *s)
+// Where the value's label is among those of a stretch that is not the last one; LABEL_NONE when it has none.
+static uint32_t label_search(const struct stretches *s, const struct stretch *stretch, uint32_t value)
 {
-	return &s->list[s->head + s->count - 1];
+	uint32_t at = stretch->labels;
+	while (at != LABEL_NONE && s->labels[at].value != value)
+		at = s->labels[at].next;
+	return at;
 }
 
-// Hooks a label into the last stretch, or, when its value has one there, combines the two and frees the place.
-static void label_enter(struct stretches *s, uint32_t label)
+// Hooks a label into a stretch, or, when its value has one there, combines the two and frees the place.
+static void label_enter(struct stretches *s, size_t place, uint32_t label)
 {
-	struct stretch *last = stretches_end(s);
+	struct stretch *stretch = &s->list[s->head + place];
 	struct label_slot *slot = &s->slots[s->labels[label].value];
-	if (slot->epoch == s->epoch) {
-		label_combine(&s->labels[slot->label], &s->labels[label]);
+	bool is_last = place + 1 == s->count;
+	uint32_t known = is_last && slot->epoch == s->epoch ? slot->label : LABEL_NONE;
+	if (!is_last)
+		known = label_search(s, stretch, s->labels[label].value);
+	if (known != LABEL_NONE) {
+		label_combine(&s->labels[known], &s->labels[label]);
 		label_release(s, label);
 		return;
 	}
-	*slot = (struct label_slot){s->epoch, label};
-	s->labels[label].next = last->labels;
-	last->labels = label;
-	last->label_count++;
+	if (is_last)
+		*slot = (struct label_slot){s->epoch, label};
+	s->labels[label].next = stretch->labels;
+	stretch->labels = label;
+	stretch->label_count++;
 }
 
-// The last stretch takes in the one before it.
-static void stretches_merge(struct stretches *s)
+// The stretch takes in the one before it.
+static void stretches_merge(struct stretches *s, size_t place)
 {
-	struct stretch *last = stretches_end(s);
-	struct stretch before = last[-1];
+	struct stretch *stretch = &s->list[s->head + place];
+	struct stretch before = stretch[-1];
 	uint32_t next;
 	for (uint32_t label = before.labels; label != LABEL_NONE; label = next) {
 		next = s->labels[label].next;
-		label_enter(s, label);
+		label_enter(s, place, label);
 	}
-	last->from = before.from < last->from ? before.from : last->from;
-	last[-1] = *last;
+	stretch->from = before.from < stretch->from ? before.from : stretch->from;
+	memmove(stretch - 1, stretch, (s->count - place) * sizeof(*stretch));
 	s->count--;
 }
 
-int stretches_cover(struct stretches *s, uint64_t from, uint64_t to, struct err *err)
+static int stretches_insert(struct stretches *s, size_t place, uint64_t from, uint64_t to, struct err *err)
 {
-	const struct stretch *last = stretches_last(s);
-	if (!last || from >= last->to) {
-		int r = stretches_reserve(s, err);
-		if (r < 0)
-			return r;
-		s->count++;
-		s->epoch++;
-		*stretches_end(s) = (struct stretch){from, to, LABEL_NONE, 0};
-		return 0;
-	}
-	struct stretch *end = stretches_end(s);
-	end->from = from < end->from ? from : end->from;
-	end->to = to;
-	while (s->count > 1 && stretches_end(s)->from < stretches_end(s)[-1].to)
-		stretches_merge(s);
+	int r = stretches_reserve(s, err);
+	if (r < 0)
+		return r;
+	struct stretch *stretch = &s->list[s->head + place];
+	memmove(stretch + 1, stretch, (s->count - place) * sizeof(*stretch));
+	*stretch = (struct stretch){from, to, LABEL_NONE, 0};
+	s->epoch += place == s->count;
+	s->count++;
 	return 0;
 }
 
-int stretches_label(struct stretches *s, const struct label *label, struct err *err)
+int stretches_cover(struct stretches *s, uint64_t from, uint64_t to, size_t *ret_place, struct err *err)
+{
+	size_t place = s->count;
+	while (place > 0 && s->list[s->head + place - 1].from >= to)
+		place--;
+	if (place == 0 || s->list[s->head + place - 1].to <= from) {
+		*ret_place = place;
+		return stretches_insert(s, place, from, to, err);
+	}
+	struct stretch *stretch = &s->list[s->head + --place];
+	stretch->from = from < stretch->from ? from : stretch->from;
+	stretch->to = to > stretch->to ? to : stretch->to;
+	while (place > 0 && s->list[s->head + place].from < s->list[s->head + place - 1].to)
+		stretches_merge(s, place--);
+	*ret_place = place;
+	return 0;
+}
+
+int stretches_label(struct stretches *s, size_t place, const struct label *label, struct err *err)
 {
 	int r = label_reserve(s, err);
 	if (r < 0)
 		return r;
-	uint32_t place = s->label_free;
-	s->label_free = s->labels[place].next;
-	s->labels[place] = *label;
-	label_enter(s, place);
+	uint32_t at = s->label_free;
+	s->label_free = s->labels[at].next;
+	s->labels[at] = *label;
+	label_enter(s, place, at);
 	return 0;
+}
+
+void stretches_extend(struct stretches *s, uint64_t to)
+{
+	struct stretch *last = &s->list[s->head + s->count - 1];
+	last->to = to > last->to ? to : last->to;
 }
 
 void stretches_mark(struct stretches *s, size_t mark)

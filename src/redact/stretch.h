@@ -1,8 +1,8 @@
 // stretch: the masked stretches of one stream that are not settled yet, private to redact/.
 //
 // A queue, in the order of the stream. Stretches neither overlap nor hold bytes: only where they begin and end, and
-// which secrets were found in them. A stretch that overlaps the ones before it takes them in. Everything but the
-// emission of labels costs a constant amount for each match, merging included.
+// which secrets were found in them. Those that a match overlaps become one. Matches come nearly in the order of their
+// ends; everything but the emission of labels then costs a constant amount for each, merging included.
 #pragma once
 
 #include "redact/redact.h"
@@ -11,7 +11,7 @@
 struct label {
 	uint32_t value;
 	uint32_t next; // of the same stretch; LABEL_NONE at the end
-	uint64_t len;  // of the longest match
+	uint64_t len; // of the longest match, without white space
 	enum redact_form form;
 	bool partial;
 };
@@ -46,9 +46,11 @@ struct stretches {
 
 int stretches_init(struct stretches *s, size_t value_count, size_t mark_count, struct err *err);
 void stretches_done(struct stretches *s);
-// Adds from..to as a match. `to` is never before the end of the last stretch. Labels then go to that stretch.
-int stretches_cover(struct stretches *s, uint64_t from, uint64_t to, struct err *err);
-int stretches_label(struct stretches *s, const struct label *label, struct err *err);
+// Adds from..to as a match. *ret_place says which stretch it is in now, as a number from the first.
+int stretches_cover(struct stretches *s, uint64_t from, uint64_t to, size_t *ret_place, struct err *err);
+int stretches_label(struct stretches *s, size_t place, const struct label *label, struct err *err);
+// Makes the last stretch longer: its match goes on to `to`.
+void stretches_extend(struct stretches *s, uint64_t to);
 // Marks belong to the last stretch: a new one begins with none, one that takes in others keeps its own.
 void stretches_mark(struct stretches *s, size_t mark);
 bool stretches_is_marked(const struct stretches *s, size_t mark);

@@ -36,7 +36,7 @@ static void read_needle(struct reader *r, struct oracle_needles *needles)
 		bytes[i] = (uint8_t)letters[packed & 3];
 	}
 	struct needle needle = {span_of(bytes, len), kind & 3, (enum redact_form)((kind >> 2) % REDACT_FORM_COUNT),
-				kind & 0x80};
+				kind & 0x80, false};
 	oracle_needles_add(needles, needle);
 }
 

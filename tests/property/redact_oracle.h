@@ -9,6 +9,7 @@ struct oracle_needles {
 	size_t count;
 	const char *const *names; // borrowed; by value
 	size_t value_count;
+	bool no_shadow; // the stream itself is all that is looked at
 };
 
 void oracle_needles_done(struct oracle_needles *needles);

@@ -1,0 +1,279 @@
+#include "redact/gram.h"
+
+#include "redact/gram_seek.h"
+
+#define WORD_BITS_MIN 9
+#define WORD_BITS_CACHED 16 // 512 KiB: what still stays in a second-level cache
+#define OFFSET_BITS_MIN 10
+#define OFFSET_BITS_MAX 22
+
+static const uint32_t strides[GRAM_GROUPS] = {16, 8, 4};
+
+bool gram_measure(struct gram_filter *f, size_t needle_len)
+{
+	for (size_t i = 0; i < GRAM_GROUPS; i++) {
+		if (needle_len < strides[i] + GRAM_BYTES - 1)
+			continue;
+		f->groups[i].text_count++;
+		return true;
+	}
+	return false;
+}
+
+static uint32_t bits_for(size_t count, uint32_t min, uint32_t max)
+{
+	uint32_t bits = min;
+	while (bits < max && (size_t)1 << bits < count)
+		bits++;
+	return bits;
+}
+
+void gram_plan(struct gram_filter *f, size_t entry_count)
+{
+	for (size_t i = 0; i < GRAM_GROUPS; i++) {
+		struct gram_group group = f->groups[i];
+		if (group.text_count == 0)
+			continue;
+		size_t grams = (size_t)group.text_count * strides[i];
+		group.stride = strides[i];
+		// 32 bits for each gram while that is fast, never fewer than 8.
+		group.word_bits = bits_for(grams / 2, WORD_BITS_MIN, WORD_BITS_CACHED);
+		group.word_bits = bits_for(grams / 8, group.word_bits, GRAM_WORD_BITS_MAX);
+		group.offset_bits = bits_for(2 * grams, OFFSET_BITS_MIN, OFFSET_BITS_MAX);
+		f->groups[f->group_count++] = group;
+	}
+	f->entry_bits = bits_for(2 * entry_count, 4, 31);
+}
+
+static void *table_take(uint8_t *base, size_t *used, size_t count, size_t bytes)
+{
+	size_t at = (*used + 63) / 64 * 64;
+	*used = at + count * bytes;
+	return base ? base + at : NULL;
+}
+
+void gram_layout(struct gram_filter *f, uint8_t *base, size_t *used)
+{
+	for (uint32_t i = 0; i < f->group_count; i++) {
+		struct gram_group *group = &f->groups[i];
+		group->words = table_take(base, used, (size_t)1 << group->word_bits, sizeof(*group->words));
+		group->offsets = table_take(base, used, (size_t)1 << group->offset_bits, sizeof(*group->offsets));
+	}
+	f->entries = table_take(base, used, (size_t)1 << f->entry_bits, sizeof(*f->entries));
+	f->squeeze = table_take(base, used, 256, sizeof(*f->squeeze));
+}
+
+void gram_prepare(struct gram_filter *f, const uint8_t *label)
+{
+	f->label = label;
+	for (uint32_t mask = 0; mask < 256; mask++) {
+		uint64_t from = UINT64_MAX;
+		for (uint64_t i = 8; i > 0; i--)
+			if (!(mask >> (i - 1) & 1))
+				from = from << 8 | (i - 1);
+		f->squeeze[mask] = from;
+	}
+	gram_choose(f);
+}
+
+// Text that has a gram by chance, as numbers have those of hexadecimal forms, seldom has the bytes behind it too.
+static uint16_t *offsets_long(const struct gram_group *group, uint64_t eight)
+{
+	return &group->offsets[eight * 0xd6e8feb86659fd93u >> (64 - group->offset_bits)];
+}
+
+// For grams with fewer than 8 bytes to the needle's end.
+static uint16_t *offsets_short(const struct gram_group *group, uint64_t eight)
+{
+	return offsets_long(group, ~(eight & GRAM_MASK));
+}
+
+void gram_add(struct gram_filter *f, struct span needle)
+{
+	struct gram_group *group = f->groups;
+	while (needle.len < group->stride + GRAM_BYTES - 1)
+		group++;
+	for (uint32_t offset = 0; offset < group->stride; offset++) {
+		uint64_t eight = 0;
+		bool is_long = offset + sizeof(eight) <= needle.len;
+		memcpy(&eight, needle.data + offset, is_long ? sizeof(eight) : GRAM_BYTES);
+		if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
+			eight = __builtin_bswap64(eight);
+		group->words[gram_word(group, eight & GRAM_MASK)] |= gram_bits(eight & GRAM_MASK);
+		*(is_long ? offsets_long : offsets_short)(group, eight) |= (uint16_t)(1u << offset);
+	}
+}
+
+static uint64_t entry_hash(uint64_t head)
+{
+	return head * 0x9e3779b97f4a7c15u;
+}
+
+static size_t entry_next(const struct gram_filter *f, size_t place)
+{
+	return (place + 1) & (((size_t)1 << f->entry_bits) - 1);
+}
+
+// The state of a needle that begins with these bytes, 0 when there is none.
+static uint32_t entry_state(const struct gram_filter *f, uint64_t head)
+{
+	uint64_t hash = entry_hash(head);
+	size_t place = (size_t)(hash >> (64 - f->entry_bits));
+	for (; f->entries[place].state; place = entry_next(f, place)) {
+		struct gram_entry entry = f->entries[place];
+		if (entry.tag == (uint32_t)(hash >> 16) && gram_load(f->label + entry.state + 1 - GRAM_ENTRY) == head)
+			return entry.state;
+	}
+	return 0;
+}
+
+void gram_add_entry(struct gram_filter *f, uint32_t state)
+{
+	uint64_t hash = entry_hash(gram_load(f->label + state + 1 - GRAM_ENTRY));
+	size_t place = (size_t)(hash >> (64 - f->entry_bits));
+	while (f->entries[place].state)
+		place = entry_next(f, place);
+	f->entries[place] = (struct gram_entry){state, (uint32_t)(hash >> 16)};
+}
+
+// ------------------------------------------------------------------------------------------------------------ finding
+
+size_t gram_back(struct span bytes, size_t at, size_t count, size_t from, bool skip_space)
+{
+	if (!skip_space)
+		return at - from >= count ? at - count : SIZE_MAX;
+	while (count > 0 && at > from) {
+		while (at - from >= 8 && gram_load(bytes.data + at - 8) == GRAM_BLANKS)
+			at -= 8;
+		if (at > from)
+			count -= !gram_is_space(bytes.data[--at]);
+	}
+	return count == 0 ? at : SIZE_MAX;
+}
+
+static bool has_byte_below(uint64_t bytes, uint8_t limit)
+{
+	uint64_t ones = 0x0101010101010101u;
+	return (bytes - ones * limit) & ~bytes & ones * 0x80;
+}
+
+// The next 8 bytes from `at` on, the first one lowest. Returns the place behind them, SIZE_MAX when the span ends
+// before.
+static size_t gram_take(struct span bytes, size_t at, bool skip_space, uint64_t *ret_taken)
+{
+	uint64_t taken = 0;
+	if (bytes.len - at >= 8)
+		taken = gram_load(bytes.data + at);
+	if (bytes.len - at >= 8 && !(skip_space && has_byte_below(taken, ' ' + 1))) {
+		*ret_taken = taken;
+		return at + 8;
+	}
+	taken = 0;
+	unsigned got = 0;
+	for (; got < 8 && at < bytes.len; at++)
+		if (!gram_is_space(bytes.data[at]))
+			taken |= (uint64_t)bytes.data[at] << 8 * got++;
+	*ret_taken = taken;
+	return got == 8 ? at : SIZE_MAX;
+}
+
+struct gram_search {
+	const struct gram_filter *f;
+	struct span bytes;
+	size_t from;
+	bool skip_space;
+};
+
+// From here on the automaton must read: every needle that the filter has not excluded begins there or later.
+static struct gram_place place_before(const struct gram_search *s, size_t at)
+{
+	size_t back = gram_back(s->bytes, at, s->f->groups[0].stride - 1, s->from, s->skip_space);
+	return (struct gram_place){back == SIZE_MAX ? s->from : back, 0};
+}
+
+// The state when a needle begins at `at`, 0 when none does. *ret_end is SIZE_MAX when the bytes end too soon to know.
+static uint32_t entry_find(const struct gram_search *s, size_t at, size_t *ret_end)
+{
+	uint64_t head;
+	*ret_end = gram_take(s->bytes, at, s->skip_space, &head);
+	return *ret_end == SIZE_MAX ? 0 : entry_state(s->f, head);
+}
+
+// The first place within the reach of a sample at `at` where a needle of any group begins.
+static struct gram_place place_first(const struct gram_search *s, size_t at)
+{
+	size_t begin = place_before(s, at).at;
+	for (;; begin++) {
+		if (s->skip_space && gram_is_space(s->bytes.data[begin]))
+			continue;
+		size_t end;
+		uint32_t state = entry_find(s, begin, &end);
+		if (state != 0)
+			return (struct gram_place){end, state};
+		if (end == SIZE_MAX || begin == at)
+			return (struct gram_place){begin, 0};
+	}
+}
+
+// Tries the offsets at which the bytes, of which the first is at `at`, stand in needles of the group.
+static bool group_confirm(const struct gram_search *s, const struct gram_group *group, uint64_t eight, size_t at,
+			  struct gram_place *out)
+{
+	if (!gram_is_in(group, eight & GRAM_MASK))
+		return false;
+	bool found = false;
+	uint32_t passed = 0;
+	size_t begin = at;
+	uint32_t left = *offsets_long(group, eight) | *offsets_short(group, eight);
+	for (; left; left &= left - 1) {
+		uint32_t offset = (uint32_t)__builtin_ctz(left);
+		begin = gram_back(s->bytes, begin, offset - passed, s->from, s->skip_space);
+		passed = offset;
+		if (begin == SIZE_MAX)
+			break;
+		size_t end;
+		uint32_t state = entry_find(s, begin, &end);
+		if (state == 0 && end != SIZE_MAX)
+			continue;
+		*out = state ? (struct gram_place){end, state} : place_before(s, at);
+		found = true;
+	}
+	return found;
+}
+
+static bool place_confirm(const struct gram_search *s, size_t at, struct gram_place *out)
+{
+	uint64_t eight;
+	if (gram_take(s->bytes, at, s->skip_space, &eight) == SIZE_MAX) {
+		*out = place_before(s, at);
+		return true;
+	}
+	while (s->skip_space && gram_is_space(s->bytes.data[at]))
+		at++;
+	for (uint32_t i = 0; i < s->f->group_count; i++) {
+		if (!group_confirm(s, &s->f->groups[i], eight, at, out))
+			continue;
+		// A needle of another group may begin before this one, and its sample may be yet to come.
+		if (s->f->group_count > 1 && out->state != 0)
+			*out = place_first(s, at);
+		return true;
+	}
+	return false;
+}
+
+struct gram_place gram_find(const struct gram_filter *f, struct span bytes, size_t from, bool skip_space)
+{
+	struct gram_search s = {f, bytes, from, skip_space};
+	size_t last = bytes.len - GRAM_BLOCK_ROOM;
+	size_t base = from + f->groups[f->group_count - 1].stride - 1;
+	for (;; base = gram_next_base(base, last)) {
+		uint64_t hits = (skip_space ? f->seek_loose : f->seek)(f, bytes.data, &base, last);
+		for (; hits; hits &= hits - 1) {
+			struct gram_place place;
+			if (place_confirm(&s, base + (size_t)__builtin_ctzll(hits), &place))
+				return place;
+		}
+		if (base == last)
+			return place_before(&s, base + GRAM_BLOCK);
+	}
+}
