@@ -14,7 +14,7 @@ VALUES = {
     "API_TOKEN": TOKEN,
     "BINARY": b"\0\xff\xfe\nbin\x80\r\n\x1b[0m\0end",
     "LINES": b"first line 71\nsecond line 72\n",
-    "BIG": hashlib.shake_256(b"big").digest(1 << 20),
+    "BIG": hashlib.shake_256(b"big").digest(1 << 20).replace(b"\n", b"N"),
     "MASK_TEXT": b"[ENVSEAL:REDACTED API_TOKEN]",
     "LEFT": b"abcdefghijkl", "RIGHT": b"ijklmnopqrst", "INNER": b"efghijkl",
     "TWIN_A": b"the-same-value-19", "TWIN_B": b"the-same-value-19",
@@ -37,18 +37,18 @@ def core_of_base64(value, before, encode):
 
 
 def needles_of(value):
-    """[(bytes, form)] in the order in which a shorter name wins."""
+    """[(bytes, form)] in the order in which a shorter name wins: of values of one line, the forms of old."""
     trimmed = re.sub(rb"\r?\n\Z", b"", value)
     texts = [text for text in dict.fromkeys([value, trimmed]) if text]
     found = [(text, "raw") for text in texts]
     for form, encode in (("base64", base64.b64encode), ("base64url", base64.urlsafe_b64encode)):
         found += [(core_of_base64(text, before, encode),
-                   form) for text in texts if not is_weak(text) for before in range(3)]
-    found += [(text.hex().encode(), "hex") for text in texts if not is_weak(text)]
-    found += [(text.hex().upper().encode(), "HEX") for text in texts if not is_weak(text)]
+                   form) for text in texts for before in range(3)]
+    found += [(text.hex().encode(), "hex") for text in texts]
+    found += [(text.hex().upper().encode(), "HEX") for text in texts]
     unique = {}
     for text, form in found:
-        if form == "raw" or len(text) >= 8:
+        if form == "raw" or not is_weak(text):
             unique.setdefault(text, form)
     return list(unique.items())
 
@@ -82,7 +82,7 @@ def cut_at_end(stream, needles):
 
 
 def oracle(stream, names, values=VALUES):
-    needles = [(text, name, form, is_weak(text)) for name in names for text, form in needles_of(values[name])]
+    needles = [(text, name, form, form == "raw" and is_weak(text)) for name in names for text, form in needles_of(values[name])]
     matches = [(at, end, name, form) for text, name, form, weak in needles for at,
                end in occurrences(stream, text, weak)]
     cut = cut_at_end(stream, needles)

@@ -89,7 +89,7 @@ static int make_json(struct buf *out, struct err *err)
 
 static int make_url(struct buf *out, struct err *err)
 {
-	int r = buf_append_text(out, "postgres://shop:", err);
+	int r = buf_append_text(out, "https://checks:", err);
 	if (r == 0)
 		r = append_letters(out, 10, err);
 	if (r == 0)

@@ -200,6 +200,16 @@ static void typed_hand_on(struct console *console)
 	}
 }
 
+// Started in the background, the program has what the line editor of a shell had set at that moment. Where it has changed
+// nothing, it gets what it would find now.
+static void given_renew(struct console *console)
+{
+	struct termios program;
+	if (tcgetattr(console->relay->source_fd, &program) == 0 && settings_are_equal(&program, &console->given) &&
+	    tcsetattr(console->relay->source_fd, TCSANOW, &console->before) == 0)
+		console->given = console->before;
+}
+
 void console_raw(struct console *console)
 {
 	struct termios found;
@@ -209,6 +219,8 @@ void console_raw(struct console *console)
 	// Stopped by a signal that cannot be caught, this process may find its own settings still there.
 	if (console->state != CONSOLE_RAW || !settings_are_equal(&found, &console->now))
 		console->before = found;
+	if (console->state != CONSOLE_RAW)
+		given_renew(console);
 	bool was_cooked = console->state != CONSOLE_RAW && (console->before.c_lflag & ICANON) != 0;
 	if (was_cooked)
 		typed_collect(console);

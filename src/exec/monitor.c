@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -145,6 +146,8 @@ static _Noreturn void watch_clear(const struct watch *watch)
 {
 	for (size_t i = 0; i < STREAM_COUNT; i++)
 		console_guard_restore(&watch->plan->guards[i], watch->plan->user_fds[i]);
+	// envseal adopts nobody any more. What loses its parent by the killing comes here, where it is found.
+	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	kill(watch->program, SIGKILL);
 	survivors_kill(getpid(), getpid());
 	_exit(0);

@@ -63,8 +63,7 @@ bool redact_value_is_weak(struct span value, const char **ret_reason)
 
 bool needle_is_word(uint8_t byte)
 {
-	return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') ||
-	       byte == '_';
+	return byte_is_word(byte);
 }
 
 // -------------------------------------------------------------------------------------------------------- the run

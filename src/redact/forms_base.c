@@ -1,7 +1,6 @@
 // Forms that spell bits: base64, base32, hexadecimal digits.
 #include "redact/forms_kinds.h"
 
-#include <string.h>
 
 #define BASE64_LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 

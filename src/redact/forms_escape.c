@@ -3,18 +3,12 @@
 // once, by form_give.
 #include "redact/forms_kinds.h"
 
-#include <string.h>
-
-static bool byte_is_listed(const char *list, uint32_t byte)
-{
-	return byte > 0 && byte < 0x80 && strchr(list, (int)byte) != NULL;
-}
 
 // Letters, digits, and what stands for itself in all of these forms.
 bool span_is_plain(struct span text)
 {
 	size_t i = 0;
-	while (i < text.len && (needle_is_word(text.data[i]) || text.data[i] == '-' || text.data[i] == '.'))
+	while (i < text.len && (byte_is_word(text.data[i]) || text.data[i] == '-' || text.data[i] == '.'))
 		i++;
 	return i == text.len;
 }
@@ -22,23 +16,23 @@ bool span_is_plain(struct span text)
 // ---------------------------------------------------------------------------------------------------------- percent
 
 struct percent_style {
-	const char *keep; // besides letters and digits; NULL: every byte is escaped
+	const char *keep; // besides letters, digits and _; NULL: every byte is escaped
 	bool plus;        // for a space
 };
 
 static const struct percent_style percent_styles[] = {
-	{"-_.~", false},                  // RFC 3986 unreserved: curl, most languages
-	{"-_.~", true},                   // forms: Python's quote_plus, Go
-	{"-_.~/", false},                 // Python's quote
-	{"-_.~!'()*", false},             // encodeURIComponent
-	{"-_.~!'()*", true},              //
-	{"-_.~/", true},                  //
-	{"*-._", true},                   // URLSearchParams, Java
-	{"-_.", true},                    // PHP's urlencode
-	{"-_.~!'()*;,/?:@&=+$#", false},  // encodeURI
-	{"-_.~$&+,;=", false},            // userinfo in Go
-	{"-_.~$&+:=@", false},            // a path segment in Go
-	{"-_.~!$%&'()*+,", false},        // userinfo in URL of JavaScript and Rust
+	{"-.~", false},                  // RFC 3986 unreserved: curl, most languages
+	{"-.~", true},                   // forms: Python's quote_plus, Go
+	{"-.~/", false},                 // Python's quote
+	{"-.~!'()*", false},             // encodeURIComponent
+	{"-.~!'()*", true},              //
+	{"-.~/", true},                  //
+	{"*-.", true},                   // URLSearchParams, Java
+	{"-.", true},                    // PHP's urlencode
+	{"-.~!'()*;,/?:@&=+$#", false},  // encodeURI
+	{"-.~$&+,;=", false},            // userinfo in Go
+	{"-.~$&+:=@", false},            // a path segment in Go
+	{"-.~!$%&'()*+,", false},        // userinfo in URL of JavaScript and Rust
 	{NULL, false},
 };
 
@@ -46,7 +40,7 @@ static bool percent_keeps(const struct percent_style *style, uint8_t byte)
 {
 	if (!style->keep)
 		return false;
-	return (needle_is_word(byte) && byte != '_') || byte_is_listed(style->keep, byte);
+	return byte_is_word(byte) || byte_is_listed(style->keep, byte);
 }
 
 static void percent_write(struct span text, const struct percent_style *style, bool upper, struct form_pen *pen)

@@ -6,6 +6,8 @@
 
 #include "redact/forms.h"
 
+#include <string.h>
+
 struct form_run;
 
 // Gives the needles of one form of `text`. Returns what form_give returned.
@@ -48,8 +50,33 @@ static inline void pen_bytes(struct form_pen *pen, struct span bytes)
 }
 
 enum pen_base { PEN_OCTAL, PEN_DECIMAL, PEN_HEX, PEN_HEX_UPPER };
+void pen_number_any(struct form_pen *pen, uint32_t number, enum pen_base base, unsigned width);
+
 // At least `width` digits, which is 8 at the most.
-void pen_number(struct form_pen *pen, uint32_t number, enum pen_base base, unsigned width);
+static inline void pen_number(struct form_pen *pen, uint32_t number, enum pen_base base, unsigned width)
+{
+	// Two digits of a byte are most of what is ever written.
+	if ((base == PEN_HEX || base == PEN_HEX_UPPER) && width == 2 && number < 256 && pen->max - pen->len >= 2) {
+		const char *digits = base == PEN_HEX ? "0123456789abcdef" : "0123456789ABCDEF";
+		pen->data[pen->len] = (uint8_t)digits[number >> 4];
+		pen->data[pen->len + 1] = (uint8_t)digits[number & 15];
+		pen->len += 2;
+	} else {
+		pen_number_any(pen, number, base, width);
+	}
+}
+
+static inline bool byte_is_word(uint8_t byte)
+{
+	return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') ||
+	       byte == '_';
+}
+
+// Lists hold neither word bytes, which values are mostly made of, nor NUL.
+static inline bool byte_is_listed(const char *list, uint32_t byte)
+{
+	return byte > 0 && byte < 0x80 && !byte_is_word((uint8_t)byte) && strchr(list, (int)byte) != NULL;
+}
 
 static inline bool byte_is_space(uint8_t byte)
 {

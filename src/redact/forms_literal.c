@@ -1,7 +1,6 @@
 // String literals of C and its relatives, shells included where they use the same escapes.
 #include "redact/forms_kinds.h"
 
-#include <string.h>
 
 enum literal_rest { REST_OCTAL, REST_HEX, REST_HEX_UPPER, REST_BRACES };
 enum literal_wide {
@@ -109,7 +108,7 @@ static void literal_byte(struct form_pen *pen, const struct literal_style *style
 	} else if (byte < 0x20 || byte >= 0x7f) {
 		literal_number(pen, style, byte);
 	} else {
-		if (strchr(style->quoted, byte))
+		if (byte_is_listed(style->quoted, byte))
 			pen_byte(pen, '\\');
 		pen_byte(pen, byte);
 	}

@@ -1,7 +1,6 @@
 // Forms in which shells and markup quote a text.
 #include "redact/forms_kinds.h"
 
-#include <string.h>
 
 // ------------------------------------------------------------------------------------------------------------ shell
 
@@ -27,7 +26,7 @@ static int shell_replace(struct form_run *run, struct span text, const struct sh
 	struct form_pen pen = form_pen(run);
 	for (size_t i = 0; i < text.len; i++) {
 		uint8_t byte = text.data[i];
-		bool listed = byte != 0 && strchr(style->bytes, byte);
+		bool listed = byte_is_listed(style->bytes, byte);
 		if (listed)
 			pen_text(&pen, style->with ? style->with : "\\");
 		if (!listed || !style->with)
@@ -72,9 +71,9 @@ static const struct backslash_style backslash_styles[] = {
 
 static bool backslash_is_needed(const struct backslash_style *style, uint8_t byte, uint8_t before, bool first)
 {
-	if (strchr(style->special, byte) || (first && strchr(style->first, byte)))
+	if (byte_is_listed(style->special, byte) || (first && byte_is_listed(style->first, byte)))
 		return true;
-	return byte == '~' && before != 0 && strchr(style->tilde_after, before);
+	return byte == '~' && byte_is_listed(style->tilde_after, before);
 }
 
 static int shell_backslash(struct form_run *run, struct span text, const struct backslash_style *style, struct err *err)
@@ -206,7 +205,7 @@ static enum xml_number xml_number_of(const struct xml_style *style, uint32_t poi
 		return point == POINT_INVALID ? XML_KEPT : style->wide;
 	if (point == '\n' || point == '\r' || point == '\t')
 		return style->control;
-	return point > 0 && strchr("&<>\"'", (int)point) ? style->special : XML_KEPT;
+	return byte_is_listed("&<>\"'", point) ? style->special : XML_KEPT;
 }
 
 static void xml_write(struct span text, const struct xml_style *style, struct form_pen *pen)

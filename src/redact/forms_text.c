@@ -3,17 +3,11 @@
 
 #include <string.h>
 
-void pen_number(struct form_pen *pen, uint32_t number, enum pen_base base, unsigned width)
+void pen_number_any(struct form_pen *pen, uint32_t number, enum pen_base base, unsigned width)
 {
 	static const char lower[] = "0123456789abcdef";
 	const char *digits = base == PEN_HEX_UPPER ? "0123456789ABCDEF" : lower;
 	unsigned bits = base == PEN_OCTAL ? 3 : 4;
-	size_t room = pen->max - pen->len;
-	if (base != PEN_DECIMAL && width * bits < 32 && number >> width * bits == 0 && room >= width) {
-		for (unsigned at = width; at-- > 0;)
-			pen->data[pen->len++] = (uint8_t)digits[number >> at * bits & ((1u << bits) - 1)];
-		return;
-	}
 	uint8_t text[12];
 	size_t at = sizeof(text);
 	for (unsigned count = 0; count < width || number > 0; count++) {
