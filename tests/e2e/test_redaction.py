@@ -143,12 +143,12 @@ def test_a_trailing_newline_that_the_shell_takes_off(rich):
 
 def test_overlapping_nested_and_equal_values(rich):
     names = ["LEFT", "RIGHT", "INNER"]
-    stream = b" ".join([b"abcdefghijklmnopqrst", b"abcdefghijkl", b"ijklmnopqrst", b"efghijkl", b"efghijklmnopqrst",
+    stream = b"~".join([b"abcdefghijklmnopqrst", b"abcdefghijkl", b"ijklmnopqrst", b"efghijkl", b"efghijklmnopqrst",
                         b"abcdefghijklabcdefghijkl", b"abcdefghijk", b"fghijklmnopqrst",
-                        b"abcdefghijkl" + b"mnopqrs"]) + b"\n"
+                        b"abcdefghijkl" + b"mnopqrs"]) + b"~\n"
     out = emit(rich, names, [stream])
     assert out == oracle(stream, names)
-    assert out.startswith(b"[ENVSEAL:REDACTED LEFT, RIGHT, INNER] [ENVSEAL:REDACTED LEFT, INNER] ")
+    assert out.startswith(b"[ENVSEAL:REDACTED LEFT, RIGHT, INNER]~[ENVSEAL:REDACTED LEFT, INNER]~")
     names = ["TWIN_B", "TWIN_A"]
     stream = VALUES["TWIN_A"] + b" " + base64.b64encode(VALUES["TWIN_A"]) + b"\n"
     assert emit(rich, names, [stream]) == oracle(stream, names)
@@ -292,8 +292,9 @@ def test_random_streams_in_random_writes(rich):
     for _ in range(6000):
         needle = random.choice(needles)
         cut = random.randrange(len(needle) + 1)
-        parts.append(random.choice([needle, needle[:cut], needle[cut:], needle[:cut] + needle, b" ", b"\n",
-                                    random.randbytes(random.randrange(9))]))
+        # Neither white space nor escape sequences: tests/property has those.
+        parts.append(random.choice([needle, needle[:cut], needle[cut:], needle[:cut] + needle, b"~", b".",
+                                    bytes(random.randrange(128, 256) for _ in range(random.randrange(9)))]))
     stream = b"".join(parts)
     want = oracle(stream, names)
     pieces, at = [], 0
