@@ -1,12 +1,11 @@
 // redact: masks the values of secrets in a byte stream, whatever way the stream is cut.
 //
-// Promises (docs/architecture.md, "Redaction"): exact on every split (the output equals a whole-buffer oracle's); held
-// back is only the longest suffix that is still a proper prefix of a needle; memory does not grow with the stream; the
-// cost is linear in the stream. Redaction stops accidents, not intent.
+// Promises (docs/architecture.md, "Redaction"; docs/redaction.md has the rules): exact on every split (the output equals a
+// whole-buffer oracle's); held back is only what may still become a match; memory does not grow with the stream; the cost
+// is linear in the stream. Redaction stops accidents, not intent.
 //
-// Seams: forms.c turns a value into needles (one table of forms), matcher.c finds needles (tables built once, shared
-// by all streams), filter.c decides what to hold, show and mask (one per stream). A faster matcher replaces matcher.c
-// alone.
+// Seams: forms.c turns a value into needles (one table of forms), matcher.h finds needles (tables built once, shared by
+// all streams), shadow.h makes the views in which they are looked for, filter.c decides what to hold, show and mask.
 #pragma once
 
 #include "secmem/secmem.h"
@@ -104,7 +103,7 @@ struct redact_sink {
 	void *context;
 };
 
-// The state of one stream. It keeps no byte of the stream. After a call that did not return 0, and after filter_end,
+// The state of one stream. What it keeps of the stream is in secret memory. After a call that did not return 0, and after filter_end,
 // only filter_free may be called: what the sink was given then is all that it gets.
 struct filter;
 
