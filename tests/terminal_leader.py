@@ -79,8 +79,11 @@ class Leader:
         os.execvp(self.words[0], self.words)
 
     def hang_up(self, number, frame):
-        os.killpg(self.job, signal.SIGHUP)
-        os.killpg(self.job, signal.SIGCONT)
+        try:
+            os.killpg(self.job, signal.SIGHUP)
+            os.killpg(self.job, signal.SIGCONT)
+        except ProcessLookupError:  # it has seen the end of its input first, and has ended
+            pass
 
     def watch(self):
         while True:

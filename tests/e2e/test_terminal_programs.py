@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from envseal_support import PYTHON
-from terminal_support import PIPE, Screens, Ways
+from terminal_support import COLUMNS, PIPE, ROWS, Screens, Ways
 
 CONTROL_C, CONTROL_D = "\x03", "\x04"
 
@@ -456,11 +456,11 @@ def test_top(ways):
     assert run["status"] == ("exited", 0)
 
 
-@pytest.mark.parametrize("settings", ["-ixon", "intr ^A", "erase ^H werase ^G", "-echoctl", "tostop"])
+@pytest.mark.parametrize("settings", ["-ixon", "intr ^A", "erase ^H werase ^G", "-echoctl", "tostop", "cols 70"])
 def test_settings_that_stay(ways, settings):
     """What stty sets for the commands after it is set, as it is meant."""
     run = ways.compare(["stty", *settings.split()])
-    assert run["modes"] != run["modes_before"]
+    assert (run["modes"], run["size"]) != (run["modes_before"], (COLUMNS, ROWS))
 
 
 def test_a_program_that_leaves_the_terminal_raw(ways):

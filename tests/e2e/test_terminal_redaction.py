@@ -144,12 +144,22 @@ def test_a_progress_bar(ways):
 # ------------------------------------------------------------------------------------------------------------- and kept
 
 
-def test_the_streams_are_told_apart(vault):
-    """A leak on the terminal is recorded as one of the terminal; the notice comes when the terminal is as before."""
-    ways = Ways(vault)
-    run = ways.play("sealed", ["sh", "-c", 'echo "$API_TOKEN"; echo "$API_TOKEN" >&2'], None, stdout=PIPE)
+def test_a_leak_is_told_and_recorded_as_one_of_the_terminal(vault):
+    run = Ways(vault).play("sealed", ["sh", "-c", 'echo "$API_TOKEN"; echo "$API_TOKEN" >&2'], None, stdout=PIPE)
     assert run["stdout"] == MASK + b"\n" and run["terminal"].startswith(MASK + b"\r\n")
     assert b"masked 2 times: API_TOKEN" in run["terminal"]
+    leaks = vault.records()[-1]["leaks"]
+    assert sorted((leak["stream"], leak["count"]) for leak in leaks) == [("stdout", 1), ("terminal", 1)]
+
+
+def test_a_leak_ends_the_program(vault):
+    """And the terminal, which the program has changed, is as before."""
+    ways = Ways(vault, options=("--on-leak", "kill", "-s", "API_TOKEN"))
+    program = 'stty raw -echo; sleep 1000 & printf "%s" "$API_TOKEN"; wait'
+    run = ways.play("sealed", ["bash", "-c", program], None)
+    assert run["status"] == ("exited", 125) and run["modes"] == run["modes_before"]
+    assert run["terminal"].startswith(MASK) and b"--on-leak kill" in run["terminal"]
+    assert vault.records()[-1]["killed_for_leak"] is True
 
 
 def test_less_shows_a_mask(ways, tmp_path):

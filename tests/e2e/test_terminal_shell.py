@@ -190,6 +190,21 @@ def test_killed_from_elsewhere(ways, tmp_path, number):
     compare(ways, tmp_path, dialogue)
 
 
+def test_reading_in_the_background_stops_the_job(ways, tmp_path):
+    def dialogue(shell):
+        shell.start("set -b; $E sh -c 'echo $$ > \"$REPORT\"; read -r x; echo \"got $x\"' &")
+        shell.terminal.expect("Stopped")
+        shell.job.wait_stopped()
+        shell.terminal.send("\r")
+        shell.prompt()
+        shell.start_in_front("fg")
+        shell.terminal.send("a line\r")
+        shell.terminal.expect("got a line\r\n")
+        shell.prompt()
+    run = compare_loosely(ways, tmp_path, dialogue)
+    assert run["status"] == ("exited", 7)
+
+
 def test_both_ends_of_a_pipe(ways, tmp_path):
     def dialogue(shell):
         shell.start("$E $J | $E cat; echo \"${PIPESTATUS[*]}\"")
