@@ -90,8 +90,10 @@ uint64_t lane_end(const struct lane *lane)
 
 bool lane_is_after_word(const struct lane *lane, size_t len)
 {
-	if (len < lane->at)
+	if (len < lane->at - lane->unbroken)
 		return needle_is_word(lane->view->bytes.data[lane->at - len - 1]);
+	if (lane->unbroken > 0)
+		return false;
 	size_t before = len - lane->at;
 	if (before < lane->held.len)
 		return needle_is_word(lane->held.data[lane->held.len - before - 1]);
@@ -152,6 +154,7 @@ void lane_open(struct lane *lane, uint64_t base, const struct view *view, const 
 	lane->breaks = breaks;
 	lane->next_break = 0;
 	lane->at = 0;
+	lane->unbroken = 0;
 	lane->output = 0;
 }
 
@@ -183,6 +186,7 @@ void lane_advance(struct lane *lane)
 			return;
 		lane->next_break++;
 		lane_drop(lane);
+		lane->unbroken = lane->at;
 	}
 }
 

@@ -27,6 +27,7 @@ struct lane {
 	const struct breaks *breaks;
 	size_t next_break;
 	size_t at;            // bytes of the view that were read
+	size_t unbroken;      // of these, where the view was broken last; 0: before the slice, if ever
 	uint32_t output;      // completed at `at` and to be dealt with; 0: none, and the slice is read
 	uint64_t output_end;  // in the stream
 	// What is held.
