@@ -1,161 +1,53 @@
 #include "redact_oracle.h"
 
+#include "redact_lanes.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-static void *must(void *ptr)
-{
-	if (!ptr)
-		abort();
-	return ptr;
-}
+#define SHADOW_NEEDLE_MAX 65536
+#define KEPT_BYTES_MAX 4096
+#define EXPOSURE_BYTES_MAX 3
+#define END_BYTES_MIN 6
 
-void oracle_needles_done(struct oracle_needles *needles)
-{
-	for (size_t i = 0; i < needles->count; i++)
-		free((void *)(uintptr_t)needles->list[i].bytes.data);
-	free(needles->list);
-	needles->list = NULL;
-	needles->count = 0;
-}
-
-void oracle_needles_add(struct oracle_needles *needles, struct needle needle)
-{
-	uint8_t *copy = must(malloc(needle.bytes.len));
-	memcpy(copy, needle.bytes.data, needle.bytes.len);
-	needle.bytes.data = copy;
-	needles->list = must(reallocarray(needles->list, needles->count + 1, sizeof(needle)));
-	needles->list[needles->count++] = needle;
-}
-
-static int take_needle(void *context, const struct needle *needle, struct err *err)
-{
-	(void)err;
-	oracle_needles_add(context, *needle);
-	return 0;
-}
-
-void oracle_needles_add_value(struct oracle_needles *needles, struct span value, uint32_t index)
-{
-	_cleanup_secret_ struct secret *room = NULL;
-	struct err err;
-	if (secret_new(form_room_bytes(value.len), SECRET_LOCK_PREFERRED, &room, &err) != 0 ||
-	    form_each_needle(value, index, room, take_needle, needles, &err) != 0)
-		abort();
-}
-
-// ----------------------------------------------------------------------------------------------------------- results
-
-void oracle_result_init(struct oracle_result *result, size_t stream_bytes)
-{
-	*result = (struct oracle_result){.text = BUF_INIT((size_t)1 << 32), .length = stream_bytes};
-	result->shown = must(calloc(stream_bytes + 1, 1));
-}
-
-void oracle_result_done(struct oracle_result *result)
-{
-	buf_done(&result->text);
-	free(result->leaks);
-	free(result->shown);
-	*result = (struct oracle_result){0};
-}
-
-static void result_text(struct oracle_result *result, struct span text)
-{
-	struct err err;
-	if (buf_append(&result->text, text, &err) != 0)
-		abort();
-}
-
-static void result_leak(struct oracle_result *result, const struct redact_leak *leak)
-{
-	result->leaks = must(reallocarray(result->leaks, result->leak_count + 1, sizeof(*leak)));
-	memset(&result->leaks[result->leak_count], 0, sizeof(*leak));
-	result->leaks[result->leak_count++] = *leak;
-}
-
-static int recorder_write(void *context, struct span bytes, struct err *err)
-{
-	struct oracle_result *result = context;
-	(void)err;
-	result_text(result, bytes);
-	if (!result->mask_next && result->position + bytes.len > result->length) {
-		result->wrong = "the length: more is shown than there was";
-	} else if (!result->mask_next) {
-		memset(result->shown + result->position, 1, bytes.len);
-		result->position += bytes.len;
-	}
-	result->mask_next = false;
-	return 0;
-}
-
-// Each byte of the stream is given out once and in order, as itself or under a mask; a mask may have several leaks.
-static void recorder_leak(void *context, const struct redact_leak *leak)
-{
-	struct oracle_result *result = context;
-	uint64_t end = leak->offset + leak->len;
-	if (leak->len == 0 || (result->mask_next ? end != result->position : leak->offset != result->position))
-		result->wrong = "the place of a leak: it is empty or not where the stream is";
-	result->mask_next = true;
-	result->position = end;
-	result_leak(result, leak);
-}
-
-struct redact_sink oracle_recorder(struct oracle_result *result)
-{
-	return (struct redact_sink){recorder_write, recorder_leak, result};
-}
-
-const char *oracle_compare(const struct oracle_result *want, const struct oracle_result *got)
-{
-	if (got->wrong)
-		return got->wrong;
-	if (want->leak_count != got->leak_count)
-		return "the number of leaks";
-	for (size_t i = 0; i < want->leak_count; i++) {
-		const struct redact_leak *w = &want->leaks[i];
-		const struct redact_leak *g = &got->leaks[i];
-		if (w->offset != g->offset || w->len != g->len)
-			return "the place of a leak";
-		if (w->value_index != g->value_index || w->form != g->form || w->partial != g->partial)
-			return "the secret, form or partiality of a leak";
-	}
-	if (want->position != got->position || want->length != got->length)
-		return "the length";
-	if (memcmp(want->shown, got->shown, want->length) != 0)
-		return "which bytes are shown";
-	return span_is_equal(buf_span(&want->text), buf_span(&got->text)) ? NULL : "the text";
-}
-
-// ------------------------------------------------------------------------------------------------------------ oracle
-
+// Bytes first .. first + len - 1 of a lane.
 struct match {
-	size_t from;
-	size_t to;
 	const struct needle *needle;
+	enum lane_kind lane;
+	size_t first;
+	size_t len;
+	size_t from; // in the stream
+	size_t to;
 	bool cut;
 };
 
-struct matches {
-	struct match *list;
-	size_t count;
-	uint8_t *covered; // by byte
-	uint8_t *joined;  // by byte: in one match with the byte behind it
+struct view {
+	const struct oracle_needles *needles;
+	struct span stream;
+	bool more_may_come;
+	struct lanes lanes;
+	struct match *matches;
+	size_t match_count;
+	size_t match_cap;
+	uint8_t *covered; // by byte of the stream: by a match of any lane
+	uint8_t *plain;   // by a match of the lane PLAIN
+	uint8_t *joined;  // in one match with the byte behind it
 };
 
-static void matches_done(struct matches *m)
+static void view_add(struct view *v, const struct needle *needle, enum lane_kind kind, size_t first, size_t len)
 {
-	free(m->list);
-	free(m->covered);
-	free(m->joined);
-}
-
-static void matches_add(struct matches *m, struct match match)
-{
-	m->list = must(reallocarray(m->list, m->count + 1, sizeof(match)));
-	m->list[m->count++] = match;
-	memset(m->covered + match.from, 1, match.to - match.from);
-	memset(m->joined + match.from, 1, match.to - match.from - 1);
+	const size_t *offset = v->lanes.list[kind].offset;
+	struct match match = {needle, kind, first, len, offset[first], offset[first + len - 1] + 1, false};
+	match.cut = len < needle->bytes.len;
+	if (v->match_count == v->match_cap) {
+		v->match_cap = 2 * v->match_cap + 8;
+		v->matches = must(reallocarray(v->matches, v->match_cap, sizeof(match)));
+	}
+	v->matches[v->match_count++] = match;
+	memset(v->covered + match.from, 1, match.to - match.from);
+	memset(v->joined + match.from, 1, match.to - match.from - 1);
+	if (kind == LANE_PLAIN)
+		memset(v->plain + match.from, 1, len);
 }
 
 static bool is_word(uint8_t byte)
@@ -163,57 +55,170 @@ static bool is_word(uint8_t byte)
 	return byte != 0 && strchr("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz", byte) != NULL;
 }
 
-static bool fits_left(const struct needle *needle, struct span stream, size_t from)
+static bool is_looked_for(const struct needle *needle, enum lane_kind kind)
 {
-	return !needle->weak || from == 0 || !is_word(stream.data[from - 1]);
-}
-
-static bool fits_right(const struct needle *needle, struct span stream, size_t to, bool more_may_come)
-{
-	if (!needle->weak)
+	if (kind == LANE_PLAIN)
 		return true;
-	return to == stream.len ? !more_may_come : !is_word(stream.data[to]);
+	return needle->weak ? kind == LANE_CLEAN : needle->bytes.len <= SHADOW_NEEDLE_MAX;
 }
 
-static void matches_find(struct matches *m, const struct oracle_needles *needles, struct span stream,
-			 bool more_may_come)
+static bool fits_left(const struct needle *needle, const struct lane *lane, size_t first)
 {
-	*m = (struct matches){.covered = must(calloc(stream.len + 1, 1)), .joined = must(calloc(stream.len + 1, 1))};
-	for (size_t i = 0; i < needles->count; i++) {
-		const struct needle *needle = &needles->list[i];
-		struct span s = needle->bytes;
-		for (size_t from = 0; from + s.len <= stream.len; from++) {
-			if (stream.data[from] == s.data[0] && memcmp(stream.data + from, s.data, s.len) == 0 &&
-			    fits_left(needle, stream, from) && fits_right(needle, stream, from + s.len, more_may_come))
-				matches_add(m, (struct match){from, from + s.len, needle, false});
-		}
+	bool is_alone = first == 0 || lane->segment[first - 1] != lane->segment[first];
+	return !needle->weak || is_alone || !is_word(lane->bytes[first - 1]);
+}
+
+enum fit { FITS, WAITS, FITS_NOT };
+
+static enum fit fit_right(const struct view *v, const struct needle *needle, const struct lane *lane, size_t last)
+{
+	bool is_last = last + 1 == lane->count;
+	size_t next = is_last ? lane->segment_now : lane->segment[last + 1];
+	if (!needle->weak || next != lane->segment[last])
+		return FITS;
+	if (is_last)
+		return v->more_may_come ? WAITS : FITS;
+	return is_word(lane->bytes[last + 1]) ? FITS_NOT : FITS;
+}
+
+static bool stands_at(const struct needle *needle, const struct lane *lane, size_t first)
+{
+	size_t last = first + needle->bytes.len - 1;
+	return last < lane->count && lane->segment[first] == lane->segment[last] &&
+	       memcmp(lane->bytes + first, needle->bytes.data, needle->bytes.len) == 0;
+}
+
+static void view_find(struct view *v, const struct needle *needle, enum lane_kind kind)
+{
+	const struct lane *lane = &v->lanes.list[kind];
+	size_t len = needle->bytes.len;
+	for (size_t first = 0; first + len <= lane->count; first++) {
+		const uint8_t *next = memchr(lane->bytes + first, needle->bytes.data[0], lane->count - first);
+		if (!next)
+			return;
+		first = (size_t)(next - lane->bytes);
+		if (stands_at(needle, lane, first) && fits_left(needle, lane, first) &&
+		    fit_right(v, needle, lane, first + len - 1) == FITS)
+			view_add(v, needle, kind, first, len);
 	}
 }
 
-static bool is_cut(const struct needle *needle, struct span stream, size_t len)
+static void view_init(struct view *v, const struct oracle_needles *needles, struct span stream, bool more_may_come)
 {
-	return len < needle->bytes.len && memcmp(stream.data + stream.len - len, needle->bytes.data, len) == 0;
+	*v = (struct view){.needles = needles, .stream = stream, .more_may_come = more_may_come};
+	lanes_read(&v->lanes, stream, needles->plain_only);
+	v->covered = must(calloc(stream.len + 1, 1));
+	v->plain = must(calloc(stream.len + 1, 1));
+	v->joined = must(calloc(stream.len + 1, 1));
+	for (enum lane_kind kind = 0; kind < LANE_COUNT; kind++)
+		for (size_t i = 0; i < needles->count; i++)
+			if (is_looked_for(&needles->list[i], kind))
+				view_find(v, &needles->list[i], kind);
+}
+
+static void view_done(struct view *v)
+{
+	lanes_done(&v->lanes);
+	free(v->matches);
+	free(v->covered);
+	free(v->plain);
+	free(v->joined);
+}
+
+// ------------------------------------------------------------------------------------- the end of what has been read
+
+// Whether the last `len` bytes of the lane are a proper prefix of the needle, which may still become one.
+static bool is_prefix(const struct needle *needle, enum lane_kind kind, const struct lane *lane, size_t len)
+{
+	return len < needle->bytes.len && len <= lane->count - lane->tail && is_looked_for(needle, kind) &&
+	       memcmp(lane->bytes + lane->count - len, needle->bytes.data, len) == 0 &&
+	       fits_left(needle, lane, lane->count - len);
+}
+
+static size_t longest_prefix(const struct view *v, const struct lane *lane)
+{
+	size_t longest = 0;
+	for (size_t i = 0; i < v->needles->count; i++)
+		longest = v->needles->list[i].bytes.len > longest ? v->needles->list[i].bytes.len : longest;
+	size_t tail = lane->count - lane->tail;
+	return tail < longest ? tail : longest;
 }
 
 // The rule for the end of the stream.
-static void matches_find_end(struct matches *m, const struct oracle_needles *needles, struct span stream)
+static void view_find_end(struct view *v, enum lane_kind kind)
 {
-	for (size_t len = stream.len; len > 0; len--) {
+	const struct lane *lane = &v->lanes.list[kind];
+	for (size_t len = longest_prefix(v, lane); len > 0; len--) {
 		const struct needle *first = NULL;
 		size_t shortest = SIZE_MAX;
-		for (size_t i = 0; i < needles->count; i++) {
-			const struct needle *needle = &needles->list[i];
-			if (!is_cut(needle, stream, len) || !fits_left(needle, stream, stream.len - len))
+		for (size_t i = 0; i < v->needles->count; i++) {
+			const struct needle *needle = &v->needles->list[i];
+			if (!is_prefix(needle, kind, lane, len))
 				continue;
 			first = first ? first : needle;
 			shortest = needle->bytes.len < shortest ? needle->bytes.len : shortest;
 		}
-		if (first && (len >= 6 || len * 2 >= shortest)) {
-			matches_add(m, (struct match){stream.len - len, stream.len, first, true});
+		if (first && (len >= END_BYTES_MIN || len * 2 >= shortest)) {
+			view_add(v, first, kind, lane->count - len, len);
 			return;
 		}
 	}
 }
+
+static void view_init_whole(struct view *v, const struct oracle_needles *needles, struct span stream)
+{
+	view_init(v, needles, stream, false);
+	for (enum lane_kind kind = 0; kind < LANE_COUNT; kind++)
+		view_find_end(v, kind);
+}
+
+static bool waits(const struct view *v, const struct needle *needle, enum lane_kind kind, const struct lane *lane)
+{
+	size_t len = needle->bytes.len;
+	return needle->weak && is_looked_for(needle, kind) && len <= lane->count &&
+	       stands_at(needle, lane, lane->count - len) && fits_left(needle, lane, lane->count - len) &&
+	       fit_right(v, needle, lane, lane->count - 1) == WAITS;
+}
+
+// What one lane holds for one needle.
+static void look_at_needle(const struct view *v, const struct needle *needle, enum lane_kind kind, size_t *hold_from,
+			   bool *can_show)
+{
+	const struct lane *lane = &v->lanes.list[kind];
+	size_t longest = 0;
+	for (size_t len = needle->bytes.len - 1; len > 0; len--) {
+		if (!is_prefix(needle, kind, lane, len))
+			continue;
+		longest = len > longest ? len : longest;
+		if (len > EXPOSURE_BYTES_MAX || 4 * len > needle->bytes.len)
+			*can_show = false;
+	}
+	if (waits(v, needle, kind, lane)) {
+		longest = needle->bytes.len;
+		*can_show = false;
+	}
+	if (longest > 0 && lane->offset[lane->count - longest] < *hold_from)
+		*hold_from = lane->offset[lane->count - longest];
+}
+
+void oracle_look(const struct oracle_needles *needles, struct span stream, struct oracle_look *out)
+{
+	struct view v;
+	view_init(&v, needles, stream, true);
+	size_t from = stream.len;
+	*out = (struct oracle_look){.can_show = true};
+	for (enum lane_kind kind = 0; kind < LANE_COUNT; kind++)
+		for (size_t i = 0; i < needles->count; i++)
+			look_at_needle(&v, &needles->list[i], kind, &from, &out->can_show);
+	for (size_t i = from; i < stream.len; i++)
+		out->held += !v.covered[i];
+	while (from > 0 && v.joined[from - 1])
+		from--;
+	out->settled = from;
+	view_done(&v);
+}
+
+// -------------------------------------------------------------------------------------------------------------- masks
 
 struct found {
 	bool is_found;
@@ -221,104 +226,110 @@ struct found {
 	size_t longest;
 };
 
-// What stands in the mask of from..to: each secret with a match in it.
-static void mask_add(const struct oracle_needles *needles, const struct matches *m, size_t from, size_t to,
-		     struct oracle_result *out)
+// Each secret with a match in from..to, by value.
+static void found_fill(struct found *found, const struct view *v, size_t from, size_t to)
 {
-	struct found *found = must(calloc(needles->value_count, sizeof(*found)));
-	for (size_t i = 0; i < m->count; i++) {
-		const struct match *match = &m->list[i];
+	for (size_t i = 0; i < v->match_count; i++) {
+		const struct match *match = &v->matches[i];
 		struct found *f = &found[match->needle->value];
-		size_t len = match->to - match->from;
 		if (match->from < from || match->from >= to)
 			continue;
-		if (!f->is_found || len > f->longest || (len == f->longest && match->needle->form < f->leak.form)) {
+		if (!f->is_found || match->len > f->longest ||
+		    (match->len == f->longest && match->needle->form < f->leak.form)) {
 			f->leak.form = match->needle->form;
-			f->longest = len;
+			f->longest = match->len;
 		}
 		f->leak.partial |= match->cut;
-		f->is_found = true;
-	}
-	const char *before = "[ENVSEAL:REDACTED ";
-	for (size_t value = 0; value < needles->value_count; value++) {
-		struct found *f = &found[value];
-		if (!f->is_found)
-			continue;
 		f->leak.offset = from;
 		f->leak.len = to - from;
-		f->leak.value_index = value;
-		result_leak(out, &f->leak);
-		result_text(out, span_text(before));
-		result_text(out, span_text(needles->names[value]));
-		if (f->leak.form != REDACT_FORM_RAW) {
-			result_text(out, span_text(" "));
-			result_text(out, span_text(redact_form_name(f->leak.form)));
+		f->leak.value_index = match->needle->value;
+		f->is_found = true;
+	}
+}
+
+static void mask_add(const struct view *v, size_t from, size_t to, struct oracle_result *out)
+{
+	const struct oracle_needles *needles = v->needles;
+	struct found *found = must(calloc(needles->value_count, sizeof(*found)));
+	const char *before = "[ENVSEAL:REDACTED ";
+	found_fill(found, v, from, to);
+	for (size_t value = 0; value < needles->value_count; value++) {
+		const struct redact_leak *leak = &found[value].leak;
+		if (!found[value].is_found)
+			continue;
+		oracle_result_leak(out, leak);
+		oracle_result_text(out, span_text(before));
+		oracle_result_text(out, span_text(needles->names[value]));
+		if (leak->form != REDACT_FORM_RAW) {
+			oracle_result_text(out, span_text(" "));
+			oracle_result_text(out, span_text(redact_form_name(leak->form)));
 		}
 		before = ", ";
 	}
-	result_text(out, span_text("]"));
+	oracle_result_text(out, span_text("]"));
 	free(found);
+}
+
+static bool is_kept(const struct view *v, size_t at)
+{
+	return v->lanes.sequence[at] != 0 && !v->plain[at];
+}
+
+// The escapes of from..to that stay. Where there are too many, the first ones go, in runs.
+static void kept_add(const struct view *v, size_t from, size_t to, struct oracle_result *out)
+{
+	size_t kept = 0;
+	for (size_t i = from; i < to; i++)
+		kept += is_kept(v, i);
+	for (size_t i = from; i < to;) {
+		size_t end = i;
+		while (end < to && is_kept(v, end) && v->lanes.sequence[end] == v->lanes.sequence[i])
+			end++;
+		if (kept <= KEPT_BYTES_MAX)
+			oracle_result_text(out, span_of(v->stream.data + i, end - i));
+		else
+			kept -= end - i;
+		i = end > i ? end : i + 1;
+	}
 }
 
 void oracle_run(const struct oracle_needles *needles, struct span stream, struct oracle_result *out)
 {
-	struct matches m;
-	matches_find(&m, needles, stream, false);
-	matches_find_end(&m, needles, stream);
+	struct view v;
+	view_init_whole(&v, needles, stream);
 	oracle_result_init(out, stream.len);
 	for (size_t i = 0; i < stream.len;) {
 		size_t end = i + 1;
-		if (!m.covered[i]) {
+		if (!v.covered[i]) {
 			out->shown[i] = 1;
-			result_text(out, span_of(stream.data + i, 1));
+			oracle_result_text(out, span_of(stream.data + i, 1));
 		} else {
-			while (m.joined[end - 1])
+			while (v.joined[end - 1])
 				end++;
-			mask_add(needles, &m, i, end, out);
+			mask_add(&v, i, end, out);
+			kept_add(&v, i, end, out);
 		}
 		i = end;
 	}
 	out->position = stream.len;
-	matches_done(&m);
-}
-
-size_t oracle_held(const struct oracle_needles *needles, struct span stream)
-{
-	size_t longest = 0;
-	for (size_t i = 0; i < needles->count; i++) {
-		const struct needle *needle = &needles->list[i];
-		size_t max = needle->bytes.len < stream.len ? needle->bytes.len : stream.len;
-		for (size_t len = max; len > longest; len--) {
-			bool is_whole = len == needle->bytes.len;
-			bool waits = is_whole && needle->weak && fits_left(needle, stream, stream.len - len);
-			const uint8_t *suffix = stream.data + stream.len - len;
-			if ((!is_whole || waits) && memcmp(suffix, needle->bytes.data, len) == 0)
-				longest = len;
-		}
-	}
-	struct matches m;
-	matches_find(&m, needles, stream, true);
-	size_t held = 0;
-	for (size_t i = stream.len - longest; i < stream.len; i++)
-		held += !m.covered[i];
-	matches_done(&m);
-	return held;
+	view_done(&v);
 }
 
 bool oracle_budget_is_kept(const struct oracle_needles *needles, struct span stream, const struct oracle_result *got)
 {
-	struct matches m;
-	matches_find(&m, needles, stream, false);
-	matches_find_end(&m, needles, stream);
+	struct view v;
+	view_init_whole(&v, needles, stream);
 	bool ok = !got->wrong && got->position == stream.len;
-	for (size_t i = 0; i < m.count; i++) {
+	for (size_t i = 0; i < v.match_count; i++) {
+		const struct match *match = &v.matches[i];
+		const size_t *offset = v.lanes.list[match->lane].offset;
 		size_t shown = 0;
-		for (size_t at = m.list[i].from; at < m.list[i].to; at++)
-			shown += got->shown[at];
-		ok = ok && shown <= 3 && 4 * shown <= m.list[i].needle->bytes.len;
+		for (size_t at = match->first; at < match->first + match->len; at++)
+			shown += got->shown[offset[at]];
+		ok = ok && shown <= EXPOSURE_BYTES_MAX && 4 * shown <= match->needle->bytes.len;
 	}
 	for (size_t i = 0; i < stream.len; i++)
-		ok = ok && (m.covered[i] || got->shown[i]);
-	matches_done(&m);
+		ok = ok && (v.covered[i] || got->shown[i]);
+	view_done(&v);
 	return ok;
 }

@@ -9,6 +9,7 @@ struct oracle_needles {
 	size_t count;
 	const char *const *names; // borrowed; by value
 	size_t value_count;
+	bool plain_only; // no lane but PLAIN
 };
 
 void oracle_needles_done(struct oracle_needles *needles);
@@ -30,10 +31,18 @@ struct oracle_result {
 void oracle_result_init(struct oracle_result *result, size_t stream_bytes);
 void oracle_result_done(struct oracle_result *result);
 void oracle_run(const struct oracle_needles *needles, struct span stream, struct oracle_result *out);
-// Bytes that may be held back once `stream` has been read and more may come.
-size_t oracle_held(const struct oracle_needles *needles, struct span stream);
+// How things must stand once `stream` has been read and more may come.
+struct oracle_look {
+	size_t held;    // bytes held back
+	size_t settled; // end of what is shown or masked, when there was no silence
+	bool can_show;  // the exposure budget allows to show what is held
+};
+void oracle_look(const struct oracle_needles *needles, struct span stream, struct oracle_look *out);
 // For every match: at most 3 bytes of it, and a quarter, are in `shown`; and every byte outside of matches is.
 bool oracle_budget_is_kept(const struct oracle_needles *needles, struct span stream, const struct oracle_result *got);
+
+void oracle_result_text(struct oracle_result *result, struct span text);
+void oracle_result_leak(struct oracle_result *result, const struct redact_leak *leak);
 
 // A sink that records into a result.
 struct redact_sink oracle_recorder(struct oracle_result *result);
