@@ -7,6 +7,7 @@
 
 #define SHADOW_NEEDLE_MAX 65536
 #define KEPT_BYTES_MAX 4096
+#define GAP_MAX 512
 #define EXPOSURE_BYTES_MAX 3
 #define END_BYTES_MIN 6
 
@@ -25,6 +26,7 @@ struct view {
 	const struct oracle_needles *needles;
 	struct span stream;
 	bool more_may_come;
+	bool has_clean; // the lane CLEAN counts for strong needles
 	struct lanes lanes;
 	struct match *matches;
 	size_t match_count;
@@ -55,11 +57,38 @@ static bool is_word(uint8_t byte)
 	return byte != 0 && strchr("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz", byte) != NULL;
 }
 
-static bool is_looked_for(const struct needle *needle, enum lane_kind kind)
+static bool is_white_space(uint8_t c)
+{
+	return c == ' ' || (c >= 0x09 && c <= 0x0d);
+}
+
+// A strong needle with white space in it is found in CLEAN alone, unless its twin stands for it in LOOSE, where at most
+// GAP_MAX bytes may be left out between two others.
+static bool needs_clean(const struct needle *needle)
+{
+	size_t run = 0;
+	size_t longest = 0;
+	for (size_t i = 0; i < needle->bytes.len; i++) {
+		run = is_white_space(needle->bytes.data[i]) ? run + 1 : 0;
+		longest = run > longest ? run : longest;
+	}
+	return !needle->weak && (longest > GAP_MAX || (longest > 0 && !needle->has_twin));
+}
+
+// CLEAN is of no use for strong needles when LOOSE has the matches of all of them.
+static bool is_set_of(const struct view *v, const struct needle *needle, enum lane_kind kind)
 {
 	if (kind == LANE_PLAIN)
 		return true;
-	return needle->weak ? kind == LANE_CLEAN : needle->bytes.len <= SHADOW_NEEDLE_MAX;
+	if (needle->weak)
+		return kind == LANE_CLEAN;
+	return kind != LANE_CLEAN || v->has_clean;
+}
+
+static bool is_looked_for(const struct view *v, const struct needle *needle, enum lane_kind kind)
+{
+	bool is_short = needle->weak || kind == LANE_PLAIN || needle->bytes.len <= SHADOW_NEEDLE_MAX;
+	return is_short && is_set_of(v, needle, kind);
 }
 
 static bool fits_left(const struct needle *needle, const struct lane *lane, size_t first)
@@ -106,13 +135,15 @@ static void view_find(struct view *v, const struct needle *needle, enum lane_kin
 static void view_init(struct view *v, const struct oracle_needles *needles, struct span stream, bool more_may_come)
 {
 	*v = (struct view){.needles = needles, .stream = stream, .more_may_come = more_may_come};
+	for (size_t i = 0; i < needles->count; i++)
+		v->has_clean |= needs_clean(&needles->list[i]);
 	lanes_read(&v->lanes, stream, needles->plain_only);
 	v->covered = must(calloc(stream.len + 1, 1));
 	v->plain = must(calloc(stream.len + 1, 1));
 	v->joined = must(calloc(stream.len + 1, 1));
 	for (enum lane_kind kind = 0; kind < LANE_COUNT; kind++)
 		for (size_t i = 0; i < needles->count; i++)
-			if (is_looked_for(&needles->list[i], kind))
+			if (is_looked_for(v, &needles->list[i], kind))
 				view_find(v, &needles->list[i], kind);
 }
 
@@ -127,10 +158,14 @@ static void view_done(struct view *v)
 
 // ------------------------------------------------------------------------------------- the end of what has been read
 
-// Whether the last `len` bytes of the lane are a proper prefix of the needle, which may still become one.
-static bool is_prefix(const struct needle *needle, enum lane_kind kind, const struct lane *lane, size_t len)
+// Whether the last `len` bytes of the lane are a proper prefix of the needle. Needles that are too long for a lane count
+// with the prefixes that are not.
+static bool is_prefix(const struct view *v, const struct needle *needle, enum lane_kind kind, size_t len)
 {
-	return len < needle->bytes.len && len <= lane->count - lane->tail && is_looked_for(needle, kind) &&
+	const struct lane *lane = &v->lanes.list[kind];
+	if (kind != LANE_PLAIN && !needle->weak && len > SHADOW_NEEDLE_MAX)
+		return false;
+	return len < needle->bytes.len && len <= lane->count - lane->tail && is_set_of(v, needle, kind) &&
 	       memcmp(lane->bytes + lane->count - len, needle->bytes.data, len) == 0 &&
 	       fits_left(needle, lane, lane->count - len);
 }
@@ -144,8 +179,8 @@ static size_t longest_prefix(const struct view *v, const struct lane *lane)
 	return tail < longest ? tail : longest;
 }
 
-// The rule for the end of the stream.
-static void view_find_end(struct view *v, enum lane_kind kind)
+// The rule for the end of the stream, for each lane and each of the two sets of needles.
+static void view_find_end(struct view *v, enum lane_kind kind, bool weak)
 {
 	const struct lane *lane = &v->lanes.list[kind];
 	for (size_t len = longest_prefix(v, lane); len > 0; len--) {
@@ -153,7 +188,7 @@ static void view_find_end(struct view *v, enum lane_kind kind)
 		size_t shortest = SIZE_MAX;
 		for (size_t i = 0; i < v->needles->count; i++) {
 			const struct needle *needle = &v->needles->list[i];
-			if (!is_prefix(needle, kind, lane, len))
+			if (needle->weak != weak || !is_prefix(v, needle, kind, len))
 				continue;
 			first = first ? first : needle;
 			shortest = needle->bytes.len < shortest ? needle->bytes.len : shortest;
@@ -168,14 +203,17 @@ static void view_find_end(struct view *v, enum lane_kind kind)
 static void view_init_whole(struct view *v, const struct oracle_needles *needles, struct span stream)
 {
 	view_init(v, needles, stream, false);
-	for (enum lane_kind kind = 0; kind < LANE_COUNT; kind++)
-		view_find_end(v, kind);
+	for (enum lane_kind kind = 0; kind < LANE_COUNT; kind++) {
+		view_find_end(v, kind, false);
+		view_find_end(v, kind, true);
+	}
 }
 
-static bool waits(const struct view *v, const struct needle *needle, enum lane_kind kind, const struct lane *lane)
+static bool waits(const struct view *v, const struct needle *needle, enum lane_kind kind)
 {
+	const struct lane *lane = &v->lanes.list[kind];
 	size_t len = needle->bytes.len;
-	return needle->weak && is_looked_for(needle, kind) && len <= lane->count &&
+	return needle->weak && is_looked_for(v, needle, kind) && len <= lane->count &&
 	       stands_at(needle, lane, lane->count - len) && fits_left(needle, lane, lane->count - len) &&
 	       fit_right(v, needle, lane, lane->count - 1) == WAITS;
 }
@@ -187,13 +225,13 @@ static void look_at_needle(const struct view *v, const struct needle *needle, en
 	const struct lane *lane = &v->lanes.list[kind];
 	size_t longest = 0;
 	for (size_t len = needle->bytes.len - 1; len > 0; len--) {
-		if (!is_prefix(needle, kind, lane, len))
+		if (!is_prefix(v, needle, kind, len))
 			continue;
 		longest = len > longest ? len : longest;
 		if (len > EXPOSURE_BYTES_MAX || 4 * len > needle->bytes.len)
 			*can_show = false;
 	}
-	if (waits(v, needle, kind, lane)) {
+	if (waits(v, needle, kind)) {
 		longest = needle->bytes.len;
 		*can_show = false;
 	}
@@ -201,7 +239,7 @@ static void look_at_needle(const struct view *v, const struct needle *needle, en
 		*hold_from = lane->offset[lane->count - longest];
 }
 
-void oracle_look(const struct oracle_needles *needles, struct span stream, struct oracle_look *out)
+void oracle_look(const struct oracle_needles *needles, struct span stream, size_t settled, struct oracle_look *out)
 {
 	struct view v;
 	view_init(&v, needles, stream, true);
@@ -210,7 +248,7 @@ void oracle_look(const struct oracle_needles *needles, struct span stream, struc
 	for (enum lane_kind kind = 0; kind < LANE_COUNT; kind++)
 		for (size_t i = 0; i < needles->count; i++)
 			look_at_needle(&v, &needles->list[i], kind, &from, &out->can_show);
-	for (size_t i = from; i < stream.len; i++)
+	for (size_t i = from > settled ? from : settled; i < stream.len; i++)
 		out->held += !v.covered[i];
 	while (from > 0 && v.joined[from - 1])
 		from--;
@@ -226,7 +264,15 @@ struct found {
 	size_t longest;
 };
 
-// Each secret with a match in from..to, by value.
+static size_t count_black(struct span text)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < text.len; i++)
+		count += !is_white_space(text.data[i]);
+	return count;
+}
+
+// Each secret with a match in from..to, by value. The form is that of the longest match; white space does not count.
 static void found_fill(struct found *found, const struct view *v, size_t from, size_t to)
 {
 	for (size_t i = 0; i < v->match_count; i++) {
@@ -234,10 +280,11 @@ static void found_fill(struct found *found, const struct view *v, size_t from, s
 		struct found *f = &found[match->needle->value];
 		if (match->from < from || match->from >= to)
 			continue;
-		if (!f->is_found || match->len > f->longest ||
-		    (match->len == f->longest && match->needle->form < f->leak.form)) {
+		size_t len = count_black(span_of(match->needle->bytes.data, match->len));
+		if (!f->is_found || len > f->longest ||
+		    (len == f->longest && match->needle->form < f->leak.form)) {
 			f->leak.form = match->needle->form;
-			f->longest = match->len;
+			f->longest = len;
 		}
 		f->leak.partial |= match->cut;
 		f->leak.offset = from;

@@ -79,6 +79,7 @@ static int recorder_write(void *context, struct span bytes, struct err *err)
 	} else if (!result->mask_next) {
 		memset(result->shown + result->position, 1, bytes.len);
 		result->position += bytes.len;
+		result->shown_count += bytes.len;
 	}
 	result->mask_next = false;
 	return 0;
