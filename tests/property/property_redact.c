@@ -12,9 +12,9 @@
 
 // A case takes thirty times as long under AddressSanitizer.
 #ifdef __SANITIZE_ADDRESS__
-#define CASES_DEFAULT 10000
+#define CASES_DEFAULT 3000
 #else
-#define CASES_DEFAULT 300000
+#define CASES_DEFAULT 80000
 #endif
 // Tables cost more than streams, so that one set of needles serves this many cases.
 #define CASES_PER_WORLD 32

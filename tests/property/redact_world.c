@@ -145,13 +145,21 @@ void world_done(struct world *world)
 	oracle_needles_done(&world->needles);
 }
 
+// Long runs of one byte are counted.
 void bytes_tell(const char *label, struct span bytes)
 {
 	printf("%s \"", label);
-	for (size_t i = 0; i < bytes.len; i++) {
+	for (size_t i = 0; i < bytes.len;) {
 		uint8_t c = bytes.data[i];
 		bool is_plain = c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+		size_t run = 1;
+		while (i + run < bytes.len && bytes.data[i + run] == c)
+			run++;
+		run = run < 40 ? 1 : run;
 		printf(is_plain ? "%c" : "\\%03o", c);
+		if (run > 1)
+			printf("\"*%zu\"", run);
+		i += run;
 	}
 	printf("\"\n");
 }
