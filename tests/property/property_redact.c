@@ -14,7 +14,7 @@
 #ifdef __SANITIZE_ADDRESS__
 #define CASES_DEFAULT 3000
 #else
-#define CASES_DEFAULT 80000
+#define CASES_DEFAULT 40000
 #endif
 // Tables cost more than streams, so that one set of needles serves this many cases.
 #define CASES_PER_WORLD 32

@@ -163,41 +163,57 @@ static void view_done(struct view *v)
 static bool is_prefix(const struct view *v, const struct needle *needle, enum lane_kind kind, size_t len)
 {
 	const struct lane *lane = &v->lanes.list[kind];
+	if (len >= needle->bytes.len || len > lane->count - lane->tail)
+		return false;
+	const uint8_t *suffix = lane->bytes + lane->count - len;
+	if (suffix[0] != needle->bytes.data[0] || memcmp(suffix, needle->bytes.data, len) != 0)
+		return false;
 	if (kind != LANE_PLAIN && !needle->weak && len > SHADOW_NEEDLE_MAX)
 		return false;
-	return len < needle->bytes.len && len <= lane->count - lane->tail && is_set_of(v, needle, kind) &&
-	       memcmp(lane->bytes + lane->count - len, needle->bytes.data, len) == 0 &&
-	       fits_left(needle, lane, lane->count - len);
+	return is_set_of(v, needle, kind) && fits_left(needle, lane, lane->count - len);
 }
 
-static size_t longest_prefix(const struct view *v, const struct lane *lane)
+// The longest such prefix of fewer than `limit` bytes; 0 when there is none.
+static size_t prefix_under(const struct view *v, const struct needle *needle, enum lane_kind kind, size_t limit)
 {
-	size_t longest = 0;
-	for (size_t i = 0; i < v->needles->count; i++)
-		longest = v->needles->list[i].bytes.len > longest ? v->needles->list[i].bytes.len : longest;
-	size_t tail = lane->count - lane->tail;
-	return tail < longest ? tail : longest;
+	const struct lane *lane = &v->lanes.list[kind];
+	size_t most = limit < needle->bytes.len ? limit - 1 : needle->bytes.len - 1;
+	most = most < lane->count ? most : lane->count;
+	for (size_t at = lane->count - most; at < lane->count; at++) {
+		const uint8_t *next = memchr(lane->bytes + at, needle->bytes.data[0], lane->count - at);
+		if (!next)
+			return 0;
+		at = (size_t)(next - lane->bytes);
+		if (is_prefix(v, needle, kind, lane->count - at))
+			return lane->count - at;
+	}
+	return 0;
 }
 
 // The rule for the end of the stream, for each lane and each of the two sets of needles.
 static void view_find_end(struct view *v, enum lane_kind kind, bool weak)
 {
 	const struct lane *lane = &v->lanes.list[kind];
-	for (size_t len = longest_prefix(v, lane); len > 0; len--) {
-		const struct needle *first = NULL;
-		size_t shortest = SIZE_MAX;
-		for (size_t i = 0; i < v->needles->count; i++) {
-			const struct needle *needle = &v->needles->list[i];
-			if (needle->weak != weak || !is_prefix(v, needle, kind, len))
-				continue;
-			first = first ? first : needle;
-			shortest = needle->bytes.len < shortest ? needle->bytes.len : shortest;
-		}
-		if (first && (len >= END_BYTES_MIN || len * 2 >= shortest)) {
-			view_add(v, first, kind, lane->count - len, len);
-			return;
+	struct cut {
+		const struct needle *first;
+		size_t shortest;
+	} *cuts = must(calloc(lane->count + 1, sizeof(*cuts))); // by length
+	for (size_t i = 0; i < v->needles->count; i++) {
+		const struct needle *needle = &v->needles->list[i];
+		size_t len = needle->weak == weak ? prefix_under(v, needle, kind, SIZE_MAX) : 0;
+		for (; len > 0; len = prefix_under(v, needle, kind, len)) {
+			struct cut *cut = &cuts[len];
+			if (!cut->first || needle->bytes.len < cut->shortest)
+				cut->shortest = needle->bytes.len;
+			cut->first = cut->first ? cut->first : needle;
 		}
 	}
+	size_t len = lane->count;
+	while (len > 0 && (!cuts[len].first || (len < END_BYTES_MIN && len * 2 < cuts[len].shortest)))
+		len--;
+	if (len > 0)
+		view_add(v, cuts[len].first, kind, lane->count - len, len);
+	free(cuts);
 }
 
 static void view_init_whole(struct view *v, const struct oracle_needles *needles, struct span stream)
@@ -224,9 +240,7 @@ static void look_at_needle(const struct view *v, const struct needle *needle, en
 {
 	const struct lane *lane = &v->lanes.list[kind];
 	size_t longest = 0;
-	for (size_t len = needle->bytes.len - 1; len > 0; len--) {
-		if (!is_prefix(v, needle, kind, len))
-			continue;
+	for (size_t len = prefix_under(v, needle, kind, SIZE_MAX); len > 0; len = prefix_under(v, needle, kind, len)) {
 		longest = len > longest ? len : longest;
 		if (len > EXPOSURE_BYTES_MAX || 4 * len > needle->bytes.len)
 			*can_show = false;
