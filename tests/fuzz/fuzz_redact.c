@@ -2,8 +2,8 @@
 // stream, its cuts and its silences.
 //
 // Byte 0: number of needles - 1 (0x07), 0x10 the lane PLAIN alone, 0x20 with silences. Then for each needle a byte with
-// value (0x03), form (0x7c) and weakness (0x80), a byte with its length, and its letters, two in a byte. The rest is the
-// program: each byte is a step (0xf0) and its argument (0x0f); see add_step.
+// value (0x03), form (0x7c) and weakness (0x80), a byte with its length, and its letters, two in a byte. The rest is
+// the program: each byte is a step (0xf0) and its argument (0x0f); see add_step.
 #include "property/redact_oracle.h"
 #include "redact/redactor.h"
 
@@ -29,7 +29,7 @@ static void check(bool ok, const char *what)
 	abort();
 }
 
-// ------------------------------------------------------------------------------------------------------------- decoding
+// ----------------------------------------------------------------------------------------------------------- decoding
 
 struct input {
 	struct oracle_needles needles;
@@ -140,16 +140,17 @@ static void add_run(struct input *in, char byte, size_t len)
 
 static void add_piece(struct input *in, uint8_t arg)
 {
-	static const char *const pieces[16] = {"\033[31m",    "\033[m",     "\033]0;",       "\007",     "\033\\",      "\033P",
-					       "\033(B",      "\033[",      "\r\n",          "  ",       "\n00000010: ", "\n0000000  ",
-					       "  |",         "  ",         "\n*\n",         "\n0000020\n"};
+	static const char *const pieces[16] = {
+		"\033[31m", "\033[m", "\033]0;", "\007", "\033\\", "\033P", "\033(B", "\033[", "\r\n", "  ",
+		"\n00000010: ", "\n0000000  ", "  |", "  ", "\n*\n", "\n0000020\n"};
 	add_text(in, pieces[arg]);
 }
 
 static void add_step(struct input *in, uint8_t step)
 {
 	static const char bytes[16] = "\0\377\303\251\v\f\r\030\032\\(#f9A";
-	static const char *const between[8] = {" ", "\n", "\033[m", "\r\n", "\033]0;\007", "\033(B", "  ", "\033[1;32m"};
+	static const char *const between[8] = {
+		" ", "\n", "\033[m", "\r\n", "\033]0;\007", "\033(B", "  ", "\033[1;32m"};
 	uint8_t arg = step & 15;
 	struct span needle = needle_of(in, arg);
 	switch (step >> 4) {
@@ -195,7 +196,7 @@ static void add_step(struct input *in, uint8_t step)
 	}
 }
 
-// ------------------------------------------------------------------------------------------------------------- checking
+// ----------------------------------------------------------------------------------------------------------- checking
 
 static void check_quiet(const struct input *in, struct filter *filter, struct oracle_result *got, size_t at)
 {
@@ -217,7 +218,8 @@ static void check_feeds(const struct input *in, struct filter *filter, struct or
 		check(filter_feed(filter, span_of(in->stream + from, to - from), &err) == 0, "feeding");
 		oracle_look(&in->needles, span_of(in->stream, to), was_quiet ? got->position : 0, &look);
 		check(filter_held(filter) == look.held, "what is held");
-		check(was_quiet ? got->position >= look.settled : got->position == look.settled, "what is given out at once");
+		bool is_prompt = was_quiet ? got->position >= look.settled : got->position == look.settled;
+		check(is_prompt, "what is given out at once");
 		from = to;
 		if (!with_quiet || !in->quiet[i])
 			continue;

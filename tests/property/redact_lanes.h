@@ -1,5 +1,5 @@
-// The five views of a stream in which needles are looked for, read off the whole stream at once. Shares nothing with the
-// engine.
+// The five views of a stream in which needles are looked for, read off the whole stream at once. Shares nothing with
+// the engine.
 #pragma once
 
 #include "base/base.h"

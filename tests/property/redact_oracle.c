@@ -158,8 +158,8 @@ static void view_done(struct view *v)
 
 // ------------------------------------------------------------------------------------- the end of what has been read
 
-// Whether the last `len` bytes of the lane are a proper prefix of the needle. Needles that are too long for a lane count
-// with the prefixes that are not.
+// Whether the last `len` bytes of the lane are a proper prefix of the needle. Needles that are too long for a lane
+// count with the prefixes that are not.
 static bool is_prefix(const struct view *v, const struct needle *needle, enum lane_kind kind, size_t len)
 {
 	const struct lane *lane = &v->lanes.list[kind];

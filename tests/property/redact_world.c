@@ -7,7 +7,8 @@
 #include <string.h>
 
 static const char *const names[WORLD_NAME_COUNT] = {"A", "B/b", "C", "D.d", "E", "F-f"};
-static const char *const alphabets[] = {"a-b1", "ab", "-a", "a1", "a\n-b", "a b", "a \n\t", "[]A", "+=/x", "m[3\033a", "0a:f ", "a|>b"};
+static const char *const alphabets[] = {
+	"a-b1", "ab", "-a", "a1", "a\n-b", "a b", "a \n\t", "[]A", "+=/x", "m[3\033a", "0a:f ", "a|>b"};
 
 static void world_letters(const struct world *w, struct dice *dice, uint8_t *out, size_t len)
 {
@@ -216,23 +217,26 @@ static void add_needle(const struct world *w, struct dice *dice, struct buf *str
 
 static void add_space(struct dice *dice, struct buf *stream)
 {
-	static const char *const spaces[] = {" ", " ", "\n", "\r\n", "\t", "  ", "\r", "\v", "\f", "\n\n", "\n    ", " \n "};
+	static const char *const spaces[] = {
+		" ", " ", "\n", "\r\n", "\t", "  ", "\r", "\v", "\f", "\n\n", "\n    ", " \n "};
 	add_text(stream, spaces[dice_below(dice, ARRAY_COUNT(spaces))]);
 }
 
 static void add_escape(struct dice *dice, struct buf *stream)
 {
 	static const char *const escapes[] = {
-		"\033[m", "\033[31m", "\033[1;32m", "\033[K", "\033[?25l", "\033(B", "\033c", "\033]0;a\007", "\033]0;\033\\",
-		"\033Pq\033\\", "\033_x\033[1m", "\033", "\033[", "\033[3", "\033]", "\033]0;", "\033P", "\033X", "\033(", "\033\033",
-		"\007", "\033\\", "\030", "\032", "m", "\033\n", "\033[\n", "\033[\377", "\033]\n\007", "\033]\033\033", "[", "\\",
-		"\033[ !", "\033#8", "\033^", "\033]a\033]b\007", "\033]\033\001"};
+		"\033[m", "\033[31m", "\033[1;32m", "\033[K", "\033[?25l", "\033(B", "\033c", "\033]0;a\007",
+		"\033]0;\033\\", "\033Pq\033\\", "\033_x\033[1m", "\033", "\033[", "\033[3", "\033]",
+		"\033]0;", "\033P", "\033X", "\033(", "\033\033", "\007", "\033\\", "\030", "\032", "m",
+		"\033\n", "\033[\n", "\033[\377", "\033]\n\007", "\033]\033\033", "[", "\\", "\033[ !",
+		"\033#8", "\033^", "\033]a\033]b\007", "\033]\033\001"};
 	add_text(stream, escapes[dice_below(dice, ARRAY_COUNT(escapes))]);
 }
 
 static void add_wild(struct dice *dice, struct buf *stream)
 {
-	static const char *const wild[] = {"\377", "\303", "\303\251", "\200", "\033[\302", "\r\n", "[", "_", "*\n", ":", "|"};
+	static const char *const wild[] = {
+		"\377", "\303", "\303\251", "\200", "\033[\302", "\r\n", "[", "_", "*\n", ":", "|"};
 	if (dice_below(dice, 4) == 0)
 		add(stream, "", 1);
 	else

@@ -1,5 +1,5 @@
-// One stream through the filter, for the tests of redaction: a redactor, the oracle's needles for the same, and a filter
-// whose output is recorded.
+// One stream through the filter, for the tests of redaction: a redactor, the oracle's needles for the same, and a
+// filter whose output is recorded.
 #pragma once
 
 #include "property/redact_oracle.h"
@@ -76,7 +76,8 @@ static inline void assert_got(struct bench *b, const char *text)
 	assert_string_equal(buf_text(&b->got.text), text);
 }
 
-static inline void assert_same(const struct oracle_result *want, const struct oracle_result *got, const char *how, size_t at)
+static inline void assert_same(const struct oracle_result *want, const struct oracle_result *got, const char *how,
+			       size_t at)
 {
 	const char *wrong = oracle_compare(want, got);
 	if (wrong)

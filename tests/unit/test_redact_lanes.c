@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include <stdlib.h>
+#include <stdio.h>
 
 #include "redact_bench.h"
 
@@ -35,7 +35,8 @@ static void test_colours_are_kept(void **state)
 	(void)state;
 	check("\033[1m" VALUE "\033[0m.", "\033[1m" A "\033[0m.");
 	check("\033[1mtok-\033[31m4f9c\033[0m2e71ab\033[m.", "\033[1m" A "\033[31m\033[0m\033[m.");
-	check("tok\033(B-4\033cf9c2\033Pq#0\033\\e71\033]8;;http://x\007ab\033", A "\033(B\033c\033Pq#0\033\\\033]8;;http://x\007\033");
+	check("tok\033(B-4\033cf9c2\033Pq#0\033\\e71\033]8;;http://x\007ab\033",
+	      A "\033(B\033c\033Pq#0\033\\\033]8;;http://x\007\033");
 }
 
 static void test_value_in_a_title(void **state)
@@ -96,33 +97,30 @@ static void test_underlined_and_wrapped(void **state)
 	      "see \033[4m" A "\033[24m\033[4m\033[24m.");
 }
 
-static void pad(char *out, size_t bytes)
+// Text, so many blanks, text.
+static const char *gap_text(char *out, size_t room, const char *before, size_t blanks, const char *behind)
 {
-	memset(out, ' ', bytes);
-	out[bytes] = '\0';
+	int len = snprintf(out, room, "%s%*s%s", before, (int)blanks, "", behind);
+	assert_true(len > 0 && (size_t)len < room);
+	return out;
 }
 
 static void test_longest_gap(void **state)
 {
 	(void)state;
-	char stream[1024] = "tok-4f9";
-	pad(stream + 7, 512);
-	strcat(stream, "c2e71ab");
-	check(stream, A);
-	pad(stream + 7, 513);
-	strcat(stream, "c2e71ab.");
+	char stream[1024];
+	check(gap_text(stream, sizeof(stream), "tok-4f9", 512, "c2e71ab"), A);
+	gap_text(stream, sizeof(stream), "tok-4f9", 513, "c2e71ab.");
 	check(stream, stream);
 }
 
 static void test_weak_value_behind_a_gap(void **state)
 {
 	(void)state;
-	char stream[1024] = "x\033(";
-	pad(stream + 3, 506);
-	strcat(stream, "\033[31m1234 ");
-	char text[1024] = "x\033(";
-	pad(text + 3, 506);
-	strcat(text, "\033[31m" A " ");
+	char stream[1024];
+	char text[1024];
+	gap_text(stream, sizeof(stream), "x\033(", 506, "\033[31m1234 ");
+	gap_text(text, sizeof(text), "x\033(", 506, "\033[31m" A " ");
 	check_value("1234", stream, text);
 }
 
@@ -131,7 +129,8 @@ static void test_weak_value_behind_a_gap(void **state)
 static void test_xxd(void **state)
 {
 	(void)state;
-	check("00000000: 746f 6b2d 3466 3963 3265 3731 6162       tok-4f9c2e71ab\n", "00000000: " A_HEX "       " A "\n");
+	check("00000000: 746f 6b2d 3466 3963 3265 3731 6162       tok-4f9c2e71ab\n",
+	      "00000000: " A_HEX "       " A "\n");
 	check("00000000: 4745 5420 746f 6b2d 3466 3963 3265 3731  GET tok-4f9c2e71\n"
 	      "00000010: 6162 2048 5454 502f 312e 310a            ab HTTP/1.1.\n",
 	      "00000000: 4745 5420 " A_HEX " HTTP/1.1.\n");
@@ -212,10 +211,10 @@ static void test_nothing_is_held_behind_a_gap(void **state)
 {
 	(void)state;
 	char spaces[520];
+	gap_text(spaces, sizeof(spaces), "", 512, "");
 	struct span values[] = {SPAN_LITERAL(VALUE)};
 	struct bench b = bench_of_values(values, 1);
 	bench_start(&b, 2000);
-	pad(spaces, 512);
 	feed_text(&b, "tok-4", 5);
 	feed_text(&b, spaces, 517);
 	feed_text(&b, " ", 0);
@@ -275,10 +274,8 @@ static void test_most_escapes_that_are_kept(void **state)
 	assert_int_equal(buf_append_text(&text, A, &err), 0);
 	for (size_t i = 0; i < 14; i++) {
 		char title[500];
-		pad(title, 400);
-		memcpy(title, "\033]0;", 4);
+		gap_text(title, sizeof(title), "\033]0;", 395, "\007");
 		title[4] = (char)('a' + i);
-		title[399] = '\007';
 		assert_int_equal(buf_append_byte(&stream, (uint8_t)value[i], &err), 0);
 		if (i < 13)
 			assert_int_equal(buf_append_text(&stream, title, &err), 0);
