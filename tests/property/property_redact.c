@@ -3,8 +3,7 @@
 //
 // property_redact [CASES]; the seed is PROPERTY_SEED, or a fixed one. A case is named by its own seed, which replays
 // it: PROPERTY_SEED=<that> property_redact 1.
-#include "redact/redactor.h"
-#include "redact_oracle.h"
+#include "redact_world.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,160 +12,20 @@
 
 // A case takes thirty times as long under AddressSanitizer.
 #ifdef __SANITIZE_ADDRESS__
-#define CASES_DEFAULT 500
+#define CASES_DEFAULT 3000
 #else
-#define CASES_DEFAULT 10000
+#define CASES_DEFAULT 40000
 #endif
-#define STREAM_MAX 1400
-
-static uint64_t state;
-
-static uint64_t rand_next(void)
-{
-	state += 0x9e3779b97f4a7c15u;
-	uint64_t z = state;
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return z ^ (z >> 31);
-}
-
-static size_t rand_below(size_t n)
-{
-	return (size_t)(rand_next() % n);
-}
-
-struct world {
-	struct oracle_needles needles;
-	struct redactor *redactor;
-	uint8_t stream[STREAM_MAX + 64];
-	size_t len;
-	const char *alphabet;
-	size_t letters;
-};
-
-static const char *const names[] = {"A", "B/b", "C", "D.d", "E", "F-f"};
-static const char *const alphabets[] = {"a-b1", "ab", "-a", "a1", "a\n-b", "[]A", "+=/x", "a b-", "a\033[m", "0a1b", "\007a]\033"};
-
-static void world_letters(const struct world *w, uint8_t *out, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		out[i] = (uint8_t)w->alphabet[rand_below(w->letters)];
-}
-
-// Sometimes with its twin.
-static void world_add(struct world *w, struct needle needle)
-{
-	uint8_t bytes[40];
-	size_t len = 0;
-	for (size_t i = 0; i < needle.bytes.len; i++)
-		if (!strchr("\t\n\v\f\r ", needle.bytes.data[i]))
-			bytes[len++] = needle.bytes.data[i];
-	needle.has_twin = !needle.weak && len > 0 && len < needle.bytes.len && rand_below(2) == 0;
-	oracle_needles_add(&w->needles, needle);
-	struct needle twin = {span_of(bytes, len), needle.value, needle.form, false, false};
-	if (needle.has_twin)
-		oracle_needles_add(&w->needles, twin);
-}
-
-static void world_needles(struct world *w)
-{
-	uint8_t bytes[40];
-	size_t count = 1 + rand_below(8);
-	for (size_t i = 0; i < count; i++) {
-		size_t len = 1 + rand_below(rand_below(5) == 0 ? 30 : 7);
-		size_t period = 1 + rand_below(len);
-		world_letters(w, bytes, len);
-		for (size_t at = period; at < len && rand_below(3) == 0; at++)
-			bytes[at] = bytes[at - period];
-		struct needle needle = {span_of(bytes, len), (uint32_t)rand_below(ARRAY_COUNT(names)),
-					(enum redact_form)rand_below(REDACT_FORM_COUNT), rand_below(3) == 0, false};
-		world_add(w, needle);
-	}
-	struct err err;
-	if (redactor_new_needles(w->needles.list, w->needles.count, names, ARRAY_COUNT(names), &w->redactor, &err) != 0)
-		abort();
-}
-
-static void world_values(struct world *w)
-{
-	uint8_t bytes[4][24];
-	struct redact_value values[4];
-	size_t count = rand_below(4) + 1;
-	for (size_t i = 0; i < count; i++) {
-		size_t len = rand_below(24);
-		for (size_t at = 0; at < len; at++)
-			bytes[i][at] = (uint8_t)rand_next();
-		if (len > 0 && rand_below(3) == 0)
-			bytes[i][len - 1] = '\n';
-		if (i > 0 && rand_below(4) == 0) {
-			len = values[0].value.len;
-			memcpy(bytes[i], bytes[0], len);
-		}
-		values[i] = (struct redact_value){names[i], span_of(bytes[i], len)};
-		oracle_needles_add_value(&w->needles, values[i].value, (uint32_t)i);
-	}
-	struct err err;
-	if (redactor_new(values, count, &w->redactor, &err) != 0)
-		abort();
-}
-
-static void world_text(struct world *w, const char *text)
-{
-	for (; *text && w->len < STREAM_MAX; text++)
-		w->stream[w->len++] = (uint8_t)*text;
-}
-
-static void world_run(struct world *w, uint8_t byte, size_t count)
-{
-	for (; count > 0 && w->len < STREAM_MAX; count--)
-		w->stream[w->len++] = byte;
-}
-
-// What stands between the parts of a value on a terminal: colours, wraps, dumps; whole, cut, and too much of it.
-static void world_noise(struct world *w)
-{
-	static const char *const texts[] = {"\033[31m", "\033[0m", "\033[1;", "\033", "\033]0;t", "\007", "\033\\", "\033]8;;\033\\",
-					    "\033(B", "\033[m\033[K", "\n", "\r\n", " ", "\t", "\n00000010  ", "\n00000010: ",
-					    "\n0000020 ", "  |", "|\n", "  >", "<\n", "\033P", "\030", "  ", "   ", "    ", "\n0000020\n"};
-	size_t kind = rand_below(40);
-	if (kind == 0)
-		world_run(w, ' ', 500 + rand_below(30));
-	else if (kind == 1)
-		world_run(w, ';', 495 + rand_below(30));
-	else
-		world_text(w, texts[rand_below(ARRAY_COUNT(texts))]);
-}
-
-// Letters, and whole and cut needles, with noise in between and within.
-static void world_stream(struct world *w)
-{
-	size_t len = rand_below(rand_below(4) == 0 ? 400 : 40);
-	size_t noise = rand_below(3) == 0 ? 0 : 1 + rand_below(4);
-	size_t spread = rand_below(3) == 0 ? 1 + rand_below(6) : 0;
-	len = rand_below(40) == 0 ? STREAM_MAX : len;
-	while (w->len < len) {
-		if (noise && rand_below(5) < noise)
-			world_noise(w);
-		if (rand_below(3) == 0 || w->needles.count == 0) {
-			world_letters(w, w->stream + w->len++, 1);
-			continue;
-		}
-		struct span needle = w->needles.list[rand_below(w->needles.count)].bytes;
-		size_t part = rand_below(2) ? needle.len : rand_below(needle.len + 1);
-		part = part < 64 ? part : 64;
-		for (size_t i = 0; i < part && w->len < STREAM_MAX; i++) {
-			w->stream[w->len++] = needle.data[i];
-			if (spread && rand_below(spread) == 0)
-				world_noise(w);
-		}
-	}
-}
+// Tables cost more than streams, so that one set of needles serves this many cases.
+#define CASES_PER_WORLD 32
+#define CASES_PER_REPORT 1000000
+#define STREAM_BYTES_MAX ((size_t)1 << 20)
 
 // A heap copy of each piece, so that a reader of the past or the future is caught by a sanitizer.
 static void feed_piece(struct filter *filter, struct span piece)
 {
 	struct err err;
-	uint8_t *copy = malloc(piece.len + 1);
+	uint8_t *copy = malloc(piece.len);
 	if (!copy)
 		abort();
 	memcpy(copy, piece.data, piece.len);
@@ -176,100 +35,124 @@ static void feed_piece(struct filter *filter, struct span piece)
 	free(copy);
 }
 
-static void show_bytes(const char *what, struct span bytes)
+// One stream on its way through the filter.
+struct course {
+	const struct world *world;
+	struct span stream;
+	struct filter *filter;
+	struct oracle_result got;
+	bool quiet; // silences have come
+	bool tells; // the case has failed and is run once more
+};
+
+static const char *check_look(const struct course *c, size_t at)
 {
-	printf("  %s: \"", what);
-	for (size_t i = 0; i < bytes.len; i++) {
-		uint8_t byte = bytes.data[i];
-		printf(byte >= 0x20 && byte < 0x7f && byte != '\\' ? "%c" : "\\%03o", byte);
-	}
-	printf("\"\n");
+	struct oracle_look look;
+	oracle_look(&c->world->needles, span_of(c->stream.data, at), c->quiet ? c->got.position : 0, &look);
+	if (c->tells)
+		printf("held %zu, want %zu; settled %" PRIu64 ", want %zu\n", filter_held(c->filter), look.held,
+		       c->got.position, look.settled);
+	if (filter_held(c->filter) != look.held)
+		return "what is held";
+	if (c->quiet ? c->got.position < look.settled : c->got.position != look.settled)
+		return "what is given out at once";
+	return NULL;
 }
 
-static void show_result(const char *what, const struct oracle_result *result)
+// A silence after the first `at` bytes.
+static const char *check_quiet(struct course *c, size_t at)
 {
-	show_bytes(what, buf_span(&result->text));
+	struct oracle_look look;
+	struct err err;
+	size_t text = c->got.text.len;
+	size_t shown = c->got.shown_count;
+	bool can_show = filter_can_show(c->filter);
+	oracle_look(&c->world->needles, span_of(c->stream.data, at), 0, &look);
+	if (filter_quiet(c->filter, &err) != 0)
+		abort();
+	c->quiet = true;
+	if (c->tells)
+		printf("quiet: settled %" PRIu64 " of %zu, budget %d\n", c->got.position, at, look.can_show);
+	if (filter_can_show(c->filter) || can_show != (c->got.text.len > text))
+		return "can_show";
+	if (look.can_show ? c->got.position != at : c->got.shown_count != shown)
+		return "what silence shows";
+	return NULL;
+}
+
+static const char *course_run(struct course *c, struct dice *dice, bool is_quiet)
+{
+	struct err err;
+	const char *wrong = NULL;
+	size_t most = dice_below(dice, 4) == 0 ? 1 : 1 + dice_below(dice, c->stream.len + 1);
+	size_t look_each = c->stream.len > 200 ? 50 : dice_below(dice, 4) == 0 ? 1 : 8;
+	for (size_t at = 0; at < c->stream.len && !wrong;) {
+		size_t len = 1 + dice_below(dice, most);
+		len = len < c->stream.len - at ? len : c->stream.len - at;
+		if (c->tells)
+			bytes_tell("feed", span_of(c->stream.data + at, len));
+		feed_piece(c->filter, span_of(c->stream.data + at, len));
+		at += len;
+		if (dice_below(dice, look_each) == 0)
+			wrong = check_look(c, at);
+		if (!wrong && is_quiet && dice_below(dice, 2 * look_each) == 0)
+			wrong = check_quiet(c, at);
+	}
+	if (filter_end(c->filter, &err) != 0)
+		abort();
+	return wrong;
+}
+
+static void result_tell(const char *label, const struct oracle_result *result)
+{
+	bytes_tell(label, buf_span(&result->text));
 	for (size_t i = 0; i < result->leak_count; i++) {
 		const struct redact_leak *leak = &result->leaks[i];
-		printf("    %" PRIu64 "+%" PRIu64 " %s %s%s\n", leak->offset, leak->len, names[leak->value_index],
-		       redact_form_name(leak->form), leak->partial ? " partial" : "");
+		printf("%s leak at %" PRIu64 ", %" PRIu64 " bytes, value %zu, %s%s\n", label, leak->offset, leak->len,
+		       leak->value_index, redact_form_name(leak->form), leak->partial ? ", partial" : "");
 	}
 }
 
-// For whoever looks for the reason: PROPERTY_SHOW=1.
-static void world_show(const struct world *w, const struct oracle_result *want, const struct oracle_result *got)
+static const char *course_check(const struct course *c)
 {
-	for (size_t i = 0; i < w->needles.count; i++) {
-		const struct needle *needle = &w->needles.list[i];
-		printf("  %s %s%s%s", names[needle->value], redact_form_name(needle->form), needle->weak ? " weak" : "",
-		       needle->has_twin ? " twin" : "");
-		show_bytes("", needle->bytes);
+	const struct oracle_needles *needles = &c->world->needles;
+	if (c->quiet)
+		return oracle_budget_is_kept(needles, c->stream, &c->got) ? NULL : "the exposure budget";
+	struct oracle_result want;
+	oracle_run(needles, c->stream, &want);
+	const char *wrong = oracle_compare(&want, &c->got);
+	if (c->tells) {
+		result_tell("want", &want);
+		result_tell("got ", &c->got);
 	}
-	show_bytes("stream", span_of(w->stream, w->len));
-	show_result("want", want);
-	show_result("got ", got);
-}
-
-static const char *world_check(struct world *w, bool quiet)
-{
-	struct span stream = span_of(w->stream, w->len);
-	struct oracle_result want, got;
-	struct err err;
-	_cleanup_filter_ struct filter *filter = NULL;
-	const char *wrong = NULL;
-	oracle_run(&w->needles, stream, &want);
-	oracle_result_init(&got, w->len);
-	struct redact_sink sink = oracle_recorder(&got);
-	if (filter_new(w->redactor, &sink, &filter, &err) != 0)
-		abort();
-	size_t most = rand_below(3) == 0 ? 1 : 1 + rand_below(20);
-	for (size_t at = 0; at < w->len;) {
-		size_t len = 1 + rand_below(most);
-		len = len < w->len - at ? len : w->len - at;
-		feed_piece(filter, span_of(w->stream + at, len));
-		at += len;
-		if (!quiet && rand_below(8) == 0 && filter_held(filter) != oracle_held(&w->needles, span_of(w->stream, at)))
-			wrong = "what is held";
-		bool can_show = filter_can_show(filter);
-		size_t before = got.text.len;
-		if (quiet && rand_below(2) && filter_quiet(filter, &err) != 0)
-			abort();
-		if (got.text.len > before && (!can_show || filter_can_show(filter)))
-			wrong = "can_show";
-	}
-	if (filter_end(filter, &err) != 0)
-		abort();
-	if (!quiet && !wrong)
-		wrong = oracle_compare(&want, &got);
-	if (wrong && getenv("PROPERTY_SHOW"))
-		world_show(w, &want, &got);
-	if (quiet && !wrong && !oracle_budget_is_kept(&w->needles, stream, &got))
-		wrong = "the exposure budget";
 	oracle_result_done(&want);
-	oracle_result_done(&got);
 	return wrong;
 }
 
-static const char *case_run(uint64_t seed)
+static const char *case_run(const struct world *world, uint64_t seed, bool tells)
 {
-	state = seed;
-	struct world w = {.alphabet = alphabets[rand_below(ARRAY_COUNT(alphabets))]};
-	w.letters = 1 + rand_below(strlen(w.alphabet));
-	w.needles = (struct oracle_needles){.names = names, .value_count = ARRAY_COUNT(names)};
-	if (rand_below(40) == 0)
-		world_values(&w);
-	else
-		world_needles(&w);
-	w.needles.no_shadow = rand_below(4) == 0;
-	if (w.needles.no_shadow)
-		redactor_disable_shadow(w.redactor);
-	world_stream(&w);
-	const char *wrong = world_check(&w, false);
+	struct dice dice = {~seed};
+	struct err err;
+	_cleanup_buf_ struct buf stream = BUF_INIT(STREAM_BYTES_MAX);
+	world_stream(world, &dice, &stream);
+	struct course c = {.world = world, .stream = buf_span(&stream), .tells = tells};
+	oracle_result_init(&c.got, stream.len);
+	struct redact_sink sink = oracle_recorder(&c.got);
+	if (filter_new(world->redactor, &sink, &c.filter, &err) != 0)
+		abort();
+	const char *wrong = course_run(&c, &dice, dice_below(&dice, 3) == 0);
 	if (!wrong)
-		wrong = world_check(&w, true);
-	redactor_free(w.redactor);
-	oracle_needles_done(&w.needles);
+		wrong = course_check(&c);
+	filter_free(c.filter);
+	oracle_result_done(&c.got);
 	return wrong;
+}
+
+static void case_tell(const struct world *world, uint64_t seed, const char *wrong)
+{
+	world_tell(world);
+	case_run(world, seed, true);
+	printf("PROPERTY_SEED=%" PRIu64 ": the filter and the oracle differ in %s\n", seed, wrong);
 }
 
 int main(int argc, char **argv)
@@ -279,13 +162,23 @@ int main(int argc, char **argv)
 	unsigned long cases = argc > 1 ? strtoul(argv[1], NULL, 10) : CASES_DEFAULT;
 	setvbuf(stdout, NULL, _IOLBF, 0); // the seed must be seen even when a case aborts
 	printf("property_redact: seed %" PRIu64 ", %lu cases\n", seed, cases);
-	for (unsigned long i = 0; i < cases; i++) {
-		const char *wrong = case_run(seed + i);
-		if (wrong) {
-			printf("PROPERTY_SEED=%" PRIu64 ": the filter and the oracle differ in %s\n", seed + i, wrong);
-			return 1;
+	struct world world;
+	world_init(&world, seed / CASES_PER_WORLD);
+	const char *wrong = NULL;
+	for (unsigned long i = 0; i < cases && !wrong; i++) {
+		if (i > 0 && (seed + i) % CASES_PER_WORLD == 0) {
+			world_done(&world);
+			world_init(&world, (seed + i) / CASES_PER_WORLD);
 		}
+		wrong = case_run(&world, seed + i, false);
+		if (wrong)
+			case_tell(&world, seed + i, wrong);
+		else if ((i + 1) % CASES_PER_REPORT == 0)
+			printf("property_redact: %lu cases so far\n", i + 1);
 	}
+	world_done(&world);
+	if (wrong)
+		return 1;
 	printf("property_redact: %lu passed, 0 failed\n", cases);
 	return 0;
 }

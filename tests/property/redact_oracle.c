@@ -1,354 +1,55 @@
 #include "redact_oracle.h"
 
+#include "redact_lanes.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-static void *must(void *ptr)
-{
-	if (!ptr)
-		abort();
-	return ptr;
-}
-
-void oracle_needles_done(struct oracle_needles *needles)
-{
-	for (size_t i = 0; i < needles->count; i++)
-		free((void *)(uintptr_t)needles->list[i].bytes.data);
-	free(needles->list);
-	needles->list = NULL;
-	needles->count = 0;
-}
-
-void oracle_needles_add(struct oracle_needles *needles, struct needle needle)
-{
-	uint8_t *copy = must(malloc(needle.bytes.len));
-	memcpy(copy, needle.bytes.data, needle.bytes.len);
-	needle.bytes.data = copy;
-	needles->list = must(reallocarray(needles->list, needles->count + 1, sizeof(needle)));
-	needles->list[needles->count++] = needle;
-}
-
-static int take_needle(void *context, const struct needle *needle, struct err *err)
-{
-	(void)err;
-	oracle_needles_add(context, *needle);
-	return 0;
-}
-
-void oracle_needles_add_value(struct oracle_needles *needles, struct span value, uint32_t index)
-{
-	_cleanup_secret_ struct secret *room = NULL;
-	struct err err;
-	if (secret_new(form_room_bytes(value.len), SECRET_LOCK_PREFERRED, &room, &err) != 0 ||
-	    form_each_needle(value, index, room, take_needle, needles, &err) != 0)
-		abort();
-}
-
-// ----------------------------------------------------------------------------------------------------------- results
-
-void oracle_result_init(struct oracle_result *result, size_t stream_bytes)
-{
-	*result = (struct oracle_result){.text = BUF_INIT((size_t)1 << 32), .length = stream_bytes};
-	result->shown = must(calloc(stream_bytes + 1, 1));
-}
-
-void oracle_result_done(struct oracle_result *result)
-{
-	buf_done(&result->text);
-	free(result->leaks);
-	free(result->shown);
-	*result = (struct oracle_result){0};
-}
-
-static void result_text(struct oracle_result *result, struct span text)
-{
-	struct err err;
-	if (buf_append(&result->text, text, &err) != 0)
-		abort();
-}
-
-static void result_leak(struct oracle_result *result, const struct redact_leak *leak)
-{
-	result->leaks = must(reallocarray(result->leaks, result->leak_count + 1, sizeof(*leak)));
-	memset(&result->leaks[result->leak_count], 0, sizeof(*leak));
-	result->leaks[result->leak_count++] = *leak;
-}
-
-static int recorder_write(void *context, struct span bytes, struct err *err)
-{
-	struct oracle_result *result = context;
-	(void)err;
-	result_text(result, bytes);
-	if (!result->mask_next && result->position + bytes.len > result->length) {
-		result->wrong = "the length: more is shown than there was";
-	} else if (!result->mask_next) {
-		memset(result->shown + result->position, 1, bytes.len);
-		result->position += bytes.len;
-	}
-	result->mask_next = false;
-	return 0;
-}
-
-// Each byte of the stream is given out once and in order, as itself or under a mask; a mask may have several leaks.
-static void recorder_leak(void *context, const struct redact_leak *leak)
-{
-	struct oracle_result *result = context;
-	uint64_t end = leak->offset + leak->len;
-	if (leak->len == 0 || (result->mask_next ? end != result->position : leak->offset != result->position))
-		result->wrong = "the place of a leak: it is empty or not where the stream is";
-	result->mask_next = true;
-	result->position = end;
-	result_leak(result, leak);
-}
-
-struct redact_sink oracle_recorder(struct oracle_result *result)
-{
-	return (struct redact_sink){recorder_write, recorder_leak, result};
-}
-
-const char *oracle_compare(const struct oracle_result *want, const struct oracle_result *got)
-{
-	if (got->wrong)
-		return got->wrong;
-	if (want->leak_count != got->leak_count)
-		return "the number of leaks";
-	for (size_t i = 0; i < want->leak_count; i++) {
-		const struct redact_leak *w = &want->leaks[i];
-		const struct redact_leak *g = &got->leaks[i];
-		if (w->offset != g->offset || w->len != g->len)
-			return "the place of a leak";
-		if (w->value_index != g->value_index || w->form != g->form || w->partial != g->partial)
-			return "the secret, form or partiality of a leak";
-	}
-	if (want->position != got->position || want->length != got->length)
-		return "the length";
-	if (memcmp(want->shown, got->shown, want->length) != 0)
-		return "which bytes are shown";
-	return span_is_equal(buf_span(&want->text), buf_span(&got->text)) ? NULL : "the text";
-}
-
-// ------------------------------------------------------------------------------------------------------------- views
-
+#define SHADOW_NEEDLE_MAX 65536
+#define KEPT_BYTES_MAX 4096
 #define GAP_MAX 512
-#define NEEDLE_MAX 65536
-#define KEPT_MAX 4096
+#define EXPOSURE_BYTES_MAX 3
+#define END_BYTES_MIN 6
 
-// Some bytes of the stream, each with its place there. `broken[i]`: nothing goes on from before byte i.
-struct row {
-	uint8_t *bytes;
-	size_t *places;
-	uint8_t *broken; // has count + 1
-	size_t count;
-};
-
-enum { ROW_STREAM, ROW_CLEAN, ROW_LOOSE, ROW_DUMP, ROW_TEXT, ROW_COUNT };
-
-struct rows {
-	struct row row[ROW_COUNT];
-	uint32_t *sequence; // by byte of the stream: the number of the escape sequence it belongs to, 0 for none
-};
-
-static void row_add(struct row *row, uint8_t byte, size_t place)
-{
-	if (row->count > 0 && place - row->places[row->count - 1] - 1 > GAP_MAX)
-		row->broken[row->count] = 1;
-	row->bytes[row->count] = byte;
-	row->places[row->count++] = place;
-}
-
-static bool is_space(uint8_t byte)
-{
-	return byte == ' ' || (byte >= '\t' && byte <= '\r');
-}
-
-// Returns where the sequence that begins with the ESC at `from` ends.
-static size_t sequence_end(struct span s, size_t from)
-{
-	size_t limit = s.len - from < GAP_MAX ? s.len : from + GAP_MAX;
-	size_t i = from + 1;
-	if (i == limit)
-		return i;
-	uint8_t kind = s.data[i];
-	if (kind != 0 && strchr("]PX^_", kind)) {
-		for (i++; i < limit; i++) {
-			if (s.data[i] == 0x07 || s.data[i] == 0x18 || s.data[i] == 0x1a)
-				return i + 1;
-			if (s.data[i] != 0x1b)
-				continue;
-			while (i < limit && s.data[i] == 0x1b)
-				i++;
-			if (i == limit)
-				return i;
-			return s.data[i] == '\\' ? i + 1 : i - 1;
-		}
-		return i;
-	}
-	if (kind == '[') {
-		for (i++; i < limit && s.data[i] >= 0x20 && s.data[i] <= 0x3f; i++)
-			;
-		return i < limit && s.data[i] >= 0x40 && s.data[i] <= 0x7e ? i + 1 : i;
-	}
-	while (i < limit && s.data[i] >= 0x20 && s.data[i] <= 0x2f)
-		i++;
-	return i < limit && s.data[i] >= 0x30 && s.data[i] <= 0x7e ? i + 1 : i;
-}
-
-static bool is_hex(uint8_t byte)
-{
-	return byte != 0 && strchr("0123456789abcdefABCDEF", byte) != NULL;
-}
-
-static bool is_blank(uint8_t byte)
-{
-	return byte == ' ' || byte == '\t' || byte == '\r';
-}
-
-static void rows_break_dump(struct rows *rows)
-{
-	rows->row[ROW_DUMP].broken[rows->row[ROW_DUMP].count] = 1;
-	rows->row[ROW_TEXT].broken[rows->row[ROW_TEXT].count] = 1;
-}
-
-// The data and text of a dump line from `i` on, up to its newline or the end.
-static size_t rows_dump_data(struct rows *rows, size_t i, bool has_colon)
-{
-	const struct row *clean = &rows->row[ROW_CLEAN];
-	size_t digits = 0;
-	size_t blanks = 1;
-	for (; i < clean->count && clean->bytes[i] != '\n'; i++) {
-		uint8_t byte = clean->bytes[i];
-		if (is_blank(byte)) {
-			blanks++;
-			continue;
-		}
-		bool is_bar = (byte == '|' || byte == '>') && blanks != 3;
-		if (digits > 0 && blanks >= 2 && (has_colon || is_bar)) {
-			size_t left = digits / 2;
-			for (i += !has_colon; i < clean->count && clean->bytes[i] != '\n'; i++)
-				if (left > 0 && left--)
-					row_add(&rows->row[ROW_TEXT], clean->bytes[i], clean->places[i]);
-			return i;
-		}
-		row_add(&rows->row[ROW_DUMP], byte, clean->places[i]);
-		digits++;
-		blanks = 0;
-	}
-	return i;
-}
-
-static void rows_dump(struct rows *rows)
-{
-	const struct row *clean = &rows->row[ROW_CLEAN];
-	for (size_t i = 0; i < clean->count; i++) { // at the beginning of a line
-		size_t digits = i;
-		while (digits < clean->count && is_hex(clean->bytes[digits]) && digits - i < 17)
-			digits++;
-		size_t count = digits - i;
-		i = digits;
-		if (i == clean->count && count <= 16)
-			return; // not known yet
-		bool is_dump = count >= 6 && count <= 16;
-		bool has_colon = is_dump && clean->bytes[i] == ':';
-		i += has_colon;
-		if (has_colon && i == clean->count)
-			return;
-		if (is_dump && is_blank(clean->bytes[i])) {
-			i = rows_dump_data(rows, i + 1, has_colon);
-			continue;
-		}
-		rows_break_dump(rows);
-		while (i < clean->count && clean->bytes[i] != '\n')
-			i++;
-	}
-}
-
-static void rows_make(struct rows *rows, struct span stream)
-{
-	for (size_t i = 0; i < ROW_COUNT; i++)
-		rows->row[i] = (struct row){must(malloc(stream.len + 1)), must(calloc(stream.len + 1, sizeof(size_t))),
-					    must(calloc(stream.len + 2, 1)), 0};
-	rows->sequence = must(calloc(stream.len + 1, sizeof(*rows->sequence)));
-	uint32_t number = 0;
-	for (size_t i = 0; i < stream.len;) {
-		if (stream.data[i] != 0x1b) {
-			row_add(&rows->row[ROW_CLEAN], stream.data[i], i);
-			i++;
-			continue;
-		}
-		number++;
-		for (size_t end = sequence_end(stream, i); i < end; i++)
-			rows->sequence[i] = number;
-	}
-	struct row *stream_row = &rows->row[ROW_STREAM];
-	for (size_t i = 0; i < stream.len; i++) {
-		stream_row->bytes[i] = stream.data[i];
-		stream_row->places[i] = i;
-	}
-	stream_row->count = stream.len;
-	const struct row *clean = &rows->row[ROW_CLEAN];
-	for (size_t i = 0; i < clean->count; i++)
-		if (!is_space(clean->bytes[i]))
-			row_add(&rows->row[ROW_LOOSE], clean->bytes[i], clean->places[i]);
-	rows_dump(rows);
-	// What is too far from the end of the stream cannot go on.
-	for (size_t i = ROW_CLEAN; i < ROW_COUNT; i++) {
-		struct row *row = &rows->row[i];
-		if (row->count > 0 && stream.len - row->places[row->count - 1] - 1 > GAP_MAX)
-			row->broken[row->count] = 1;
-	}
-}
-
-static void rows_done(struct rows *rows)
-{
-	for (size_t i = 0; i < ROW_COUNT; i++) {
-		free(rows->row[i].bytes);
-		free(rows->row[i].places);
-		free(rows->row[i].broken);
-	}
-	free(rows->sequence);
-}
-
-// ------------------------------------------------------------------------------------------------------------ oracle
-
+// Bytes first .. first + len - 1 of a lane.
 struct match {
-	size_t from;
-	size_t to;
 	const struct needle *needle;
+	enum lane_kind lane;
+	size_t first;
 	size_t len;
-	const struct row *row;
-	size_t at; // in the row
+	size_t from; // in the stream
+	size_t to;
 	bool cut;
 };
 
-struct matches {
-	struct rows rows;
-	bool needs_clean;
-	struct match *list;
-	size_t count;
-	uint8_t *covered;        // by byte
-	uint8_t *joined;         // by byte: in one match with the byte behind it
-	uint8_t *stream_covered; // by byte: in a match in the stream itself
+struct view {
+	const struct oracle_needles *needles;
+	struct span stream;
+	bool more_may_come;
+	bool has_clean; // the lane CLEAN counts for strong needles
+	struct lanes lanes;
+	struct match *matches;
+	size_t match_count;
+	size_t match_cap;
+	uint8_t *covered; // by byte of the stream: by a match of any lane
+	uint8_t *plain;   // by a match of the lane PLAIN
+	uint8_t *joined;  // in one match with the byte behind it
 };
 
-static void matches_done(struct matches *m)
+static void view_add(struct view *v, const struct needle *needle, enum lane_kind kind, size_t first, size_t len)
 {
-	rows_done(&m->rows);
-	free(m->list);
-	free(m->covered);
-	free(m->joined);
-	free(m->stream_covered);
-}
-
-static void matches_add(struct matches *m, const struct needle *needle, size_t row_number, size_t at, size_t len)
-{
-	const struct row *row = &m->rows.row[row_number];
-	struct match match = {row->places[at], row->places[at + len - 1] + 1, needle, len, row, at, len < needle->bytes.len};
-	m->list = must(reallocarray(m->list, m->count + 1, sizeof(match)));
-	m->list[m->count++] = match;
-	memset(m->covered + match.from, 1, match.to - match.from);
-	memset(m->joined + match.from, 1, match.to - match.from - 1);
-	if (row_number == ROW_STREAM)
-		memset(m->stream_covered + match.from, 1, match.to - match.from);
+	const size_t *offset = v->lanes.list[kind].offset;
+	struct match match = {needle, kind, first, len, offset[first], offset[first + len - 1] + 1, false};
+	match.cut = len < needle->bytes.len;
+	if (v->match_count == v->match_cap) {
+		v->match_cap = 2 * v->match_cap + 8;
+		v->matches = must(reallocarray(v->matches, v->match_cap, sizeof(match)));
+	}
+	v->matches[v->match_count++] = match;
+	memset(v->covered + match.from, 1, match.to - match.from);
+	memset(v->joined + match.from, 1, match.to - match.from - 1);
+	if (kind == LANE_PLAIN)
+		memset(v->plain + match.from, 1, len);
 }
 
 static bool is_word(uint8_t byte)
@@ -356,119 +57,220 @@ static bool is_word(uint8_t byte)
 	return byte != 0 && strchr("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz", byte) != NULL;
 }
 
-// Without white space is enough, where every needle is looked for without its own too.
-static bool find_needs_clean(const struct oracle_needles *needles)
+static bool is_white_space(uint8_t c)
 {
-	for (size_t i = 0; i < needles->count; i++) {
-		const struct needle *needle = &needles->list[i];
-		struct span s = needle->bytes;
-		size_t run = 0;
-		bool is_long = false;
-		bool has_space = false;
-		for (size_t at = 0; at < s.len; at++) {
-			run = is_space(s.data[at]) ? run + 1 : 0;
-			is_long = is_long || run > GAP_MAX;
-			has_space = has_space || run > 0;
-		}
-		bool has_edge = is_space(s.data[0]) || is_space(s.data[s.len - 1]);
-		if (!needle->weak && has_space && (!needle->has_twin || has_edge || is_long))
-			return true;
-	}
-	return false;
+	return c == ' ' || (c >= 0x09 && c <= 0x0d);
 }
 
-static bool row_applies(const struct oracle_needles *needles, const struct matches *m, const struct needle *needle,
-			size_t row)
+// A strong needle with white space in it is found in CLEAN alone, unless its twin stands for it in LOOSE, where at most
+// GAP_MAX bytes may be left out between two others.
+static bool needs_clean(const struct needle *needle)
 {
-	if (row == ROW_STREAM)
+	size_t run = 0;
+	size_t longest = 0;
+	for (size_t i = 0; i < needle->bytes.len; i++) {
+		run = is_white_space(needle->bytes.data[i]) ? run + 1 : 0;
+		longest = run > longest ? run : longest;
+	}
+	return !needle->weak && (longest > GAP_MAX || (longest > 0 && !needle->has_twin));
+}
+
+// CLEAN is of no use for strong needles when LOOSE has the matches of all of them.
+static bool is_set_of(const struct view *v, const struct needle *needle, enum lane_kind kind)
+{
+	if (kind == LANE_PLAIN)
 		return true;
-	if (needles->no_shadow)
-		return false;
 	if (needle->weak)
-		return row == ROW_CLEAN;
-	return needle->bytes.len <= NEEDLE_MAX && (row != ROW_CLEAN || m->needs_clean);
+		return kind == LANE_CLEAN;
+	return kind != LANE_CLEAN || v->has_clean;
 }
 
-// The needle's first `len` bytes stand at `at`.
-static bool row_has(const struct row *row, size_t at, const struct needle *needle, size_t len)
+static bool is_looked_for(const struct view *v, const struct needle *needle, enum lane_kind kind)
 {
-	if (memcmp(row->bytes + at, needle->bytes.data, len) != 0)
-		return false;
-	for (size_t i = 1; i < len; i++)
-		if (row->broken[at + i])
-			return false;
-	return true;
+	bool is_short = needle->weak || kind == LANE_PLAIN || needle->bytes.len <= SHADOW_NEEDLE_MAX;
+	return is_short && is_set_of(v, needle, kind);
 }
 
-static bool fits_left(const struct needle *needle, const struct row *row, size_t at)
+static bool fits_left(const struct needle *needle, const struct lane *lane, size_t first)
 {
-	return !needle->weak || at == 0 || row->broken[at] || !is_word(row->bytes[at - 1]);
+	bool is_alone = first == 0 || lane->segment[first - 1] != lane->segment[first];
+	return !needle->weak || is_alone || !is_word(lane->bytes[first - 1]);
 }
 
-static bool fits_right(const struct needle *needle, const struct row *row, size_t to, bool more_may_come)
+enum fit { FITS, WAITS, FITS_NOT };
+
+static enum fit fit_right(const struct view *v, const struct needle *needle, const struct lane *lane, size_t last)
 {
-	if (!needle->weak || row->broken[to])
-		return true;
-	return to == row->count ? !more_may_come : !is_word(row->bytes[to]);
+	bool is_last = last + 1 == lane->count;
+	size_t next = is_last ? lane->segment_now : lane->segment[last + 1];
+	if (!needle->weak || next != lane->segment[last])
+		return FITS;
+	if (is_last)
+		return v->more_may_come ? WAITS : FITS;
+	return is_word(lane->bytes[last + 1]) ? FITS_NOT : FITS;
 }
 
-static void matches_find(struct matches *m, const struct oracle_needles *needles, struct span stream,
-			 bool more_may_come)
+static bool stands_at(const struct needle *needle, const struct lane *lane, size_t first)
 {
-	*m = (struct matches){.covered = must(calloc(stream.len + 1, 1)), .joined = must(calloc(stream.len + 1, 1)),
-			      .stream_covered = must(calloc(stream.len + 1, 1))};
-	rows_make(&m->rows, stream);
-	m->needs_clean = find_needs_clean(needles);
-	for (size_t i = 0; i < needles->count * ROW_COUNT; i++) {
-		const struct needle *needle = &needles->list[i / ROW_COUNT];
-		const struct row *row = &m->rows.row[i % ROW_COUNT];
-		size_t len = needle->bytes.len;
-		if (!row_applies(needles, m, needle, i % ROW_COUNT))
-			continue;
-		for (size_t at = 0; at + len <= row->count; at++)
-			if (row->bytes[at] == needle->bytes.data[0] && row_has(row, at, needle, len) &&
-			    fits_left(needle, row, at) && fits_right(needle, row, at + len, more_may_come))
-				matches_add(m, needle, i % ROW_COUNT, at, len);
-	}
+	size_t last = first + needle->bytes.len - 1;
+	return last < lane->count && lane->segment[first] == lane->segment[last] &&
+	       memcmp(lane->bytes + first, needle->bytes.data, needle->bytes.len) == 0;
 }
 
-static bool row_holds(const struct row *row, const struct needle *needle, size_t len)
+static void view_find(struct view *v, const struct needle *needle, enum lane_kind kind)
 {
-	return len <= row->count && !row->broken[row->count] && row_has(row, row->count - len, needle, len) &&
-	       fits_left(needle, row, row->count - len);
-}
-
-// The rule for the end of the stream.
-static void matches_find_end(struct matches *m, const struct oracle_needles *needles, size_t number, bool weak)
-{
-	const struct row *row = &m->rows.row[number];
-	for (size_t len = number == ROW_STREAM || weak || row->count < NEEDLE_MAX ? row->count : NEEDLE_MAX; len > 0; len--) {
-		const struct needle *first = NULL;
-		size_t shortest = SIZE_MAX;
-		for (size_t i = 0; i < needles->count; i++) {
-			const struct needle *needle = &needles->list[i];
-			if (needle->weak != weak || len >= needle->bytes.len || !row_holds(row, needle, len))
-				continue;
-			first = first ? first : needle;
-			shortest = needle->bytes.len < shortest ? needle->bytes.len : shortest;
-		}
-		if (first && (len >= 6 || len * 2 >= shortest)) {
-			matches_add(m, first, number, row->count - len, len);
+	const struct lane *lane = &v->lanes.list[kind];
+	size_t len = needle->bytes.len;
+	for (size_t first = 0; first + len <= lane->count; first++) {
+		const uint8_t *next = memchr(lane->bytes + first, needle->bytes.data[0], lane->count - first);
+		if (!next)
 			return;
-		}
+		first = (size_t)(next - lane->bytes);
+		if (stands_at(needle, lane, first) && fits_left(needle, lane, first) &&
+		    fit_right(v, needle, lane, first + len - 1) == FITS)
+			view_add(v, needle, kind, first, len);
 	}
 }
 
-static void matches_find_all(struct matches *m, const struct oracle_needles *needles, struct span stream)
+static void view_init(struct view *v, const struct oracle_needles *needles, struct span stream, bool more_may_come)
 {
-	matches_find(m, needles, stream, false);
-	for (size_t row = 0; row < ROW_COUNT; row++) {
-		if (row == ROW_STREAM || (!needles->no_shadow && (row != ROW_CLEAN || m->needs_clean)))
-			matches_find_end(m, needles, row, false);
-		if (row == ROW_STREAM || (row == ROW_CLEAN && !needles->no_shadow))
-			matches_find_end(m, needles, row, true);
+	*v = (struct view){.needles = needles, .stream = stream, .more_may_come = more_may_come};
+	for (size_t i = 0; i < needles->count; i++)
+		v->has_clean |= needs_clean(&needles->list[i]);
+	lanes_read(&v->lanes, stream, needles->plain_only);
+	v->covered = must(calloc(stream.len + 1, 1));
+	v->plain = must(calloc(stream.len + 1, 1));
+	v->joined = must(calloc(stream.len + 1, 1));
+	for (enum lane_kind kind = 0; kind < LANE_COUNT; kind++)
+		for (size_t i = 0; i < needles->count; i++)
+			if (is_looked_for(v, &needles->list[i], kind))
+				view_find(v, &needles->list[i], kind);
+}
+
+static void view_done(struct view *v)
+{
+	lanes_done(&v->lanes);
+	free(v->matches);
+	free(v->covered);
+	free(v->plain);
+	free(v->joined);
+}
+
+// ------------------------------------------------------------------------------------- the end of what has been read
+
+// Whether the last `len` bytes of the lane are a proper prefix of the needle. Needles that are too long for a lane
+// count with the prefixes that are not.
+static bool is_prefix(const struct view *v, const struct needle *needle, enum lane_kind kind, size_t len)
+{
+	const struct lane *lane = &v->lanes.list[kind];
+	if (len >= needle->bytes.len || len > lane->count - lane->tail)
+		return false;
+	const uint8_t *suffix = lane->bytes + lane->count - len;
+	if (suffix[0] != needle->bytes.data[0] || memcmp(suffix, needle->bytes.data, len) != 0)
+		return false;
+	if (kind != LANE_PLAIN && !needle->weak && len > SHADOW_NEEDLE_MAX)
+		return false;
+	return is_set_of(v, needle, kind) && fits_left(needle, lane, lane->count - len);
+}
+
+// The longest such prefix of fewer than `limit` bytes; 0 when there is none.
+static size_t prefix_under(const struct view *v, const struct needle *needle, enum lane_kind kind, size_t limit)
+{
+	const struct lane *lane = &v->lanes.list[kind];
+	size_t most = limit < needle->bytes.len ? limit - 1 : needle->bytes.len - 1;
+	most = most < lane->count ? most : lane->count;
+	for (size_t at = lane->count - most; at < lane->count; at++) {
+		const uint8_t *next = memchr(lane->bytes + at, needle->bytes.data[0], lane->count - at);
+		if (!next)
+			return 0;
+		at = (size_t)(next - lane->bytes);
+		if (is_prefix(v, needle, kind, lane->count - at))
+			return lane->count - at;
+	}
+	return 0;
+}
+
+// The rule for the end of the stream, for each lane and each of the two sets of needles.
+static void view_find_end(struct view *v, enum lane_kind kind, bool weak)
+{
+	const struct lane *lane = &v->lanes.list[kind];
+	struct cut {
+		const struct needle *first;
+		size_t shortest;
+	} *cuts = must(calloc(lane->count + 1, sizeof(*cuts))); // by length
+	for (size_t i = 0; i < v->needles->count; i++) {
+		const struct needle *needle = &v->needles->list[i];
+		size_t len = needle->weak == weak ? prefix_under(v, needle, kind, SIZE_MAX) : 0;
+		for (; len > 0; len = prefix_under(v, needle, kind, len)) {
+			struct cut *cut = &cuts[len];
+			if (!cut->first || needle->bytes.len < cut->shortest)
+				cut->shortest = needle->bytes.len;
+			cut->first = cut->first ? cut->first : needle;
+		}
+	}
+	size_t len = lane->count;
+	while (len > 0 && (!cuts[len].first || (len < END_BYTES_MIN && len * 2 < cuts[len].shortest)))
+		len--;
+	if (len > 0)
+		view_add(v, cuts[len].first, kind, lane->count - len, len);
+	free(cuts);
+}
+
+static void view_init_whole(struct view *v, const struct oracle_needles *needles, struct span stream)
+{
+	view_init(v, needles, stream, false);
+	for (enum lane_kind kind = 0; kind < LANE_COUNT; kind++) {
+		view_find_end(v, kind, false);
+		view_find_end(v, kind, true);
 	}
 }
+
+static bool waits(const struct view *v, const struct needle *needle, enum lane_kind kind)
+{
+	const struct lane *lane = &v->lanes.list[kind];
+	size_t len = needle->bytes.len;
+	return needle->weak && is_looked_for(v, needle, kind) && len <= lane->count &&
+	       stands_at(needle, lane, lane->count - len) && fits_left(needle, lane, lane->count - len) &&
+	       fit_right(v, needle, lane, lane->count - 1) == WAITS;
+}
+
+// What one lane holds for one needle.
+static void look_at_needle(const struct view *v, const struct needle *needle, enum lane_kind kind, size_t *hold_from,
+			   bool *can_show)
+{
+	const struct lane *lane = &v->lanes.list[kind];
+	size_t longest = 0;
+	for (size_t len = prefix_under(v, needle, kind, SIZE_MAX); len > 0; len = prefix_under(v, needle, kind, len)) {
+		longest = len > longest ? len : longest;
+		if (len > EXPOSURE_BYTES_MAX || 4 * len > needle->bytes.len)
+			*can_show = false;
+	}
+	if (waits(v, needle, kind)) {
+		longest = needle->bytes.len;
+		*can_show = false;
+	}
+	if (longest > 0 && lane->offset[lane->count - longest] < *hold_from)
+		*hold_from = lane->offset[lane->count - longest];
+}
+
+void oracle_look(const struct oracle_needles *needles, struct span stream, size_t settled, struct oracle_look *out)
+{
+	struct view v;
+	view_init(&v, needles, stream, true);
+	size_t from = stream.len;
+	*out = (struct oracle_look){.can_show = true};
+	for (enum lane_kind kind = 0; kind < LANE_COUNT; kind++)
+		for (size_t i = 0; i < needles->count; i++)
+			look_at_needle(&v, &needles->list[i], kind, &from, &out->can_show);
+	for (size_t i = from > settled ? from : settled; i < stream.len; i++)
+		out->held += !v.covered[i];
+	while (from > 0 && v.joined[from - 1])
+		from--;
+	out->settled = from;
+	view_done(&v);
+}
+
+// -------------------------------------------------------------------------------------------------------------- masks
 
 struct found {
 	bool is_found;
@@ -476,134 +278,119 @@ struct found {
 	size_t longest;
 };
 
-// The escape bytes that the mask of from..to keeps: those in no match of the stream itself, as many as there is room for
-// from the end on, but a run of one sequence only as a whole.
-static void mask_add_escapes(const struct matches *m, struct span stream, size_t from, size_t to,
-			     struct oracle_result *out)
+static size_t count_black(struct span text)
 {
-	size_t begin = to;
-	size_t kept = 0;
-	const uint32_t *sequence = m->rows.sequence;
-	for (size_t i = to; i > from;) {
-		size_t end = i--;
-		if (!sequence[i] || m->stream_covered[i])
-			continue;
-		while (i > from && sequence[i - 1] == sequence[i] && !m->stream_covered[i - 1])
-			i--;
-		kept += end - i;
-		if (kept > KEPT_MAX)
-			break;
-		begin = i;
-	}
-	for (size_t i = begin; i < to; i++)
-		if (sequence[i] && !m->stream_covered[i])
-			result_text(out, span_of(stream.data + i, 1));
+	size_t count = 0;
+	for (size_t i = 0; i < text.len; i++)
+		count += !is_white_space(text.data[i]);
+	return count;
 }
 
-// What stands in the mask of from..to: each secret with a match in it.
-static void mask_add(const struct oracle_needles *needles, const struct matches *m, size_t from, size_t to,
-		     struct oracle_result *out)
+// Each secret with a match in from..to, by value. The form is that of the longest match; white space does not count.
+static void found_fill(struct found *found, const struct view *v, size_t from, size_t to)
 {
-	struct found *found = must(calloc(needles->value_count, sizeof(*found)));
-	for (size_t i = 0; i < m->count; i++) {
-		const struct match *match = &m->list[i];
+	for (size_t i = 0; i < v->match_count; i++) {
+		const struct match *match = &v->matches[i];
 		struct found *f = &found[match->needle->value];
 		if (match->from < from || match->from >= to)
 			continue;
-		size_t len = 0; // white space does not count
-		for (size_t at = 0; at < match->len; at++)
-			len += !is_space(match->needle->bytes.data[at]);
-		if (!f->is_found || len > f->longest || (len == f->longest && match->needle->form < f->leak.form)) {
+		size_t len = count_black(span_of(match->needle->bytes.data, match->len));
+		if (!f->is_found || len > f->longest ||
+		    (len == f->longest && match->needle->form < f->leak.form)) {
 			f->leak.form = match->needle->form;
 			f->longest = len;
 		}
 		f->leak.partial |= match->cut;
-		f->is_found = true;
-	}
-	const char *before = "[ENVSEAL:REDACTED ";
-	for (size_t value = 0; value < needles->value_count; value++) {
-		struct found *f = &found[value];
-		if (!f->is_found)
-			continue;
 		f->leak.offset = from;
 		f->leak.len = to - from;
-		f->leak.value_index = value;
-		result_leak(out, &f->leak);
-		result_text(out, span_text(before));
-		result_text(out, span_text(needles->names[value]));
-		if (f->leak.form != REDACT_FORM_RAW) {
-			result_text(out, span_text(" "));
-			result_text(out, span_text(redact_form_name(f->leak.form)));
+		f->leak.value_index = match->needle->value;
+		f->is_found = true;
+	}
+}
+
+static void mask_add(const struct view *v, size_t from, size_t to, struct oracle_result *out)
+{
+	const struct oracle_needles *needles = v->needles;
+	struct found *found = must(calloc(needles->value_count, sizeof(*found)));
+	const char *before = "[ENVSEAL:REDACTED ";
+	found_fill(found, v, from, to);
+	for (size_t value = 0; value < needles->value_count; value++) {
+		const struct redact_leak *leak = &found[value].leak;
+		if (!found[value].is_found)
+			continue;
+		oracle_result_leak(out, leak);
+		oracle_result_text(out, span_text(before));
+		oracle_result_text(out, span_text(needles->names[value]));
+		if (leak->form != REDACT_FORM_RAW) {
+			oracle_result_text(out, span_text(" "));
+			oracle_result_text(out, span_text(redact_form_name(leak->form)));
 		}
 		before = ", ";
 	}
-	result_text(out, span_text("]"));
+	oracle_result_text(out, span_text("]"));
 	free(found);
+}
+
+static bool is_kept(const struct view *v, size_t at)
+{
+	return v->lanes.sequence[at] != 0 && !v->plain[at];
+}
+
+// The escapes of from..to that stay. Where there are too many, the first ones go, in runs.
+static void kept_add(const struct view *v, size_t from, size_t to, struct oracle_result *out)
+{
+	size_t kept = 0;
+	for (size_t i = from; i < to; i++)
+		kept += is_kept(v, i);
+	for (size_t i = from; i < to;) {
+		size_t end = i;
+		while (end < to && is_kept(v, end) && v->lanes.sequence[end] == v->lanes.sequence[i])
+			end++;
+		if (kept <= KEPT_BYTES_MAX)
+			oracle_result_text(out, span_of(v->stream.data + i, end - i));
+		else
+			kept -= end - i;
+		i = end > i ? end : i + 1;
+	}
 }
 
 void oracle_run(const struct oracle_needles *needles, struct span stream, struct oracle_result *out)
 {
-	struct matches m;
-	matches_find_all(&m, needles, stream);
+	struct view v;
+	view_init_whole(&v, needles, stream);
 	oracle_result_init(out, stream.len);
 	for (size_t i = 0; i < stream.len;) {
 		size_t end = i + 1;
-		if (!m.covered[i]) {
+		if (!v.covered[i]) {
 			out->shown[i] = 1;
-			result_text(out, span_of(stream.data + i, 1));
+			oracle_result_text(out, span_of(stream.data + i, 1));
 		} else {
-			while (m.joined[end - 1])
+			while (v.joined[end - 1])
 				end++;
-			mask_add(needles, &m, i, end, out);
-			mask_add_escapes(&m, stream, i, end, out);
+			mask_add(&v, i, end, out);
+			kept_add(&v, i, end, out);
 		}
 		i = end;
 	}
 	out->position = stream.len;
-	matches_done(&m);
-}
-
-size_t oracle_held(const struct oracle_needles *needles, struct span stream)
-{
-	struct matches m;
-	matches_find(&m, needles, stream, true);
-	size_t first = stream.len;
-	for (size_t i = 0; i < needles->count * ROW_COUNT; i++) {
-		const struct needle *needle = &needles->list[i / ROW_COUNT];
-		const struct row *row = &m.rows.row[i % ROW_COUNT];
-		// A prefix of one that is too long to match may be held all the same.
-		bool applies = row_applies(needles, &m, needle, i % ROW_COUNT) ||
-			       (!needle->weak && !needles->no_shadow && i % ROW_COUNT != ROW_CLEAN);
-		size_t most = needle->weak ? needle->bytes.len : needle->bytes.len - 1;
-		if (i % ROW_COUNT != ROW_STREAM && !needle->weak && most > NEEDLE_MAX)
-			most = NEEDLE_MAX;
-		for (size_t len = most < row->count ? most : row->count; applies && len > 0; len--)
-			if (row_holds(row, needle, len)) {
-				size_t place = row->places[row->count - len];
-				first = place < first ? place : first;
-				break;
-			}
-	}
-	size_t held = 0;
-	for (size_t i = first; i < stream.len; i++)
-		held += !m.covered[i];
-	matches_done(&m);
-	return held;
+	view_done(&v);
 }
 
 bool oracle_budget_is_kept(const struct oracle_needles *needles, struct span stream, const struct oracle_result *got)
 {
-	struct matches m;
-	matches_find_all(&m, needles, stream);
+	struct view v;
+	view_init_whole(&v, needles, stream);
 	bool ok = !got->wrong && got->position == stream.len;
-	for (size_t i = 0; i < m.count; i++) {
+	for (size_t i = 0; i < v.match_count; i++) {
+		const struct match *match = &v.matches[i];
+		const size_t *offset = v.lanes.list[match->lane].offset;
 		size_t shown = 0;
-		for (size_t at = 0; at < m.list[i].len; at++)
-			shown += got->shown[m.list[i].row->places[m.list[i].at + at]];
-		ok = ok && shown <= 3 && 4 * shown <= m.list[i].needle->bytes.len;
+		for (size_t at = match->first; at < match->first + match->len; at++)
+			shown += got->shown[offset[at]];
+		ok = ok && shown <= EXPOSURE_BYTES_MAX && 4 * shown <= match->needle->bytes.len;
 	}
 	for (size_t i = 0; i < stream.len; i++)
-		ok = ok && (m.covered[i] || got->shown[i]);
-	matches_done(&m);
+		ok = ok && (v.covered[i] || got->shown[i]);
+	view_done(&v);
 	return ok;
 }

@@ -9,7 +9,7 @@ struct oracle_needles {
 	size_t count;
 	const char *const *names; // borrowed; by value
 	size_t value_count;
-	bool no_shadow; // the stream itself is all that is looked at
+	bool plain_only; // no lane but PLAIN
 };
 
 void oracle_needles_done(struct oracle_needles *needles);
@@ -24,6 +24,7 @@ struct oracle_result {
 	uint64_t position; // end of what was shown or masked, in the stream
 	uint8_t *shown;    // for each byte of the stream: not masked
 	size_t length;     // of `shown`
+	size_t shown_count;
 	bool mask_next;    // a leak was told, so the next bytes are its mask
 	const char *wrong; // set when the filter has told something that cannot be
 };
@@ -31,10 +32,18 @@ struct oracle_result {
 void oracle_result_init(struct oracle_result *result, size_t stream_bytes);
 void oracle_result_done(struct oracle_result *result);
 void oracle_run(const struct oracle_needles *needles, struct span stream, struct oracle_result *out);
-// Bytes that may be held back once `stream` has been read and more may come.
-size_t oracle_held(const struct oracle_needles *needles, struct span stream);
+// How things must stand once `stream` has been read and more may come. Silences have settled `settled` bytes of it.
+struct oracle_look {
+	size_t held;    // bytes held back
+	size_t settled; // end of what is shown or masked, when there was no silence
+	bool can_show;  // the exposure budget allows to show what is held
+};
+void oracle_look(const struct oracle_needles *needles, struct span stream, size_t settled, struct oracle_look *out);
 // For every match: at most 3 bytes of it, and a quarter, are in `shown`; and every byte outside of matches is.
 bool oracle_budget_is_kept(const struct oracle_needles *needles, struct span stream, const struct oracle_result *got);
+
+void oracle_result_text(struct oracle_result *result, struct span text);
+void oracle_result_leak(struct oracle_result *result, const struct redact_leak *leak);
 
 // A sink that records into a result.
 struct redact_sink oracle_recorder(struct oracle_result *result);
