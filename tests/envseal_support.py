@@ -25,7 +25,7 @@ SECRETS = {
 }
 
 TAKES_PASSPHRASE = {"init", "set", "rename", "copy", "rm", "tag", "rollback", "verify", "confirm", "import", "run",
-                    "inject", "pipe", "audit verify", "audit accept"}
+                    "inject", "pipe", "redact", "audit verify", "audit accept"}
 
 
 def binary():
