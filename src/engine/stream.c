@@ -24,6 +24,7 @@ struct stream {
 	struct filter *filter;
 	bool has_events;
 	struct redact_outcome outcome;
+	bool ends_line; // what was read last
 };
 
 static void stream_done(struct stream *s)
@@ -189,7 +190,8 @@ static int stream_show(struct stream *s, struct err *err)
 static int stream_idle(struct stream *s, struct err *err)
 {
 	bool ready = false;
-	int timeout_ms = filter_can_show(s->filter) ? QUIET_MS : -1;
+	int quiet_ms = s->ends_line ? 0 : QUIET_MS; // as in exec/relay.c
+	int timeout_ms = filter_can_show(s->filter) ? quiet_ms : -1;
 	int r = stream_wait(s, &s->in, POLLIN, timeout_ms, &ready, err);
 	if (r < 0 || ready)
 		return r;
@@ -200,6 +202,7 @@ static int stream_idle(struct stream *s, struct err *err)
 static int stream_feed(struct stream *s, size_t len, struct err *err)
 {
 	s->outcome.read_bytes += len;
+	s->ends_line = secret_data(s->block)[len - 1] == '\n';
 	int r = filter_feed(s->filter, span_of(secret_data(s->block), len), err);
 	return r == 0 ? stream_show(s, err) : r;
 }

@@ -49,8 +49,12 @@ static void supervisor_ended(struct supervisor *sv)
 
 static void relays_advance(struct supervisor *sv)
 {
-	for (size_t i = 0; i < STREAM_COUNT; i++)
-		relay_advance(&sv->relays[i], true);
+	for (size_t i = 0; i < STREAM_COUNT; i++) {
+		struct relay *relay = &sv->relays[i];
+		relay_advance(relay, true);
+		if (relay_quiet_wait(relay, clock_monotonic_ms()) >= 0)
+			relay_quiet(relay);
+	}
 }
 
 static void supervisor_child(struct supervisor *sv)

@@ -225,6 +225,7 @@ static bool relay_read(struct relay *relay)
 	relay->block_len = (size_t)n;
 	relay->bytes += (uint64_t)n;
 	relay->read_ms = clock_monotonic_ms();
+	relay->ends_line = secret_data(relay->block)[n - 1] == '\n';
 	if (relay->read_left != UINT64_MAX)
 		relay->read_left -= (uint64_t)n;
 	// A terminal gives 4 KiB at most at a time.
@@ -273,7 +274,8 @@ int64_t relay_quiet_wait(const struct relay *relay, int64_t now_ms)
 {
 	if (!relay->is_used || relay->is_ended || relay_is_blocked(relay) || !filter_can_show(relay->filter))
 		return -1;
-	int64_t left = relay->read_ms + QUIET_MS - now_ms;
+	// Nothing more has come behind a line: its last letters, which may begin a value, do not wait for the next one.
+	int64_t left = relay->ends_line ? 0 : relay->read_ms + QUIET_MS - now_ms;
 	return left > 0 ? left : 0;
 }
 

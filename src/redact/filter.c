@@ -205,7 +205,7 @@ static struct lane filter_stream_lane(const struct filter *f)
 	struct lane lane = f->lanes[LANE_STREAM];
 	if (f->is_active[LANE_STREAM] || f->hold.len == 0)
 		return lane;
-	struct span rest = span_of(secret_data(f->hold.room) + f->hold.head, f->hold.len);
+	struct span rest = span_of(f->hold.data, f->hold.len);
 	while (rest.len > 0) {
 		uint32_t ignored;
 		size_t len = matcher_scan(lane.matcher, &lane.cursor, rest, false, &ignored);

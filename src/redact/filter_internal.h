@@ -17,12 +17,13 @@ enum lane_number {
 	LANE_COUNT
 };
 
-// Bytes of the stream before the present slice that may still have to be shown: room[head .. head + len - 1]. They may
-// be the beginning of a value, so they are kept as one.
+// Bytes of the stream before the present slice that may still have to be shown. They may be the beginning of a value, so
+// they are kept as one; mostly they are what a lane holds, byte for byte, and then they stand in the matcher's tables
+// already.
 struct hold {
-	struct secret *room;
-	size_t head;
+	const uint8_t *data; // in `room` or in the tables
 	size_t len;
+	struct secret *room;
 };
 
 struct filter {

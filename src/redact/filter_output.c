@@ -12,7 +12,7 @@ static struct span filter_piece(void *context, uint64_t from, uint64_t to)
 		return span_of(f->bytes.data + (from - f->base), to - from);
 	uint64_t begin = f->base - f->hold.len;
 	uint64_t end = to < f->base ? to : f->base;
-	return span_of(secret_data(f->hold.room) + f->hold.head + (from - begin), end - from);
+	return span_of(f->hold.data + (from - begin), end - from);
 }
 
 static int filter_show(struct filter *f, uint64_t to, struct err *err)
@@ -100,47 +100,66 @@ int filter_settle(struct filter *f, uint64_t safe, struct err *err)
 
 // ---------------------------------------------------------------------------------------------------------------- hold
 
-// Room for `len` bytes, the first `kept` of which are those held now, moved to its beginning.
-static int hold_reserve(struct hold *hold, size_t kept, size_t len, struct err *err)
+// Makes the room hold the last `kept` of the bytes held now, with space for `more` behind them.
+static int hold_reserve(struct hold *hold, size_t kept, size_t more, struct err *err)
 {
 	size_t room = hold->room ? secret_len(hold->room) : 0;
-	if (hold->head + len <= room)
+	const uint8_t *from = hold->data ? hold->data + (hold->len - kept) : NULL;
+	const uint8_t *begin = hold->room ? secret_data(hold->room) : NULL;
+	bool is_here = begin && from >= begin && from < begin + room;
+	if (is_here && (size_t)(from - begin) + kept + more <= room) {
+		hold->data = from;
 		return 0;
-	struct secret *old = hold->room;
-	if (len > room / 2) {
+	}
+	struct secret *old = NULL;
+	if (2 * (kept + more) > room) {
 		size_t bytes = room ? room : HOLD_BYTES_MIN;
-		while (bytes < 2 * len)
+		while (bytes < 4 * (kept + more))
 			bytes *= 2;
 		struct secret *wider;
 		int r = secret_new(bytes, SECRET_LOCK_PREFERRED, &wider, err);
 		if (r < 0)
 			return r;
+		old = hold->room;
 		hold->room = wider;
 	}
 	if (kept > 0)
-		memmove(secret_data(hold->room), secret_data(old) + hold->head, kept);
-	hold->head = 0;
-	if (old != hold->room)
-		secret_free(old);
+		memmove(secret_data(hold->room), from, kept);
+	hold->data = secret_data(hold->room);
+	secret_free(old);
 	return 0;
+}
+
+// The bytes that a lane holds, when they are all that is to be kept.
+static bool hold_borrow(struct filter *f, uint64_t from)
+{
+	for (size_t i = 0; i < LANE_COUNT; i++) {
+		if (!f->is_active[i])
+			continue;
+		struct span keep = lane_keep(&f->lanes[i]);
+		if (keep.len != f->position - from || lane_hold(&f->lanes[i], f->position) != from)
+			continue;
+		f->hold.data = keep.data;
+		f->hold.len = keep.len;
+		return true;
+	}
+	return false;
 }
 
 static int hold_update(struct filter *f, uint64_t from, struct err *err)
 {
 	struct hold *hold = &f->hold;
+	if (hold_borrow(f, from))
+		return 0;
 	size_t before = from < f->base ? (size_t)(f->base - from) : 0; // of what is held now
 	size_t after = from < f->base ? f->bytes.len : (size_t)(f->position - from);
-	hold->head += hold->len - before;
-	hold->len = before;
-	if (before == 0)
-		hold->head = 0;
-	if (after == 0)
-		return 0;
-	int r = hold_reserve(hold, before, before + after, err);
+	int r = before + after > 0 ? hold_reserve(hold, before, after, err) : 0;
 	if (r < 0)
 		return r;
-	memcpy(secret_data(hold->room) + hold->head + before, f->bytes.data + (f->bytes.len - after), after);
-	hold->len += after;
+	size_t at = after > 0 ? (size_t)(hold->data - secret_data(hold->room)) : 0;
+	if (after > 0)
+		memcpy(secret_data(hold->room) + at + before, f->bytes.data + (f->bytes.len - after), after);
+	hold->len = before + after;
 	return 0;
 }
 

@@ -121,7 +121,7 @@ struct span lane_pending(const struct lane *lane)
 	return lane->pending ? matcher_output_text(lane->matcher, lane->pending) : (struct span){0};
 }
 
-static struct span lane_keep(const struct lane *lane)
+struct span lane_keep(const struct lane *lane)
 {
 	struct span prefix = lane_prefix(lane);
 	struct span pending = lane_pending(lane);

@@ -66,6 +66,7 @@ bool lane_is_before_word(const struct lane *lane, bool *ret_known);
 
 struct span lane_prefix(const struct lane *lane);  // what is held to become a needle
 struct span lane_pending(const struct lane *lane); // the bytes of the pending output
+struct span lane_keep(const struct lane *lane);    // the longer of the two
 // The offset of the first byte held, `position` when nothing is.
 uint64_t lane_hold(const struct lane *lane, uint64_t position);
 // The same of the pending output.
