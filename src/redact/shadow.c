@@ -86,15 +86,26 @@ int breaks_add(struct breaks *breaks, size_t place, struct err *err)
 	return 0;
 }
 
-static int column_make_room(struct column *column, struct err *err)
+// The least room for bytes of a view; a page.
+#define ROOM_BYTES_MIN 4096
+
+// Makes the tables for a slice with `parent_len` bytes in the parent, empty. Rooms grow with the slices: pages of secret
+// memory are dear, and all of them are wiped in the end.
+static int column_make_room(struct column *column, size_t parent_len, struct err *err)
 {
-	column->kept = calloc(SHADOW_WORDS, sizeof(*column->kept));
-	column->before = calloc(SHADOW_WORDS, sizeof(*column->before));
+	size_t bytes = ROOM_BYTES_MIN;
+	while (bytes < parent_len)
+		bytes *= 2;
+	if (!column->kept)
+		column->kept = calloc(SHADOW_WORDS, sizeof(*column->kept));
+	if (!column->before)
+		column->before = calloc(SHADOW_WORDS, sizeof(*column->before));
 	if (!column->kept || !column->before)
 		return err_set(err, ERR_MEMORY, "out of memory for the redaction of a stream");
+	column->room = secret_free(column->room);
 	column->view.kept = column->kept;
 	column->view.before = column->before;
-	return secret_new(SHADOW_SLICE_BYTES, SECRET_LOCK_PREFERRED, &column->room, err);
+	return secret_new(bytes, SECRET_LOCK_PREFERRED, &column->room, err);
 }
 
 void column_prepare(struct column *column, size_t parent_len)
@@ -121,7 +132,9 @@ static void bits_set(uint64_t *words, size_t from, size_t to)
 int column_add(struct column *column, size_t place, uint64_t offset, struct span bytes, struct err *err)
 {
 	struct view *view = &column->view;
-	int r = column->room ? 0 : column_make_room(column, err);
+	int r = 0;
+	if (view->bytes.len == 0 && (!column->room || secret_len(column->room) < 64 * view->words))
+		r = column_make_room(column, 64 * view->words, err);
 	if (r < 0)
 		return r;
 	if (view->end != 0 && offset - view->end > SHADOW_GAP_MAX)
@@ -231,7 +244,9 @@ static int escape_step(struct shadow *s, uint8_t byte, uint64_t offset, bool *re
 
 static int clean_read(struct shadow *s, uint64_t base, struct span slice, struct err *err)
 {
-	int r = s->clean.room ? 0 : column_make_room(&s->clean, err);
+	int r = 0;
+	if (!s->clean.room || secret_len(s->clean.room) < slice.len)
+		r = column_make_room(&s->clean, slice.len, err);
 	column_prepare(&s->clean, slice.len);
 	for (size_t i = 0; i < slice.len && r == 0;) {
 		bool is_taken = true;
