@@ -4,9 +4,9 @@
 #include <string.h>
 
 // Texts up to this many bytes are cut at every place; of longer ones the ends are, and places evenly between.
-#define CUT_ALL_BYTES 512u
-#define CUT_EDGE_BYTES 64u
-#define CUT_BETWEEN 64u
+#define CUT_ALL_BYTES 160u
+#define CUT_EDGE_BYTES 24u
+#define CUT_BETWEEN 16u
 
 void selftest_count(struct selftest_report *report, const char *what, bool is_good)
 {
