@@ -17,8 +17,9 @@
 // What it does not promise
 //  - Redaction stops accidents, not intent. A program that holds a value can encrypt it, compress it, spell it out, or
 //    send it elsewhere, and no filter of its output will know. What may run with a secret is a question of trust.
-//  - It knows the value as it is and in the usual encodings (base64, hexadecimal, percent, JSON, shell quotes, dumps and
-//    more: envseal_value_coverage lists them for a value). It does not know others, nor two encodings on top of each other.
+//  - It knows the value as it is and in the usual encodings (base64, hexadecimal, percent, JSON, shell quotes, dumps
+//    and more: envseal_value_coverage lists them for a value). It knows no others, and of two encodings on top of each
+//    other only JSON within JSON.
 //  - Streams are separate: of a value cut in two halves on two streams, each is a stranger.
 //  - A program that paints a screen cell by cell is not covered: the terminal puts together what the bytes do not show.
 //  - A value of under 8 bytes, or of fewer than 4 different ones, is found only where it stands as a word of its own.
@@ -36,8 +37,8 @@
 //  - Blocking: nothing blocks, except in the callbacks.
 //  - Threads: a redactor does not change once made, and any number of threads may use it at once. Values and a stream
 //    may be used by any thread, but by one at a time. Two objects share nothing but a redactor.
-//  - fork(2): secret memory may be shared with a child, so what a child frees would be wiped for its parent too. A child
-//    must free nothing that was made before the fork: it ends by exec or _exit.
+//  - fork(2): secret memory may be shared with a child, so what a child frees would be wiped for its parent too. A
+//    child must free nothing that was made before the fork: it ends by exec or _exit.
 //  - Callbacks return normally: no longjmp and no C++ exception through the library. They may use other objects, and
 //    must not call functions on the stream that called them, nor free it or its redactor.
 //
@@ -95,16 +96,16 @@ int envseal_values_new(struct envseal_values **out, struct envseal_error *error)
 // Wipes and frees. May be called as soon as the redactors have been made.
 void envseal_values_free(struct envseal_values *values);
 
-// Copies name and value; the first added has index 0, the next 1. A name is what masks show: 1 to ENVSEAL_NAME_BYTES_MAX
-// bytes of printable ASCII, without blank, comma and square brackets; several values may have one name. A value is
-// 1 to ENVSEAL_VALUE_BYTES_MAX bytes of any kind, and need not be text.
+// Copies name and value; the first added has index 0, the next 1. A name is what masks show: 1 to
+// ENVSEAL_NAME_BYTES_MAX bytes of printable ASCII, without blank, comma and square brackets; several values may have
+// one name. A value is 1 to ENVSEAL_VALUE_BYTES_MAX bytes of any kind, and need not be text.
 // ENVSEAL_ERR_INVALID (name, or no value), ENVSEAL_ERR_LIMIT (value too long), ENVSEAL_ERR_MEMORY.
 int envseal_values_add(struct envseal_values *values, const char *name, const void *bytes, size_t len,
 		       struct envseal_error *error);
 
 // True when the plain value is found only as a word of its own: where it has neither a letter, nor a digit, nor an
-// underscore beside it. Encoded forms of it are watched all the same, if they are long enough. *ret_reason (may be NULL)
-// gets the reason then: a constant part of a sentence, without anything of the value.
+// underscore beside it. Encoded forms of it are watched all the same, if they are long enough. *ret_reason (may be
+// NULL) gets the reason then: a constant part of a sentence, without anything of the value.
 bool envseal_value_is_weak(const void *bytes, size_t len, const char **ret_reason);
 
 // How one form of a value is watched. Fields may follow in later versions.
@@ -154,8 +155,8 @@ struct envseal_leak {
 // Where a stream goes. Set `size`, and clear what is not used: struct envseal_sink sink = {.size = sizeof(sink), ...}.
 struct envseal_sink {
 	size_t size; // sizeof(struct envseal_sink)
-	// Takes the next bytes that may be shown, at least one. They are valid during the call only, and may lie within the
-	// bytes given to envseal_stream_feed. Anything but 0 ends the stream: the call that led here returns
+	// Takes the next bytes that may be shown, at least one. They are valid during the call only, and may lie within
+	// the bytes given to envseal_stream_feed. Anything but 0 ends the stream: the call that led here returns
 	// ENVSEAL_ERR_STOPPED. Required.
 	int (*write)(void *context, const void *bytes, size_t len);
 	// Told once for each secret in a masked stretch, before the mask is written. May be NULL.
@@ -173,17 +174,17 @@ int envseal_stream_new(const struct envseal_redactor *redactor, const struct env
 // Frees. What is still held is wiped and not shown: call envseal_stream_end before.
 void envseal_stream_free(struct envseal_stream *stream);
 
-// The three calls below write what may be shown. After one that failed, and after envseal_stream_end, the stream is over:
-// every further one is ENVSEAL_ERR_INVALID, and so is one from a callback of the same stream. What was written is all
-// that may be shown then; the rest must not be taken from the input. They fail with ENVSEAL_ERR_STOPPED or
+// The three calls below write what may be shown. After one that failed, and after envseal_stream_end, the stream is
+// over: every further one is ENVSEAL_ERR_INVALID, and so is one from a callback of the same stream. What was written is
+// all that may be shown then; the rest must not be taken from the input. They fail with ENVSEAL_ERR_STOPPED or
 // ENVSEAL_ERR_MEMORY otherwise.
 
 // The next bytes of the stream; any number, 0 included. `bytes` must not change during the call.
 int envseal_stream_feed(struct envseal_stream *stream, const void *bytes, size_t len, struct envseal_error *error);
 // To be called when a program that somebody watches has been silent for a moment (some 10 ms), so that a prompt appears
-// whose last bytes happen to begin a value. Shows what is held if it is short: at most 3 bytes, and at most a quarter of
-// every match that it may become. Longer pieces stay held, however long the silence and however often this is called.
-// Where nobody watches, leave it out.
+// whose last bytes happen to begin a value. Shows what is held if it is short: at most 3 bytes, and at most a quarter
+// of every match that it may become. Longer pieces stay held, however long the silence and however often this is
+// called. Where nobody watches, leave it out.
 int envseal_stream_quiet(struct envseal_stream *stream, struct envseal_error *error);
 // The end of the stream: what is held is masked if it is 6 bytes or more, or half of the match, and shown if not.
 int envseal_stream_end(struct envseal_stream *stream, struct envseal_error *error);

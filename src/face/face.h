@@ -1,8 +1,9 @@
-// face: the engine of redact/ as a library of its own. include/envseal/redact.h is its contract and all that is exported;
-// this header has what its files share.
+// face: the engine of redact/ as a library of its own. include/envseal/redact.h is its contract and all that is
+// exported; this header has what its files share.
 //
 // Invariants
-//  - Nothing of redact/, secmem/ or base/ shows: no type, no error code, no symbol (face.map, and objcopy for the archive).
+//  - Nothing of redact/, secmem/ or base/ shows: no type, no error code, no symbol (face.map, and objcopy for the
+//    archive).
 //  - Nothing here changes the process or reads its environment. No libsodium function that needs sodium_init is used.
 //  - What a caller can do wrong without a wild pointer is ENVSEAL_ERR_INVALID, never undefined.
 #pragma once
@@ -17,8 +18,8 @@ struct face_value {
 	struct span bytes; // in one of its blocks
 };
 
-// Values lie one behind the other in blocks of secret memory: a block each would take three pages for a token, and locked
-// pages are scarce. A block is never moved.
+// Values lie one behind the other in blocks of secret memory: a block each would take three pages for a token, and
+// locked pages are scarce. A block is never moved.
 struct envseal_values {
 	struct face_value *list;
 	size_t count;

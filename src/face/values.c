@@ -89,8 +89,8 @@ int envseal_values_add(struct envseal_values *values, const char *name, const vo
 {
 	if (!name || !name_fits(name))
 		return face_fail(error, ENVSEAL_ERR_INVALID,
-				 "the name of a value must be 1 to 255 bytes of printable ASCII without blank, comma and "
-				 "square brackets");
+				 "the name of a value must be 1 to 255 bytes of printable ASCII without blank, comma "
+				 "and square brackets");
 	int r = face_check_value(bytes, len, error);
 	if (r == 0)
 		r = values_reserve(values, error);
@@ -99,7 +99,7 @@ int envseal_values_add(struct envseal_values *values, const char *name, const vo
 	_cleanup_free_ char *own_name = strdup(name);
 	if (!own_name)
 		return face_fail(error, ENVSEAL_ERR_MEMORY, "out of memory for another value");
-	uint8_t *place;
+	uint8_t *place = NULL;
 	r = values_place(values, len, &place, error);
 	if (r < 0)
 		return r;
