@@ -43,7 +43,7 @@ int layout_apply(enum selftest_layout layout, const struct specimen *in, struct 
 	// Short texts go over the edge of the first line by half.
 	size_t indent = layout == LAYOUT_WRAPPED && len < 2 * COLUMNS ? COLUMNS - len % COLUMNS / 2 - 8 : 0;
 	for (size_t i = 0; r == 0 && i < indent; i++)
-		r = buf_append_byte(&out->text, '.', err);
+		r = buf_append_byte(&out->text, '~', err);
 	if (r == 0)
 		r = buf_append_text(&out->text, BEFORE, err);
 	size_t first_column = out->text.len;
