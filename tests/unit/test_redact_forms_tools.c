@@ -158,27 +158,7 @@ static const struct vector vectors[] = {
 	{"bash declare -p", REDACT_FORM_SHELL, TEXT(PASSWORD),
 	 TEXT("declare -x V=\"p@ss w0rd's \\\"key\\\"\\\\<&>/%+\\$x\\`\"")},
 	{"dash export -p", REDACT_FORM_SHELL, TEXT(PASSWORD),
-	 TEXT("export AWS_CA_BUNDLE='/etc/ssl/certs/ca-certificates.crt'\nexport CLOUDSDK_CORE_CUST"
-	      "OM_CA_CERTS_FILE='/etc/ssl/certs/ca-certificates.crt'\nexport CLOUD_SDK_VERSION='528"
-	      ".0.0'\nexport CONTAINER_NAME='secret-west-wpqkmk-hmttwx'\nexport CURL_CA_BUNDLE='/et"
-	      "c/ssl/certs/ca-certificates.crt'\nexport DEBIAN_FRONTEND='noninteractive'\nexport GI"
-	      "T_SSL_CAINFO='/etc/ssl/certs/ca-certificates.crt'\nexport GRPC_DEFAULT_SSL_ROOTS_FIL"
-	      "E_PATH='/etc/ssl/certs/ca-certificates.crt'\nexport HOME='/root'\nexport HTTPLIB2_CA"
-	      "_CERTS='/etc/ssl/certs/ca-certificates.crt'\nexport IS_SANDBOX='yes'\nexport LANG='C"
-	      ".UTF-8'\nexport NIX_SSL_CERT_FILE='/etc/ssl/certs/ca-certificates.crt'\nexport NODE_"
-	      "EXTRA_CA_CERTS='/etc/ssl/certs/ca-certificates.crt'\nexport NVPL_BLAS_DEBUG_CPU_TYPE"
-	      "='1'\nexport OLDPWD='/work/main'\nexport PATH='/usr/local/go/bin:/root/go/bin:/root/"
-	      ".cargo/bin:/root/.cargo/bin:/root/.pyenv/plugins/pyenv-virtualenv/shims:/root/.pyenv"
-	      "/shims:/root/.pyenv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-	      "'\nexport PIP_CERT='/etc/ssl/certs/ca-certificates.crt'\nexport PIP_DEFAULT_TIMEOUT="
-	      "'180'\nexport PIP_DISABLE_PIP_VERSION_CHECK='1'\nexport PIP_FIND_LINKS='/opt/wheels'"
-	      "\nexport PWD='/tmp/fw'\nexport PYENV_ROOT='/root/.pyenv'\nexport PYTHONDONTWRITEBYTE"
-	      "CODE='1'\nexport PYTHONUNBUFFERED='1'\nexport REQUESTS_CA_BUNDLE='/etc/ssl/certs/ca-"
-	      "certificates.crt'\nexport RUSTUP_AUTO_INSTALL='0'\nexport RUST_BACKTRACE='1'\nexport"
-	      " SHELL='/bin/bash'\nexport SHLVL='1'\nexport SSL_CERT_DIR='/etc/ssl/certs'\nexport S"
-	      "SL_CERT_FILE='/etc/ssl/certs/ca-certificates.crt'\nexport TERM='xterm'\nexport TF_CL"
-	      "I_CONFIG_FILE='/root/.terraformrc'\nexport V='p@ss w0rd'\"'\"'s \"key\"\\<&>/%+$x`'"
-	      "\nexport _='/usr/bin/timeout'")},
+	 TEXT("export V='p@ss w0rd'\"'\"'s \"key\"\\<&>/%+$x`'")},
 	{"coreutils printf %q", REDACT_FORM_SHELL, TEXT(CONTROLS),
 	 TEXT("'tab'$'\\t''here'$'\\033''[1m'$'\\n''next line'")},
 	{"coreutils printf %q, C locale", REDACT_FORM_SHELL, TEXT(UNICODE),
