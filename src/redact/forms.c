@@ -61,11 +61,6 @@ bool redact_value_is_weak(struct span value, const char **ret_reason)
 	return reason != NULL;
 }
 
-bool needle_is_word(uint8_t byte)
-{
-	return byte_is_word(byte);
-}
-
 // -------------------------------------------------------------------------------------------------------- the run
 
 // Two sums of 64 bits over the bytes of a needle; never both 0.

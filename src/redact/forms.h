@@ -1,6 +1,7 @@
 // forms: the needles of one value, private to redact/ and its tests.
 #pragma once
 
+#include "redact/bytes.h"
 #include "redact/redact.h"
 
 // One byte string to look for.
@@ -25,6 +26,3 @@ typedef int (*needle_take)(void *context, const struct needle *needle, struct er
 int form_each_needle(struct span value, uint32_t index, struct secret *room, needle_take take, void *context,
 		     struct err *err);
 size_t form_room_bytes(size_t value_bytes); // does not fall as the value grows
-
-// [A-Za-z0-9_]
-bool needle_is_word(uint8_t byte);

@@ -75,7 +75,7 @@ static bool walk_close(struct json_walk *walk, bool is_object)
 static bool walk_word(struct json_walk *walk)
 {
 	size_t len = 0;
-	while (len < walk->rest.len && (needle_is_word(walk->rest.data[len]) || (walk->rest.data[len] != 0 &&
+	while (len < walk->rest.len && (byte_is_word(walk->rest.data[len]) || (walk->rest.data[len] != 0 &&
 	       strchr("+-.", walk->rest.data[len]))))
 		len++;
 	struct span word = span_of(walk->rest.data, len);

@@ -66,21 +66,10 @@ static inline void pen_number(struct form_pen *pen, uint32_t number, enum pen_ba
 	}
 }
 
-static inline bool byte_is_word(uint8_t byte)
-{
-	return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') ||
-	       byte == '_';
-}
-
 // Lists hold neither word bytes, which values are mostly made of, nor NUL.
 static inline bool byte_is_listed(const char *list, uint32_t byte)
 {
 	return byte > 0 && byte < 0x80 && !byte_is_word((uint8_t)byte) && strchr(list, (int)byte) != NULL;
-}
-
-static inline bool byte_is_space(uint8_t byte)
-{
-	return byte == ' ' || (byte >= 0x09 && byte <= 0x0d);
 }
 
 int hex_digit(uint8_t byte); // -1 when it is none

@@ -45,7 +45,7 @@ int form_line(struct form_run *run, struct span text, struct err *err)
 
 static bool byte_is_base64(uint8_t byte)
 {
-	return (needle_is_word(byte) && byte != '_') || byte == '+' || byte == '/' || byte == '=';
+	return (byte_is_word(byte) && byte != '_') || byte == '+' || byte == '/' || byte == '=';
 }
 
 // Cuts the next run of base64 letters off *rest; empty at the end. Line ends may be escaped, as they are in a variable
@@ -171,7 +171,7 @@ int form_url(struct form_run *run, struct span text, struct err *err)
 	static const struct span mark = SPAN_LITERAL("://");
 	int r = 0;
 	for (size_t at = span_find(text, mark); at < text.len && r == 0; at = span_find(text, mark)) {
-		bool scheme = at > 0 && needle_is_word(text.data[at - 1]);
+		bool scheme = at > 0 && byte_is_word(text.data[at - 1]);
 		text = span_from(text, at + mark.len);
 		if (scheme)
 			r = url_give(run, url_userinfo(text), err);

@@ -20,14 +20,6 @@ bool gram_measure(struct gram_filter *f, size_t needle_len)
 	return false;
 }
 
-static uint32_t bits_for(size_t count, uint32_t min, uint32_t max)
-{
-	uint32_t bits = min;
-	while (bits < max && (size_t)1 << bits < count)
-		bits++;
-	return bits;
-}
-
 void gram_plan(struct gram_filter *f, size_t entry_count)
 {
 	for (size_t i = 0; i < GRAM_GROUPS; i++) {
@@ -45,22 +37,15 @@ void gram_plan(struct gram_filter *f, size_t entry_count)
 	f->entry_bits = bits_for(2 * entry_count, 4, 31);
 }
 
-static void *table_take(uint8_t *base, size_t *used, size_t count, size_t bytes)
-{
-	size_t at = (*used + 63) / 64 * 64;
-	*used = at + count * bytes;
-	return base ? base + at : NULL;
-}
-
 void gram_layout(struct gram_filter *f, uint8_t *base, size_t *used)
 {
 	for (uint32_t i = 0; i < f->group_count; i++) {
 		struct gram_group *group = &f->groups[i];
-		group->words = table_take(base, used, (size_t)1 << group->word_bits, sizeof(*group->words));
-		group->offsets = table_take(base, used, (size_t)1 << group->offset_bits, sizeof(*group->offsets));
+		group->words = layout_take(base, used, (size_t)1 << group->word_bits, sizeof(*group->words));
+		group->offsets = layout_take(base, used, (size_t)1 << group->offset_bits, sizeof(*group->offsets));
 	}
-	f->entries = table_take(base, used, (size_t)1 << f->entry_bits, sizeof(*f->entries));
-	f->squeeze = table_take(base, used, 256, sizeof(*f->squeeze));
+	f->entries = layout_take(base, used, (size_t)1 << f->entry_bits, sizeof(*f->entries));
+	f->squeeze = layout_take(base, used, 256, sizeof(*f->squeeze));
 }
 
 void gram_prepare(struct gram_filter *f, const uint8_t *label)
@@ -121,7 +106,7 @@ static uint32_t entry_state(const struct gram_filter *f, uint64_t head)
 	size_t place = (size_t)(hash >> (64 - f->entry_bits));
 	for (; f->entries[place].state; place = entry_next(f, place)) {
 		struct gram_entry entry = f->entries[place];
-		if (entry.tag == (uint32_t)(hash >> 16) && gram_load(f->label + entry.state + 1 - GRAM_ENTRY) == head)
+		if (entry.tag == (uint32_t)(hash >> 16) && bytes_load(f->label + entry.state + 1 - GRAM_ENTRY) == head)
 			return entry.state;
 	}
 	return 0;
@@ -129,7 +114,7 @@ static uint32_t entry_state(const struct gram_filter *f, uint64_t head)
 
 void gram_add_entry(struct gram_filter *f, uint32_t state)
 {
-	uint64_t hash = entry_hash(gram_load(f->label + state + 1 - GRAM_ENTRY));
+	uint64_t hash = entry_hash(bytes_load(f->label + state + 1 - GRAM_ENTRY));
 	size_t place = (size_t)(hash >> (64 - f->entry_bits));
 	while (f->entries[place].state)
 		place = entry_next(f, place);
@@ -143,18 +128,12 @@ size_t gram_back(struct span bytes, size_t at, size_t count, size_t from, bool s
 	if (!skip_space)
 		return at - from >= count ? at - count : SIZE_MAX;
 	while (count > 0 && at > from) {
-		while (at - from >= 8 && gram_load(bytes.data + at - 8) == GRAM_BLANKS)
+		while (at - from >= 8 && bytes_load(bytes.data + at - 8) == GRAM_BLANKS)
 			at -= 8;
 		if (at > from)
-			count -= !gram_is_space(bytes.data[--at]);
+			count -= !byte_is_space(bytes.data[--at]);
 	}
 	return count == 0 ? at : SIZE_MAX;
-}
-
-static bool has_byte_below(uint64_t bytes, uint8_t limit)
-{
-	uint64_t ones = 0x0101010101010101u;
-	return (bytes - ones * limit) & ~bytes & ones * 0x80;
 }
 
 // The next 8 bytes from `at` on, the first one lowest. Returns the place behind them, SIZE_MAX when the span ends
@@ -163,15 +142,15 @@ static size_t gram_take(struct span bytes, size_t at, bool skip_space, uint64_t 
 {
 	uint64_t taken = 0;
 	if (bytes.len - at >= 8)
-		taken = gram_load(bytes.data + at);
-	if (bytes.len - at >= 8 && !(skip_space && has_byte_below(taken, ' ' + 1))) {
+		taken = bytes_load(bytes.data + at);
+	if (bytes.len - at >= 8 && !(skip_space && bytes_may_have_space(taken))) {
 		*ret_taken = taken;
 		return at + 8;
 	}
 	taken = 0;
 	unsigned got = 0;
 	for (; got < 8 && at < bytes.len; at++)
-		if (!gram_is_space(bytes.data[at]))
+		if (!byte_is_space(bytes.data[at]))
 			taken |= (uint64_t)bytes.data[at] << 8 * got++;
 	*ret_taken = taken;
 	return got == 8 ? at : SIZE_MAX;
@@ -204,7 +183,7 @@ static struct gram_place place_first(const struct gram_search *s, size_t at)
 {
 	size_t begin = place_before(s, at).at;
 	for (;; begin++) {
-		if (s->skip_space && gram_is_space(s->bytes.data[begin]))
+		if (s->skip_space && byte_is_space(s->bytes.data[begin]))
 			continue;
 		size_t end;
 		uint32_t state = entry_find(s, begin, &end);
@@ -248,7 +227,7 @@ static bool place_confirm(const struct gram_search *s, size_t at, struct gram_pl
 		*out = place_before(s, at);
 		return true;
 	}
-	while (s->skip_space && gram_is_space(s->bytes.data[at]))
+	while (s->skip_space && byte_is_space(s->bytes.data[at]))
 		at++;
 	for (uint32_t i = 0; i < s->f->group_count; i++) {
 		if (!group_confirm(s, &s->f->groups[i], eight, at, out))

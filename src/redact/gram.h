@@ -11,7 +11,7 @@
 // apart are no farther apart without the white space, so nothing is missed.
 #pragma once
 
-#include "base/base.h"
+#include "redact/bytes.h"
 
 #define GRAM_BYTES 5
 #define GRAM_ENTRY 8 // also the length of the shortest needle that can be found

@@ -14,7 +14,7 @@ static void lane_fill(struct gram_lane *lane, const uint8_t *block)
 	lane->len = 0;
 	lane->spaces = 0;
 	for (uint32_t i = 0; i < GRAM_BLOCK; i++) {
-		bool is_space = gram_is_space(block[i]);
+		bool is_space = byte_is_space(block[i]);
 		lane->spaces |= (uint64_t)is_space << i;
 		lane->bytes[lane->len] = block[i];
 		lane->len += !is_space;

@@ -9,19 +9,6 @@
 #define GRAM_BLANKS 0x2020202020202020u
 #define GRAM_MASK (((uint64_t)1 << 8 * GRAM_BYTES) - 1)
 
-GRAM_INLINE bool gram_is_space(uint8_t byte)
-{
-	return byte == ' ' || (byte >= '\t' && byte <= '\r');
-}
-
-// 8 bytes, the first one lowest.
-GRAM_INLINE uint64_t gram_load(const uint8_t *at)
-{
-	uint64_t bytes;
-	memcpy(&bytes, at, sizeof(bytes));
-	return __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? __builtin_bswap64(bytes) : bytes;
-}
-
 // Made of what vector units have: a product of 32 bits by 32. Each of its 32 bits depends on all bytes of the gram.
 #define GRAM_FOLD 15
 #define GRAM_FACTOR 0x9e3779b1u
@@ -61,7 +48,7 @@ GRAM_INLINE uint64_t gram_plain_hits(const struct gram_filter *f, const uint8_t 
 	uint64_t hits = 0;
 	for (const struct gram_group *group = f->groups; group < f->groups + f->group_count; group++)
 		for (uint32_t at = 0; at < GRAM_BLOCK; at += group->stride)
-			hits |= (uint64_t)gram_is_in(group, gram_load(block + at) & GRAM_MASK) << at;
+			hits |= (uint64_t)gram_is_in(group, bytes_load(block + at) & GRAM_MASK) << at;
 	return hits;
 }
 
@@ -77,7 +64,7 @@ GRAM_INLINE void gram_lane_complete(struct gram_lane *lane, const uint8_t *rest,
 {
 	uint32_t want = GRAM_BLOCK - (uint32_t)__builtin_popcountll(lane->spaces) + GRAM_BYTES - 1;
 	for (; lane->len < want && rest < end; rest++)
-		if (!gram_is_space(*rest))
+		if (!byte_is_space(*rest))
 			lane->bytes[lane->len++] = *rest;
 }
 
@@ -91,7 +78,7 @@ GRAM_INLINE uint64_t gram_lane_hits(const struct gram_filter *f, const struct gr
 		uint64_t chunk = ((uint64_t)1 << group->stride) - 1;
 		for (uint32_t at = 0; at < GRAM_BLOCK; at += group->stride) {
 			uint32_t taken = (uint32_t)__builtin_popcountll(~(lane->spaces >> at) & chunk);
-			uint64_t gram = gram_load(lane->bytes + from) & GRAM_MASK;
+			uint64_t gram = bytes_load(lane->bytes + from) & GRAM_MASK;
 			bool is_hit = from + GRAM_BYTES > lane->len || gram_is_in(group, gram);
 			hits |= (uint64_t)(taken > 0 && is_hit) << at;
 			from += taken;

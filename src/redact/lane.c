@@ -91,12 +91,12 @@ uint64_t lane_end(const struct lane *lane)
 bool lane_is_after_word(const struct lane *lane, size_t len)
 {
 	if (len < lane->at - lane->unbroken)
-		return needle_is_word(lane->view->bytes.data[lane->at - len - 1]);
+		return byte_is_word(lane->view->bytes.data[lane->at - len - 1]);
 	if (lane->unbroken > 0)
 		return false;
 	size_t before = len - lane->at;
 	if (before < lane->held.len)
-		return needle_is_word(lane->held.data[lane->held.len - before - 1]);
+		return byte_is_word(lane->held.data[lane->held.len - before - 1]);
 	return lane->held_after_word;
 }
 
@@ -106,7 +106,7 @@ bool lane_is_before_word(const struct lane *lane, bool *ret_known)
 	if (lane->next_break < lane->breaks->count && lane->breaks->list[lane->next_break] == lane->at)
 		return false;
 	if (lane->at < lane->view->bytes.len)
-		return needle_is_word(lane->view->bytes.data[lane->at]);
+		return byte_is_word(lane->view->bytes.data[lane->at]);
 	*ret_known = false;
 	return false;
 }

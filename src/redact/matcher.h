@@ -17,7 +17,7 @@
 
 struct matcher;
 
-// A needle of MATCHER_WORDS counts only where the byte before it is no word byte (needle_is_word), so places behind a
+// A needle of MATCHER_WORDS counts only where the byte before it is no word byte (byte_is_word), so places behind a
 // word byte need not be looked at.
 enum matcher_kind { MATCHER_FREE, MATCHER_WORDS };
 
@@ -66,13 +66,6 @@ size_t matcher_output_count(const struct matcher *matcher); // outputs are 1 .. 
 // With `skip_space`, which MATCHER_WORDS does not take, white space (0x09-0x0d, 0x20) is read as if it were not there.
 size_t matcher_scan(const struct matcher *matcher, struct matcher_cursor *at, struct span bytes, bool skip_space,
 		    uint32_t *ret_output);
-
-// How many of the bytes may be passed over: no needle begins in them, neither as they are nor without white space, and
-// whatever follows the span. So one look serves several readers that are at MATCHER_START; each goes on from there with
-// MATCHER_START. Costs about as much as a scan with `skip_space` that finds nothing. 0 for MATCHER_WORDS, for spans
-// under about 100 bytes, and unless every needle is of at least 8 bytes and, where it has white space, is also there
-// without it.
-size_t matcher_find_clean(const struct matcher *matcher, struct span bytes);
 
 // The suffix of the stream that the state stands for. Borrowed from the tables.
 struct span matcher_prefix(const struct matcher *matcher, uint32_t state);

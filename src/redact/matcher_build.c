@@ -44,14 +44,6 @@ static bool build_is_new_text(const struct build *b, size_t i)
 
 // ----------------------------------------------------------------------------------------------------------- layout
 
-static uint32_t bits_for(size_t count, uint32_t min, uint32_t max)
-{
-	uint32_t bits = min;
-	while (bits < max && (size_t)1 << bits < count)
-		bits++;
-	return bits;
-}
-
 // The gram filter is used when all needles are long enough for it.
 static void build_plan_grams(struct build *b)
 {
@@ -279,50 +271,6 @@ static void build_grams(struct build *b)
 			gram_add_entry(&m->grams, m->chains[i].base + GRAM_ENTRY);
 }
 
-// Compares a text without its white space to another one. *ret_any: there was some.
-static int squeezed_order(struct span text, struct span other, bool *ret_any)
-{
-	size_t at = 0;
-	*ret_any = false;
-	for (size_t i = 0; i < text.len; i++) {
-		bool is_space = gram_is_space(text.data[i]);
-		*ret_any |= is_space;
-		if (is_space)
-			continue;
-		if (at == other.len || text.data[i] != other.data[at])
-			return at == other.len || text.data[i] > other.data[at] ? 1 : -1;
-		at++;
-	}
-	return at < other.len ? -1 : 0;
-}
-
-static bool build_has_squeezed(const struct build *b, struct span text)
-{
-	bool any;
-	if (squeezed_order(text, text, &any) == 0 && !any)
-		return true;
-	size_t low = 0;
-	size_t high = b->count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		int order = squeezed_order(text, build_sorted(b, middle)->bytes, &any);
-		if (order == 0)
-			return true;
-		if (order > 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return false;
-}
-
-static void build_squeezed(struct build *b)
-{
-	b->m->is_squeezed = true;
-	for (size_t i = 0; i < b->count && b->m->is_squeezed; i++)
-		b->m->is_squeezed = build_has_squeezed(b, build_sorted(b, i)->bytes);
-}
-
 static void build_words(struct build *b)
 {
 	if (b->m->kind != MATCHER_WORDS)
@@ -349,7 +297,6 @@ static int build_tables(struct build *b, struct err *err)
 	build_trie(b);
 	build_falls(b);
 	build_grams(b);
-	build_squeezed(b);
 	build_words(b);
 	return 0;
 }

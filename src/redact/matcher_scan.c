@@ -14,12 +14,6 @@ struct scan {
 	bool can_leave; // enough bytes are left for the gram filter
 };
 
-static inline bool has_space_or_less(uint64_t bytes)
-{
-	uint64_t ones = 0x0101010101010101u;
-	return ((bytes - ones * (' ' + 1)) & ~bytes & ones * 0x80) != 0;
-}
-
 static inline bool state_stops(const struct matcher *m, uint32_t state)
 {
 	return m->flags[state / 64].stops >> state % 64 & 1;
@@ -40,13 +34,13 @@ static inline size_t chain_free(const struct matcher *m, uint32_t state)
 // How many of the first 8 bytes of both are the same, at most `limit`. White space ends it too where it is skipped.
 static inline size_t word_match(const uint8_t *text, const uint8_t *label, size_t limit, bool skip_space)
 {
-	uint64_t bytes = gram_load(text);
-	uint64_t differ = bytes ^ gram_load(label);
+	uint64_t bytes = bytes_load(text);
+	uint64_t differ = bytes ^ bytes_load(label);
 	size_t same = differ ? (size_t)__builtin_ctzll(differ) / 8 : WORD_BYTES;
 	same = same < limit ? same : limit;
-	if (skip_space && has_space_or_less(bytes))
+	if (skip_space && bytes_may_have_space(bytes))
 		for (size_t i = 0; i < same; i++)
-			same = gram_is_space(text[i]) ? i : same;
+			same = byte_is_space(text[i]) ? i : same;
 	return same;
 }
 
@@ -74,8 +68,8 @@ static inline bool scan_chain(struct scan *s)
 		return false;
 	// Whole words first: a branch that is foretold well does not wait for what it compares.
 	size_t most = free < left ? free : left;
-	while (same + WORD_BYTES <= most && gram_load(text + same) == gram_load(label + same) &&
-	       !(s->skip_space && has_space_or_less(gram_load(text + same))))
+	while (same + WORD_BYTES <= most && bytes_load(text + same) == bytes_load(label + same) &&
+	       !(s->skip_space && bytes_may_have_space(bytes_load(text + same))))
 		same += WORD_BYTES;
 	if (same + WORD_BYTES <= left)
 		same += word_match(text + same, label + same, free - same, s->skip_space);
@@ -137,7 +131,7 @@ static inline bool scan_falls(struct scan *s)
 		struct matcher_state entry = m->states[state];
 		if (m->label[state + 1] == byte || entry.info & INFO_BRANCH || entry.fall == MATCHER_START ||
 		    m->label[entry.fall + 1] != byte || state_stops(m, entry.fall + 1) ||
-		    (s->skip_space && gram_is_space(byte)))
+		    (s->skip_space && byte_is_space(byte)))
 			break;
 		state = entry.fall + 1;
 	}
@@ -151,9 +145,9 @@ static inline bool scan_falls(struct scan *s)
 static inline void scan_step(struct scan *s)
 {
 	uint8_t byte = s->bytes.data[s->at];
-	if (s->skip_space && gram_is_space(byte)) {
+	if (s->skip_space && byte_is_space(byte)) {
 		s->at++;
-		while (s->bytes.len - s->at >= WORD_BYTES && gram_load(s->bytes.data + s->at) == GRAM_BLANKS)
+		while (s->bytes.len - s->at >= WORD_BYTES && bytes_load(s->bytes.data + s->at) == GRAM_BLANKS)
 			s->at += WORD_BYTES;
 		return;
 	}
@@ -183,22 +177,14 @@ static void scan_words(struct scan *s, bool *after_word)
 	bool is_word = *after_word;
 	while (s->at < s->bytes.len && s->output == 0) {
 		if (s->at > 0)
-			is_word = words_is_word(s->bytes.data[s->at - 1]);
+			is_word = byte_is_word(s->bytes.data[s->at - 1]);
 		if (s->state == MATCHER_START)
 			s->at = s->m->words.seek(&s->m->words, s->bytes, s->at, is_word);
 		if (s->at < s->bytes.len && !scan_chain(s))
 			scan_step(s);
 	}
 	if (s->at > 0)
-		*after_word = words_is_word(s->bytes.data[s->at - 1]);
-}
-
-size_t matcher_find_clean(const struct matcher *matcher, struct span bytes)
-{
-	if (matcher->grams.group_count == 0 || !matcher->is_squeezed || bytes.len < GRAM_SPAN_MIN)
-		return 0;
-	struct gram_place place = gram_find(&matcher->grams, bytes, 0, true);
-	return place.state == MATCHER_START ? place.at : gram_back(bytes, place.at, GRAM_ENTRY, 0, true);
+		*after_word = byte_is_word(s->bytes.data[s->at - 1]);
 }
 
 size_t matcher_scan(const struct matcher *matcher, struct matcher_cursor *at, struct span bytes, bool skip_space,

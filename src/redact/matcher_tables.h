@@ -60,7 +60,6 @@ struct matcher {
 	struct matcher_needle *needles;
 	struct gram_filter grams; // without groups when it cannot be used
 	struct words_filter words; // of MATCHER_WORDS
-	bool is_squeezed;         // every needle with white space is there without it too
 	size_t label_count;       // states too
 	size_t branch_bits;
 	size_t chain_count;
@@ -118,11 +117,3 @@ struct needle_sort {
 	uint32_t *lcp;         // bytes in common with the one before
 };
 void needles_sort(struct needle_sort *sort);
-
-// Gives a table its place behind the ones before it, or, while `base` is NULL, only counts it.
-static inline void *layout_take(uint8_t *base, size_t *used, size_t count, size_t bytes)
-{
-	size_t at = (*used + 7) / 8 * 8;
-	*used = at + count * bytes;
-	return base ? base + at : NULL;
-}

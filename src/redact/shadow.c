@@ -29,11 +29,6 @@ void shadow_done(struct shadow *shadow)
 	shadow_init(shadow);
 }
 
-bool byte_is_space(uint8_t byte)
-{
-	return byte == ' ' || (byte >= '\t' && byte <= '\r');
-}
-
 bool shadow_is_plain(const struct shadow *shadow)
 {
 	return shadow->clean.view.kept == NULL;

@@ -11,6 +11,7 @@
 // not depend on how the stream is cut.
 #pragma once
 
+#include "redact/bytes.h"
 #include "redact/escapes.h"
 
 #define SHADOW_SLICE_BYTES 65536u // most bytes that are looked at in one go
@@ -84,8 +85,6 @@ void shadow_done(struct shadow *shadow);
 int shadow_read(struct shadow *shadow, uint64_t base, struct span slice, struct err *err);
 // True when the present slice has no byte of an escape sequence, so that CLEAN is all of it.
 bool shadow_is_plain(const struct shadow *shadow);
-
-bool byte_is_space(uint8_t byte);
 
 // Between the files of shadow only.
 void column_prepare(struct column *column, size_t parent_len); // empties it for a slice

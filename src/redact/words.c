@@ -5,13 +5,9 @@
 
 void words_layout(struct words_filter *f, uint8_t *base, size_t *used)
 {
-	size_t at = (*used + 63) / 64 * 64;
-	*used = at + PAIR_WORDS * sizeof(*f->pairs) + 2 * HALVES;
-	if (!base)
-		return;
-	f->pairs = (uint64_t *)(void *)(base + at);
-	f->low = base + at + PAIR_WORDS * sizeof(*f->pairs);
-	f->high = f->low + HALVES;
+	f->pairs = layout_take(base, used, PAIR_WORDS, sizeof(*f->pairs));
+	f->low = layout_take(base, used, HALVES, sizeof(*f->low));
+	f->high = layout_take(base, used, HALVES, sizeof(*f->high));
 }
 
 // Upper halves that text is made of have bits of their own, the others share one.
@@ -49,7 +45,7 @@ size_t words_seek_portable(const struct words_filter *f, struct span bytes, size
 		// Where the second byte is yet to come, any first byte will do.
 		if (!after_word && (at + 1 == bytes.len || words_may_begin(f, first, bytes.data[at + 1])))
 			return at;
-		after_word = words_is_word(first);
+		after_word = byte_is_word(first);
 	}
 	return at;
 }

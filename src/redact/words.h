@@ -5,7 +5,7 @@
 // which lets a few more pass than are in the set.
 #pragma once
 
-#include "base/base.h"
+#include "redact/bytes.h"
 
 // Bits of words_filter.low and .high: a byte belongs to a set when its two halves have a bit of the set in common.
 #define WORDS_FIRST 0x0f  // may be a needle's first byte
@@ -30,11 +30,6 @@ void words_add(struct words_filter *f, struct span needle);
 size_t words_seek_portable(const struct words_filter *f, struct span bytes, size_t at, bool after_word);
 // The fastest way of this machine. Each processor family has its own file; gram_any.c is for the others.
 void words_choose(struct words_filter *f);
-
-static inline bool words_is_word(uint8_t byte)
-{
-	return (uint8_t)((byte | 0x20) - 'a') < 26 || (uint8_t)(byte - '0') < 10 || byte == '_';
-}
 
 static inline bool words_may_begin(const struct words_filter *f, uint8_t first, uint8_t second)
 {

@@ -408,15 +408,15 @@ static void test_each_needle_stops(void **state)
 	secret_free(room);
 }
 
-static void test_needle_is_word(void **state)
+static void test_byte_is_word(void **state)
 {
 	(void)state;
 	size_t words = 0;
 	for (unsigned byte = 0; byte < 256; byte++)
-		words += needle_is_word((uint8_t)byte);
+		words += byte_is_word((uint8_t)byte);
 	assert_int_equal(words, 26 + 26 + 10 + 1);
 	for (const char *c = "azAZ09_"; *c; c++)
-		assert_true(needle_is_word((uint8_t)*c));
+		assert_true(byte_is_word((uint8_t)*c));
 }
 
 int main(void)
@@ -437,7 +437,7 @@ int main(void)
 		cmocka_unit_test(test_value_is_weak),
 		cmocka_unit_test(test_base64_core_is_what_no_neighbour_changes),
 		cmocka_unit_test(test_each_needle_stops),
-		cmocka_unit_test(test_needle_is_word),
+		cmocka_unit_test(test_byte_is_word),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -178,31 +178,6 @@ static void test_what_a_state_may_become(void **state)
 	}
 }
 
-static void test_what_may_be_passed_over(void **state)
-{
-	(void)state;
-	static const char *const sets[][2] = {{"correct-horse-battery", NULL},
-					      {"correct horse battery", "correcthorsebattery"},
-					      {"correct horse battery", "correcthorsebatterystaple"},
-					      {"correct horse battery", NULL},
-					      {"correct-horse-battery", "horse"}};
-	static const bool passes[] = {true, true, false, false, false};
-	char text[300];
-	memset(text, '.', sizeof(text));
-	for (size_t i = 0; i < ARRAY_COUNT(sets); i++) {
-		struct needle needles[2] = {{.bytes = span_text(sets[i][0])}, {.bytes = span_text(sets[i][1])}};
-		_cleanup_matcher_ struct matcher *m = NULL;
-		assert_int_equal(matcher_new(needles, sets[i][1] ? 2 : 1, MATCHER_FREE, &m, &err), 0);
-		size_t clean = matcher_find_clean(m, span_of(text, sizeof(text)));
-		assert_in_range(clean, passes[i] ? sizeof(text) - 32 : 0, passes[i] ? sizeof(text) : 0);
-		assert_int_equal(matcher_find_clean(m, span_of(text, 50)), 0);
-		memcpy(text + 200, "correct horse  battery", 22);
-		clean = matcher_find_clean(m, span_of(text, sizeof(text)));
-		assert_in_range(clean, passes[i] ? i == 0 ? 268 : 200 : 0, passes[i] ? i == 0 ? 300 : 200 : 0);
-		memset(text, '.', sizeof(text));
-	}
-}
-
 // -------------------------------------------------------------------------------------------------------- long needles
 
 #define LONG_BYTES 100000
@@ -269,7 +244,6 @@ int main(void)
 		cmocka_unit_test(test_zeros_at_the_end),
 		cmocka_unit_test(test_no_needles),
 		cmocka_unit_test(test_what_a_state_may_become),
-		cmocka_unit_test(test_what_may_be_passed_over),
 		cmocka_unit_test(test_long_needles),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
