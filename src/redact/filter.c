@@ -16,13 +16,17 @@ static void filter_init_lanes(struct filter *f)
 {
 	const struct matcher *strong = f->redactor->strong;
 	const struct matcher *weak = f->redactor->weak;
-	lane_init(&f->lanes[LANE_STREAM], strong, true, false, false);
-	lane_init(&f->lanes[LANE_LOOSE], strong, false, false, true);
-	lane_init(&f->lanes[LANE_CLEAN], strong, false, false, false);
-	lane_init(&f->lanes[LANE_DUMP], strong, false, false, false);
-	lane_init(&f->lanes[LANE_TEXT], strong, false, false, false);
-	lane_init(&f->lanes[LANE_WEAK_STREAM], weak, true, true, false);
-	lane_init(&f->lanes[LANE_WEAK_CLEAN], weak, false, true, false);
+	const struct shadow *shadow = &f->shadow;
+	lane_init(&f->lanes[LANE_STREAM], strong, &f->stream);
+	lane_init(&f->lanes[LANE_LOOSE], strong, &shadow->loose);
+	lane_init(&f->lanes[LANE_CLEAN], strong, &shadow->clean.view);
+	lane_init(&f->lanes[LANE_DUMP], strong, &shadow->dump.view);
+	lane_init(&f->lanes[LANE_TEXT], strong, &shadow->text.view);
+	lane_init(&f->lanes[LANE_WEAK_STREAM], weak, &f->stream);
+	lane_init(&f->lanes[LANE_WEAK_CLEAN], weak, &shadow->clean.view);
+	f->lanes[LANE_STREAM].is_stream = f->lanes[LANE_WEAK_STREAM].is_stream = true;
+	f->lanes[LANE_WEAK_STREAM].is_weak = f->lanes[LANE_WEAK_CLEAN].is_weak = true;
+	f->lanes[LANE_LOOSE].skips_space = true;
 	bool has_shadow = f->redactor->has_shadow;
 	bool has_strong = matcher_output_count(strong) > 0;
 	bool has_weak = matcher_output_count(weak) > 0;
@@ -90,21 +94,15 @@ static bool filter_needs_stream(const struct filter *f)
 	       f->lanes[LANE_STREAM].cursor.state != MATCHER_START;
 }
 
-static int filter_open(struct filter *f, const struct view *stream, struct err *err)
+static int filter_open(struct filter *f, struct err *err)
 {
-	const struct shadow *shadow = &f->shadow;
-	const struct view *views[LANE_COUNT] = {
-		[LANE_STREAM] = stream,           [LANE_LOOSE] = &shadow->clean.view,  [LANE_CLEAN] = &shadow->clean.view,
-		[LANE_DUMP] = &shadow->dump.view, [LANE_TEXT] = &shadow->text.view,    [LANE_WEAK_STREAM] = stream,
-		[LANE_WEAK_CLEAN] = &shadow->clean.view,
-	};
-	int r = f->redactor->has_shadow ? shadow_read(&f->shadow, f->base, f->bytes, err) : 0;
+	int r = f->redactor->has_shadow ? shadow_read(&f->shadow, f->base, f->stream.bytes, err) : 0;
 	f->is_active[LANE_STREAM] = filter_needs_stream(f);
 	for (size_t i = 0; i < LANE_COUNT && r == 0; i++) {
 		struct lane *lane = &f->lanes[i];
 		if (!f->is_active[i])
 			continue;
-		lane_open(lane, f->base, views[i], i == LANE_LOOSE ? &shadow->loose_breaks : &views[i]->breaks);
+		lane_open(lane, f->base);
 		bool is_known;
 		bool before_word = lane_is_before_word(lane, &is_known);
 		if (lane->pending && is_known)
@@ -128,33 +126,27 @@ static struct lane *filter_next(struct filter *f)
 
 static int filter_close(struct filter *f, struct err *err)
 {
-	const struct shadow *shadow = &f->shadow;
-	const uint64_t ends[LANE_COUNT] = {
-		[LANE_STREAM] = f->position,         [LANE_LOOSE] = shadow->loose_end,    [LANE_CLEAN] = shadow->clean.view.end,
-		[LANE_DUMP] = shadow->dump.view.end, [LANE_TEXT] = shadow->text.view.end, [LANE_WEAK_STREAM] = f->position,
-		[LANE_WEAK_CLEAN] = shadow->clean.view.end,
-	};
 	int r = 0;
 	for (size_t i = 0; i < LANE_COUNT && r == 0; i++) {
 		struct lane *lane = &f->lanes[i];
 		if (!f->is_active[i])
 			continue;
 		// Whatever comes next is too far away to go on with.
-		if (f->position - ends[i] > SHADOW_GAP_MAX) {
+		if (f->position - lane->view->end > SHADOW_GAP_MAX) {
 			r = filter_resolve(f, lane, false, err);
 			lane_drop(lane);
 		}
 		if (r == 0)
-			r = lane_close(lane, ends[i], f->position, err);
+			r = lane_close(lane, f->position, err);
 	}
 	return r;
 }
 
 static int filter_slice(struct filter *f, struct span bytes, struct err *err)
 {
-	const struct view stream = {.bytes = bytes};
-	f->bytes = bytes;
-	int r = filter_open(f, &stream, err);
+	f->stream.bytes = bytes;
+	f->stream.end = f->base + bytes.len;
+	int r = filter_open(f, err);
 	struct lane *lane;
 	while (r == 0 && (lane = filter_next(f))) {
 		r = filter_match(f, lane, err);

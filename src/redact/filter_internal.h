@@ -29,6 +29,7 @@ struct hold {
 struct filter {
 	const struct redactor *redactor;
 	struct redact_sink sink;
+	struct view stream; // the present slice as it is; empty between calls
 	struct shadow shadow;
 	struct lane lanes[LANE_COUNT];
 	bool is_active[LANE_COUNT];
@@ -40,7 +41,6 @@ struct filter {
 	bool is_exposed;   // some of the bytes held have been shown
 	uint64_t gathered; // up to here the escape sequences in the first stretch have been gathered
 	uint64_t base;     // where the present slice begins
-	struct span bytes; // the slice; empty between calls
 	struct hold hold;  // ends at base
 };
 

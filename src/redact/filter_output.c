@@ -9,7 +9,7 @@ static struct span filter_piece(void *context, uint64_t from, uint64_t to)
 {
 	struct filter *f = context;
 	if (from >= f->base)
-		return span_of(f->bytes.data + (from - f->base), to - from);
+		return span_of(f->stream.bytes.data + (from - f->base), to - from);
 	uint64_t begin = f->base - f->hold.len;
 	uint64_t end = to < f->base ? to : f->base;
 	return span_of(f->hold.data + (from - begin), end - from);
@@ -152,13 +152,13 @@ static int hold_update(struct filter *f, uint64_t from, struct err *err)
 	if (hold_borrow(f, from))
 		return 0;
 	size_t before = from < f->base ? (size_t)(f->base - from) : 0; // of what is held now
-	size_t after = from < f->base ? f->bytes.len : (size_t)(f->position - from);
+	size_t after = from < f->base ? f->stream.bytes.len : (size_t)(f->position - from);
 	int r = before + after > 0 ? hold_reserve(hold, before, after, err) : 0;
 	if (r < 0)
 		return r;
 	size_t at = after > 0 ? (size_t)(hold->data - secret_data(hold->room)) : 0;
 	if (after > 0)
-		memcpy(secret_data(hold->room) + at + before, f->bytes.data + (f->bytes.len - after), after);
+		memcpy(secret_data(hold->room) + at + before, f->stream.bytes.data + (f->stream.bytes.len - after), after);
 	hold->len = before + after;
 	return 0;
 }
@@ -175,6 +175,6 @@ int filter_keep(struct filter *f, uint64_t safe, struct err *err)
 	escapes_drop(&f->shadow.escapes, safe);
 	f->is_exposed = f->is_exposed && safe < f->shown;
 	f->base = f->position;
-	f->bytes = (struct span){0};
+	f->stream.bytes = (struct span){0};
 	return r;
 }

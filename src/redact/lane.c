@@ -3,14 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-void lane_init(struct lane *lane, const struct matcher *matcher, bool is_stream, bool is_weak, bool skips_space)
+void lane_init(struct lane *lane, const struct matcher *matcher, const struct view *view)
 {
-	*lane = (struct lane){
-		.matcher = matcher,
-		.is_stream = is_stream,
-		.is_weak = is_weak,
-		.skips_space = skips_space,
-	};
+	*lane = (struct lane){.matcher = matcher, .view = view};
 }
 
 void lane_done(struct lane *lane)
@@ -103,7 +98,7 @@ bool lane_is_after_word(const struct lane *lane, size_t len)
 bool lane_is_before_word(const struct lane *lane, bool *ret_known)
 {
 	*ret_known = true;
-	if (lane->next_break < lane->breaks->count && lane->breaks->list[lane->next_break] == lane->at)
+	if (lane->next_break < lane->view->breaks.count && lane->view->breaks.list[lane->next_break] == lane->at)
 		return false;
 	if (lane->at < lane->view->bytes.len)
 		return byte_is_word(lane->view->bytes.data[lane->at]);
@@ -147,11 +142,9 @@ uint64_t lane_pending_hold(const struct lane *lane, uint64_t position)
 
 // ------------------------------------------------------------------------------------------------------------- reading
 
-void lane_open(struct lane *lane, uint64_t base, const struct view *view, const struct breaks *breaks)
+void lane_open(struct lane *lane, uint64_t base)
 {
 	lane->base = base;
-	lane->view = view;
-	lane->breaks = breaks;
 	lane->next_break = 0;
 	lane->at = 0;
 	lane->unbroken = 0;
@@ -170,7 +163,7 @@ void lane_drop(struct lane *lane)
 void lane_advance(struct lane *lane)
 {
 	struct span bytes = lane->view->bytes;
-	const struct breaks *breaks = lane->breaks;
+	const struct breaks *breaks = &lane->view->breaks;
 	lane->output = 0;
 	for (;;) {
 		bool has_break = lane->next_break < breaks->count;
@@ -225,9 +218,8 @@ static int lane_trace(struct lane *lane, size_t len, struct err *err)
 	return 0;
 }
 
-int lane_close(struct lane *lane, uint64_t end, uint64_t position, struct err *err)
+int lane_close(struct lane *lane, uint64_t position, struct err *err)
 {
-	static const struct view nothing;
 	lane_shorten(lane);
 	struct span keep = lane_keep(lane);
 	int r = lane->is_stream ? 0 : lane_trace(lane, keep.len, err);
@@ -237,7 +229,7 @@ int lane_close(struct lane *lane, uint64_t end, uint64_t position, struct err *e
 		lane->held_after_word = lane_is_after_word(lane, keep.len);
 		lane->held = keep;
 	}
-	lane->end = end;
-	lane_open(lane, position, &nothing, &nothing.breaks);
+	lane->end = lane->view->end;
+	lane_open(lane, position);
 	return 0;
 }

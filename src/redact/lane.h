@@ -18,13 +18,12 @@ struct trail {
 
 struct lane {
 	const struct matcher *matcher;
-	bool is_stream;   // its view is the stream itself
-	bool is_weak;     // its needles match between word boundaries only
+	const struct view *view;
+	bool is_stream; // its view is the stream itself
+	bool is_weak;   // its needles match between word boundaries only
 	bool skips_space;
 	// The present slice.
 	uint64_t base;
-	const struct view *view;
-	const struct breaks *breaks;
 	size_t next_break;
 	size_t at;            // bytes of the view that were read
 	size_t unbroken;      // of these, where the view was broken last; 0: before the slice, if ever
@@ -42,16 +41,16 @@ struct lane {
 	size_t match_len;
 };
 
-void lane_init(struct lane *lane, const struct matcher *matcher, bool is_stream, bool is_weak, bool skips_space);
+// The view is borrowed until lane_done; its bytes are read between lane_open and lane_close only.
+void lane_init(struct lane *lane, const struct matcher *matcher, const struct view *view);
 void lane_done(struct lane *lane);
 
-// Begins a slice; view and breaks are borrowed until lane_close.
-void lane_open(struct lane *lane, uint64_t base, const struct view *view, const struct breaks *breaks);
+void lane_open(struct lane *lane, uint64_t base); // begins a slice, whose view has been made
 // Reads on to the next output.
 void lane_advance(struct lane *lane);
-// Ends the slice, of which all has been read: notes where the held bytes are. `end` is the offset behind the last byte of
-// the view so far, `position` behind the slice. Until the next slice the lane stands at its end.
-int lane_close(struct lane *lane, uint64_t end, uint64_t position, struct err *err);
+// Ends the slice, of which all has been read: notes where the held bytes are. `position` is behind the slice. Until the
+// next one the lane stands at its end.
+int lane_close(struct lane *lane, uint64_t position, struct err *err);
 // Holds nothing any more.
 void lane_drop(struct lane *lane);
 

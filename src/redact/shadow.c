@@ -6,6 +6,7 @@
 void shadow_init(struct shadow *shadow)
 {
 	*shadow = (struct shadow){0};
+	shadow->loose.parent = &shadow->clean.view;
 	shadow->dump.view.parent = &shadow->clean.view;
 	shadow->text.view.parent = &shadow->clean.view;
 	escapes_init(&shadow->escapes);
@@ -24,7 +25,7 @@ void shadow_done(struct shadow *shadow)
 	column_done(&shadow->clean);
 	column_done(&shadow->dump);
 	column_done(&shadow->text);
-	free(shadow->loose_breaks.list);
+	free(shadow->loose.breaks.list);
 	escapes_done(&shadow->escapes);
 	shadow_init(shadow);
 }
@@ -290,6 +291,8 @@ static size_t clean_rank(const struct shadow *s, size_t place)
 static int loose_read(struct shadow *s, uint64_t base, struct span slice, struct err *err)
 {
 	int r = 0;
+	s->loose.bytes = s->clean.view.bytes;
+	s->loose.breaks.count = 0;
 	for (size_t probe = 0; probe < slice.len && r == 0;) {
 		if (loose_is_kept(s, slice, probe)) {
 			probe += LOOSE_PROBE;
@@ -301,15 +304,15 @@ static int loose_read(struct shadow *s, uint64_t base, struct span slice, struct
 		size_t to = probe;
 		while (to < slice.len && !loose_is_kept(s, slice, to))
 			to++;
-		uint64_t end = from > 0 ? base + from : s->loose_end;
+		uint64_t end = from > 0 ? base + from : s->loose.end;
 		if (to < slice.len && end != 0 && base + to - end > SHADOW_GAP_MAX)
-			r = breaks_add(&s->loose_breaks, clean_rank(s, to), err);
+			r = breaks_add(&s->loose.breaks, clean_rank(s, to), err);
 		probe = to;
 	}
 	for (size_t last = slice.len; last > 0; last--) {
 		if (!loose_is_kept(s, slice, last - 1))
 			continue;
-		s->loose_end = base + last;
+		s->loose.end = base + last;
 		break;
 	}
 	return r;
@@ -319,7 +322,6 @@ static int loose_read(struct shadow *s, uint64_t base, struct span slice, struct
 
 int shadow_read(struct shadow *shadow, uint64_t base, struct span slice, struct err *err)
 {
-	shadow->loose_breaks.count = 0;
 	shadow->clean.view.breaks.count = 0;
 	int r = 0;
 	if (shadow->state != ESCAPE_GROUND || memchr(slice.data, 0x1b, slice.len)) {

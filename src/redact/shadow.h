@@ -2,7 +2,7 @@
 //
 // A value may be coloured, wrapped, or printed by a dump program. So each slice of the stream is also seen as
 //   CLEAN  without escape sequences (ECMA-48 control sequences and strings),
-//   LOOSE  CLEAN without white space (never made: the matcher skips the white space itself),
+//   LOOSE  CLEAN without white space (which the matcher skips: the bytes are CLEAN's),
 //   DUMP   the data columns of the lines that xxd, hexdump and od print, without offsets and white space,
 //   TEXT   the text column of those lines.
 // Each byte of a view knows its place in the stream. A view is *broken* where two neighbouring bytes have more than
@@ -70,8 +70,7 @@ struct shadow {
 	struct column clean;
 	struct column dump;
 	struct column text;
-	struct breaks loose_breaks; // among CLEAN's bytes
-	uint64_t loose_end;         // as view.end
+	struct view loose; // has all of CLEAN's bytes; but where it is broken and ends, its white space does not count
 	enum escape_state state;
 	uint32_t sequence_len;
 	struct dump_line line;
