@@ -225,9 +225,7 @@ struct engine_redact {
 struct redact_outcome {
 	char **names; // of the secrets, owned; leak.secret_index counts in it
 	size_t name_count;
-	struct exec_leak *leaks; // owned; at most EXEC_LEAKS_MAX rows
-	size_t leak_count;
-	uint64_t leak_total;
+	struct exec_leaks leaks;
 	uint64_t read_bytes;
 	uint64_t written_bytes;
 	int signal;           // that ended the stream before its end: SIGPIPE when the reader went away; else 0

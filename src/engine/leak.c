@@ -29,8 +29,8 @@ static const char *stream_name(int stream)
 json_t *leaks_json(const struct leak_list *list)
 {
 	json_t *array = json_array();
-	for (size_t i = 0; i < list->count; i++) {
-		const struct exec_leak *leak = &list->leaks[i];
+	for (size_t i = 0; i < list->leaks->count; i++) {
+		const struct exec_leak *leak = &list->leaks->rows[i];
 		json_t *row = json_pack("{s:s, s:s, s:s, s:I, s:I}", "secret", list->names[leak->secret_index], "form",
 					redact_form_name(leak->form), "stream", stream_name(leak->stream), "offset",
 					(json_int_t)leak->first_offset, "count", (json_int_t)leak->count);
@@ -45,11 +45,11 @@ json_t *leaks_json(const struct leak_list *list)
 static bool leaks_text(const struct leak_list *list, struct buf *out)
 {
 	struct err err;
-	if (list->total == 0)
+	if (list->leaks->total == 0)
 		return false;
-	buf_printf(out, &err, "masked %llu time%s:", (unsigned long long)list->total, list->total == 1 ? "" : "s");
-	for (size_t i = 0; i < list->count; i++) {
-		const struct exec_leak *leak = &list->leaks[i];
+	buf_printf(out, &err, "masked %llu time%s:", (unsigned long long)list->leaks->total, list->leaks->total == 1 ? "" : "s");
+	for (size_t i = 0; i < list->leaks->count; i++) {
+		const struct exec_leak *leak = &list->leaks->rows[i];
 		buf_printf(out, &err, "%s %s (%s on %s, %llu)", i > 0 ? "," : "", list->names[leak->secret_index],
 			   redact_form_name(leak->form), stream_name(leak->stream), (unsigned long long)leak->count);
 	}
@@ -61,7 +61,7 @@ void leak_list_of(const struct plan *plan, const struct exec_outcome *outcome, c
 {
 	for (size_t i = 0; i < plan->secret_count; i++)
 		names[i] = plan->secrets[i].name;
-	*out = (struct leak_list){names, outcome->leaks, outcome->leak_count, outcome->leak_total};
+	*out = (struct leak_list){names, &outcome->leaks};
 }
 
 bool outcome_leaks_text(const struct plan *plan, const struct exec_outcome *outcome, struct buf *out)
@@ -75,9 +75,9 @@ bool outcome_leaks_text(const struct plan *plan, const struct exec_outcome *outc
 bool outcome_kill_text(const struct plan *plan, const struct exec_outcome *outcome, struct buf *out)
 {
 	struct err err;
-	if (!outcome->killed_for_leak || outcome->leak_count == 0)
+	if (!outcome->killed_for_leak || outcome->leaks.count == 0)
 		return false;
-	const struct exec_leak *leak = &outcome->leaks[0];
+	const struct exec_leak *leak = &outcome->leaks.rows[0];
 	return buf_printf(out, &err, "%s (%s) was in the program's output on %s, so the program and all that it started were "
 			  "killed (--on-leak kill)", plan->secrets[leak->secret_index].name, redact_form_name(leak->form),
 			  stream_name(leak->stream)) == 0;
@@ -85,7 +85,6 @@ bool outcome_kill_text(const struct plan *plan, const struct exec_outcome *outco
 
 bool redact_leaks_text(const struct redact_outcome *outcome, struct buf *out)
 {
-	const struct leak_list list = {(const char *const *)outcome->names, outcome->leaks, outcome->leak_count,
-				       outcome->leak_total};
+	const struct leak_list list = {(const char *const *)outcome->names, &outcome->leaks};
 	return leaks_text(&list, out);
 }

@@ -133,7 +133,7 @@ json_t *outcome_json(const struct plan *plan, const struct redactor *redactor, c
 			 outcome->signal, "milliseconds", (json_int_t)outcome->milliseconds, "stdout_bytes",
 			 (json_int_t)outcome->stdout_bytes, "stderr_bytes", (json_int_t)outcome->stderr_bytes, "terminal_bytes",
 			 (json_int_t)outcome->terminal_bytes, "on_leak", engine_on_leak_name(plan->on_leak), "killed_for_leak", outcome->killed_for_leak ? 1 : 0, "leaks",
-			 leaks_json(&leaks), "leak_total", (json_int_t)outcome->leak_total, "writers_ended", outcome->writers_ended ? 1 : 0,
+			 leaks_json(&leaks), "leak_total", (json_int_t)outcome->leaks.total, "writers_ended", outcome->writers_ended ? 1 : 0,
 			 "tables_unlocked", outcome->tables_unlocked ? 1 : 0, "stdin_writable", outcome->stdin_is_writable ? 1 : 0);
 }
 

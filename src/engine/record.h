@@ -21,9 +21,7 @@ const char *delivery_name(enum exec_delivery delivery);
 // Leaks beside the names that their secret_index counts in; all borrowed.
 struct leak_list {
 	const char *const *names;
-	const struct exec_leak *leaks;
-	size_t count;
-	uint64_t total;
+	const struct exec_leaks *leaks;
 };
 // What exec_leak.stream is for `envseal redact`.
 #define LEAK_STREAM_STDIN 3

@@ -14,7 +14,7 @@ void redact_outcome_done(struct redact_outcome *outcome)
 	for (size_t i = 0; i < outcome->name_count; i++)
 		free(outcome->names[i]);
 	free(outcome->names);
-	free(outcome->leaks);
+	exec_leaks_done(&outcome->leaks);
 	*outcome = (struct redact_outcome){0};
 }
 
@@ -175,14 +175,13 @@ static const char *end_name(const struct redact_outcome *outcome)
 
 static json_t *end_json(const struct redact_outcome *outcome)
 {
-	const struct leak_list leaks = {(const char *const *)outcome->names, outcome->leaks, outcome->leak_count,
-					outcome->leak_total};
+	const struct leak_list leaks = {(const char *const *)outcome->names, &outcome->leaks};
 	size_t left_out = 0;
 	json_t *names = names_json(outcome, &left_out);
 	return json_pack("{s:o, s:I, s:s, s:i, s:I, s:I, s:o, s:I, s:b}", "secrets", names, "secrets_left_out",
 			 (json_int_t)left_out, "end", end_name(outcome), "signal", outcome->signal, "read_bytes",
 			 (json_int_t)outcome->read_bytes, "written_bytes", (json_int_t)outcome->written_bytes, "leaks",
-			 leaks_json(&leaks), "leak_total", (json_int_t)outcome->leak_total, "tables_unlocked",
+			 leaks_json(&leaks), "leak_total", (json_int_t)outcome->leaks.total, "tables_unlocked",
 			 outcome->tables_unlocked ? 1 : 0);
 }
 

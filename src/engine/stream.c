@@ -35,7 +35,7 @@ static void stream_done(struct stream *s)
 	fd_close(&s->signal_fd);
 	secret_free_ptr(&s->block);
 	filter_free_ptr(&s->filter);
-	free(s->outcome.leaks);
+	exec_leaks_done(&s->outcome.leaks);
 }
 
 // ------------------------------------------------------------------------------------------------------- waiting
@@ -148,7 +148,7 @@ static void events_end(struct stream *s)
 	struct err err;
 	int r = buf_printf(&line, &err, "{\"version\":1,\"event\":\"end\",\"read\":%llu,\"written\":%llu,\"leaks\":%llu}\n",
 			   (unsigned long long)s->outcome.read_bytes, (unsigned long long)s->outcome.written_bytes,
-			   (unsigned long long)s->outcome.leak_total);
+			   (unsigned long long)s->outcome.leaks.total);
 	if (r == 0)
 		r = stream_add(s, &s->events, buf_span(&line), &err);
 	if (r < 0)
@@ -159,21 +159,9 @@ static void events_end(struct stream *s)
 static void stream_sink_leak(void *context, const struct redact_leak *leak)
 {
 	struct stream *s = context;
-	struct redact_outcome *outcome = &s->outcome;
-	outcome->leak_total++;
+	exec_leaks_add(&s->outcome.leaks, LEAK_STREAM_STDIN, leak);
 	if (s->has_events)
 		events_leak(s, leak);
-	for (size_t i = 0; i < outcome->leak_count; i++) {
-		struct exec_leak *row = &outcome->leaks[i];
-		if (row->secret_index == leak->value_index && row->form == leak->form) {
-			row->count++;
-			return;
-		}
-	}
-	if (outcome->leak_count < EXEC_LEAKS_MAX)
-		outcome->leaks[outcome->leak_count++] = (struct exec_leak){.secret_index = leak->value_index, .form = leak->form,
-									  .stream = LEAK_STREAM_STDIN,
-									  .first_offset = leak->offset, .count = 1};
 }
 
 // ---------------------------------------------------------------------------------------------------------- the loop
@@ -186,7 +174,7 @@ static int stream_show(struct stream *s, struct err *err)
 	return stream_flush(s, &s->out, err);
 }
 
-// The input has nothing for now.
+// The input has nothing at present.
 static int stream_idle(struct stream *s, struct err *err)
 {
 	bool ready = false;
@@ -249,10 +237,9 @@ static int stream_signals(struct stream *s, struct err *err)
 static int stream_open(struct stream *s, struct err *err)
 {
 	const struct redact_sink sink = {stream_sink_write, stream_sink_leak, s};
-	s->outcome.leaks = calloc(EXEC_LEAKS_MAX, sizeof(*s->outcome.leaks));
-	if (!s->outcome.leaks)
-		return err_set(err, ERR_MEMORY, "out of memory");
-	int r = secret_new(BLOCK_BYTES, SECRET_LOCK_PREFERRED, &s->block, err);
+	int r = exec_leaks_init(&s->outcome.leaks, err);
+	if (r == 0)
+		r = secret_new(BLOCK_BYTES, SECRET_LOCK_PREFERRED, &s->block, err);
 	if (r == 0)
 		r = filter_new(s->plan->redactor, &sink, &s->filter, err);
 	if (r == 0)
@@ -292,6 +279,6 @@ int stream_run(const struct stream_plan *plan, struct redact_outcome *out, struc
 		events_end(&s);
 	s.outcome.tables_unlocked = !redactor_is_locked(plan->redactor);
 	*out = s.outcome;
-	s.outcome.leaks = NULL;
+	s.outcome.leaks = (struct exec_leaks){0};
 	return 0;
 }

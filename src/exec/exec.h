@@ -101,14 +101,23 @@ struct exec_leak {
 	uint64_t count;
 };
 
-#define EXEC_LEAKS_MAX 256 // rows (secret × form × stream) that an outcome keeps; further ones only count
+#define EXEC_LEAKS_MAX 256 // rows (secret × form × stream) that are kept; further ones only count
+
+// Leaks of any number of streams, in the order in which they were first seen.
+struct exec_leaks {
+	struct exec_leak *rows; // room for EXEC_LEAKS_MAX; owned
+	size_t count;
+	uint64_t total; // leaks, those without a row too
+};
+int exec_leaks_init(struct exec_leaks *leaks, struct err *err); // ERR_MEMORY
+void exec_leaks_done(struct exec_leaks *leaks);
+// Counts one more; fails never. value_index is the secret's, where the redactor was made of secrets in their order.
+void exec_leaks_add(struct exec_leaks *leaks, int stream, const struct redact_leak *leak);
 
 struct exec_outcome {
 	int status;              // exit status, or 128+n
 	int signal;              // n when a signal ended the program, else 0
-	struct exec_leak *leaks; // owned
-	size_t leak_count;
-	uint64_t leak_total;
+	struct exec_leaks leaks;
 	uint64_t stdout_bytes;   // read from the program
 	uint64_t stderr_bytes;
 	uint64_t terminal_bytes; // of the streams that are a terminal
@@ -117,7 +126,7 @@ struct exec_outcome {
 	bool stdin_is_writable;  // always false: a terminal on stdin is a pseudo-terminal, whose output is filtered
 	bool writers_ended;      // processes that outlived the program were ended
 	bool tables_unlocked;    // redaction tables could not be kept out of swap
-	bool killed_for_leak;    // EXEC_LEAK_KILL, and there was a leak, leaks[0]: all its processes were killed
+	bool killed_for_leak;    // EXEC_LEAK_KILL, and there was a leak, leaks.rows[0]: all its processes were killed
 	int64_t milliseconds;
 };
 void exec_outcome_done(struct exec_outcome *outcome);

@@ -82,12 +82,6 @@ void outlet_give_up(struct outlet *outlet, int failure);
 
 #define STREAM_COUNT 3
 
-struct leak_table {
-	struct exec_leak *rows; // room for EXEC_LEAKS_MAX
-	size_t count;
-	uint64_t total;
-};
-
 // One stream of the program: its pipe or the master of its pseudo-terminal, a filter, an outlet. While the outlet has
 // bytes pending, the source is not read.
 struct relay {
@@ -110,15 +104,15 @@ struct relay {
 	bool is_expanding;  // masks made the last slice much longer
 	bool is_ended;      // the filter has been told the end
 	bool is_released;   // the reader has been told it
-	struct leak_table *leaks;
+	struct exec_leaks *leaks;
 };
 #define RELAY_INIT ((struct relay){.source_fd = -1, .program_fd = -1, .outlet = {.fd = -1, .owned_fd = -1}})
 // A relay between a new pipe and descriptor `number`. The relay must stay where it is until relay_done.
-int relay_open_pipe(struct relay *relay, int number, const struct redactor *redactor, struct leak_table *leaks,
+int relay_open_pipe(struct relay *relay, int number, const struct redactor *redactor, struct exec_leaks *leaks,
 		    struct err *err);
 // A relay between a new pseudo-terminal and the terminal that descriptor `outlet_number` is.
 int relay_open_terminal(struct relay *relay, int outlet_number, const struct redactor *redactor,
-			struct leak_table *leaks, struct err *err);
+			struct exec_leaks *leaks, struct err *err);
 void relay_done(struct relay *relay);
 void relay_started(struct relay *relay);
 struct pollfd relay_poll(const struct relay *relay);
@@ -280,7 +274,7 @@ struct job {
 };
 // Gives every stream that is a terminal a relay with a pseudo-terminal; the slaves go to std_fds. `relays` has
 // STREAM_COUNT entries. Streams with skipped[i] are left alone.
-int job_open(struct job *job, struct relay *relays, const struct exec_plan *plan, struct leak_table *leaks,
+int job_open(struct job *job, struct relay *relays, const struct exec_plan *plan, struct exec_leaks *leaks,
 	     const bool skipped[STREAM_COUNT], int std_fds[STREAM_COUNT], struct err *err);
 void job_done(struct job *job);
 int job_start(struct job *job, struct launch *launch, struct err *err);
@@ -355,7 +349,7 @@ struct supervisor {
 	struct program_argv argv;
 	struct relay relays[STREAM_COUNT]; // [i]: of stream i, or of the terminal that stream i is the first to be on
 	struct job job;
-	struct leak_table leaks;
+	struct exec_leaks leaks;
 	struct signals signals;
 	int std_fds[STREAM_COUNT]; // what becomes the program's 0-2; -1 hands on the caller's
 	int was_subreaper;

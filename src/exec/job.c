@@ -36,7 +36,7 @@ static struct console *console_of(struct job *job, dev_t device)
 }
 
 static int stream_open(struct job *job, int number, dev_t device, struct relay *relay, const struct exec_plan *plan,
-		       struct leak_table *leaks, const bool skipped[STREAM_COUNT], struct err *err)
+		       struct exec_leaks *leaks, const bool skipped[STREAM_COUNT], struct err *err)
 {
 	struct console *console = &job->consoles[number];
 	int r = job->has_terminal ? 0 : guards_make(job, err);
@@ -69,7 +69,7 @@ static bool is_pipe(const bool skipped[STREAM_COUNT], int fd)
 	return !skipped[fd] && fstat(fd, &status) == 0 && (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode));
 }
 
-int job_open(struct job *job, struct relay *relays, const struct exec_plan *plan, struct leak_table *leaks,
+int job_open(struct job *job, struct relay *relays, const struct exec_plan *plan, struct exec_leaks *leaks,
 	     const bool skipped[STREAM_COUNT], int std_fds[STREAM_COUNT], struct err *err)
 {
 	*job = (struct job){.consoles = {CONSOLE_INIT, CONSOLE_INIT, CONSOLE_INIT}, .monitor = MONITOR_INIT};

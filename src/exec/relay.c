@@ -51,24 +51,7 @@ static int relay_sink_write(void *context, struct span bytes, struct err *err)
 static void relay_sink_leak(void *context, const struct redact_leak *leak)
 {
 	const struct relay *relay = context;
-	struct leak_table *table = relay->leaks;
-	table->total++;
-	for (size_t i = 0; i < table->count; i++) {
-		struct exec_leak *row = &table->rows[i];
-		if (row->secret_index != leak->value_index || row->form != leak->form || row->stream != relay->number)
-			continue;
-		row->count++;
-		return;
-	}
-	if (table->count == EXEC_LEAKS_MAX)
-		return;
-	table->rows[table->count++] = (struct exec_leak){
-		.secret_index = leak->value_index,
-		.form = leak->form,
-		.stream = relay->number,
-		.first_offset = leak->offset,
-		.count = 1,
-	};
+	exec_leaks_add(relay->leaks, relay->number, leak);
 }
 
 static int relay_pipe(struct relay *relay, struct err *err)
@@ -103,7 +86,7 @@ static int relay_pseudo_terminal(struct relay *relay, struct err *err)
 }
 
 static int relay_prepare(struct relay *relay, int outlet_number, const struct redactor *redactor,
-			 struct leak_table *leaks, struct err *err)
+			 struct exec_leaks *leaks, struct err *err)
 {
 	relay->read_left = UINT64_MAX;
 	relay->leaks = leaks;
@@ -120,7 +103,7 @@ static int relay_prepare(struct relay *relay, int outlet_number, const struct re
 	return 0;
 }
 
-int relay_open_pipe(struct relay *relay, int number, const struct redactor *redactor, struct leak_table *leaks,
+int relay_open_pipe(struct relay *relay, int number, const struct redactor *redactor, struct exec_leaks *leaks,
 		    struct err *err)
 {
 	relay->number = number;
@@ -129,7 +112,7 @@ int relay_open_pipe(struct relay *relay, int number, const struct redactor *reda
 }
 
 int relay_open_terminal(struct relay *relay, int outlet_number, const struct redactor *redactor,
-			struct leak_table *leaks, struct err *err)
+			struct exec_leaks *leaks, struct err *err)
 {
 	relay->number = 0;
 	relay->is_terminal = true;

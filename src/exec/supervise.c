@@ -9,7 +9,7 @@
 
 void exec_outcome_done(struct exec_outcome *outcome)
 {
-	free(outcome->leaks);
+	exec_leaks_done(&outcome->leaks);
 	*outcome = (struct exec_outcome){0};
 }
 
@@ -35,19 +35,12 @@ static void supervisor_done(struct supervisor *sv)
 	job_done(&sv->job);
 	for (size_t i = 0; i < STREAM_COUNT; i++)
 		relay_done(&sv->relays[i]);
-	free(sv->leaks.rows);
+	exec_leaks_done(&sv->leaks);
 	program_argv_done(&sv->argv);
 	delivery_done(&sv->delivery);
 	signals_close(&sv->signals);
 	if (sv->is_subreaper)
 		prctl(PR_SET_CHILD_SUBREAPER, sv->was_subreaper, 0, 0, 0);
-}
-
-// Now, so that the outcome of a program that has run cannot fail for want of memory.
-static int leaks_prepare(struct supervisor *sv, struct err *err)
-{
-	sv->leaks.rows = calloc(EXEC_LEAKS_MAX, sizeof(*sv->leaks.rows));
-	return sv->leaks.rows ? 0 : err_set(err, ERR_MEMORY, "out of memory");
 }
 
 static int streams_open(struct supervisor *sv, struct err *err)
@@ -74,7 +67,8 @@ static int supervisor_prepare(struct supervisor *sv, struct err *err)
 	r = program_argv_build(sv->plan->program, sv->plan->argv, &sv->argv, err);
 	if (r < 0)
 		return r;
-	r = leaks_prepare(sv, err);
+	// Now, so that the outcome of a program that has run cannot fail for want of memory.
+	r = exec_leaks_init(&sv->leaks, err);
 	if (r == 0)
 		r = streams_open(sv, err);
 	return r < 0 ? r : signals_open(&sv->signals, sv->plan->inherited, sv->job.has_terminal, err);
@@ -131,8 +125,7 @@ static uint64_t terminal_bytes(const struct supervisor *sv)
 static struct exec_outcome outcome_make(struct supervisor *sv)
 {
 	struct exec_outcome outcome = {
-		.leak_count = sv->leaks.count,
-		.leak_total = sv->leaks.total,
+		.leaks = sv->leaks,
 		.stdout_bytes = stream_bytes(sv, STDOUT_FILENO),
 		.stderr_bytes = stream_bytes(sv, STDERR_FILENO),
 		.terminal_bytes = terminal_bytes(sv),
@@ -141,7 +134,7 @@ static struct exec_outcome outcome_make(struct supervisor *sv)
 		.tables_unlocked = !redactor_is_locked(sv->plan->redactor),
 		.milliseconds = clock_monotonic_ms() - sv->started_ms,
 	};
-	outcome.leaks = TAKE_PTR(sv->leaks.rows);
+	sv->leaks = (struct exec_leaks){0};
 	outcome.signal = sv->end.si_code == CLD_EXITED ? 0 : sv->end.si_status;
 	outcome.status = outcome.signal == 0 ? sv->end.si_status : 128 + outcome.signal;
 	outcome_failure(sv, &outcome);

@@ -127,8 +127,8 @@ static inline void scene_play(const struct scene *scene)
 	else if (report.code == 0)
 		report.code = exec_supervise(&plan, &report.outcome, &err);
 	snprintf(report.text, sizeof(report.text), "%s", err.text);
-	for (size_t i = 0; i < report.outcome.leak_count && i < SCENE_SECRETS_MAX; i++)
-		report.leaks[i] = report.outcome.leaks[i];
+	for (size_t i = 0; i < report.outcome.leaks.count && i < SCENE_SECRETS_MAX; i++)
+		report.leaks[i] = report.outcome.leaks.rows[i];
 	scene_require(write(SCENE_REPORT_FD, &report, sizeof(report)) == (ssize_t)sizeof(report));
 	if (report.code < 0)
 		_exit(err_run_status(report.code));

@@ -141,7 +141,7 @@ static void test_environment(void **state)
 	_cleanup_ending_ struct ending ending = scene_run(&scene);
 	assert_status(ending, 0);
 	assert_string_equal(buf_text(&ending.out), "PATH\nPWD\nTOKEN\nTOKENS\nWANTED\n");
-	assert_int_equal(ending.report.outcome.leak_total, 0);
+	assert_int_equal(ending.report.outcome.leaks.total, 0);
 }
 
 static void test_ten_secrets(void **state)
@@ -164,8 +164,8 @@ static void test_ten_secrets(void **state)
 	_cleanup_ending_ struct ending ending = scene_run(&scene);
 	assert_status(ending, 0);
 	assert_string_equal(buf_text(&ending.out), buf_text(&wanted));
-	assert_int_equal(ending.report.outcome.leak_total, 10);
-	assert_int_equal(ending.report.outcome.leak_count, 10);
+	assert_int_equal(ending.report.outcome.leaks.total, 10);
+	assert_int_equal(ending.report.outcome.leaks.count, 10);
 	buf_done(&wanted);
 }
 
@@ -345,7 +345,7 @@ static void test_dripped_value(void **state)
 	assert_non_null(strstr(out, "[ENVSEAL:REDACTED token].\n"));
 	assert_null(strstr(out, "corr"));
 	assert_null(strstr(out, "tery"));
-	assert_int_equal(ending.report.outcome.leak_total, 1);
+	assert_int_equal(ending.report.outcome.leaks.total, 1);
 }
 
 static void test_leaks_are_counted(void **state)
@@ -361,8 +361,8 @@ static void test_leaks_are_counted(void **state)
 	assert_status(ending, 0);
 	assert_string_equal(buf_text(&ending.out), "[ENVSEAL:REDACTED token]\n[ENVSEAL:REDACTED token]\n");
 	assert_string_equal(buf_text(&ending.err), "[ENVSEAL:REDACTED token hex]");
-	assert_int_equal(ending.report.outcome.leak_total, 3);
-	assert_int_equal(ending.report.outcome.leak_count, 2);
+	assert_int_equal(ending.report.outcome.leaks.total, 3);
+	assert_int_equal(ending.report.outcome.leaks.count, 2);
 	const struct exec_leak *leaks = ending.report.leaks;
 	const struct exec_leak *raw = leaks[0].stream == 1 ? &leaks[0] : &leaks[1];
 	const struct exec_leak *hex = leaks[0].stream == 1 ? &leaks[1] : &leaks[0];
@@ -419,8 +419,8 @@ static void test_output_much_longer_than_input(void **state)
 	assert_int_equal(ending.out.len, 100000 * strlen(mask));
 	for (size_t at = 0; at < ending.out.len; at += strlen(mask))
 		assert_memory_equal(ending.out.data + at, mask, strlen(mask));
-	assert_int_equal(ending.report.outcome.leak_total, 100000);
-	assert_int_equal(ending.report.outcome.leak_count, 1);
+	assert_int_equal(ending.report.outcome.leaks.total, 100000);
+	assert_int_equal(ending.report.outcome.leaks.count, 1);
 }
 
 static void test_socket_output(void **state)

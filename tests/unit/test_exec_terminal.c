@@ -184,7 +184,7 @@ static void test_nothing_goes_around_the_filter(void **state)
 	assert_status(ending, 0);
 	assert_string_equal(buf_text(&screen.seen), "[ENVSEAL:REDACTED token]\r\n[ENVSEAL:REDACTED token]\r\n"
 						    "[ENVSEAL:REDACTED token]\r\n[ENVSEAL:REDACTED token]\r\n");
-	assert_int_equal(ending.report.outcome.leak_count, 1);
+	assert_int_equal(ending.report.outcome.leaks.count, 1);
 	assert_int_equal(ending.report.leaks[0].stream, 0);
 	assert_int_equal(ending.report.leaks[0].count, 4);
 	assert_int_equal(ending.report.leaks[0].first_offset, 0);
@@ -491,7 +491,7 @@ static void test_leak_kills(void **state)
 	_cleanup_ending_ struct ending ending = screen_run(&screen, &scene);
 	assert_true(ending.report.outcome.killed_for_leak);
 	assert_int_equal(ending.report.outcome.signal, SIGKILL);
-	assert_int_equal(ending.report.outcome.leak_total, 1);
+	assert_int_equal(ending.report.outcome.leaks.total, 1);
 	assert_memory_equal(screen.seen.data, "[ENVSEAL:REDACTED token]", strlen("[ENVSEAL:REDACTED token]"));
 	assert_restored(&screen);
 	while (waitpid(-1, NULL, 0) > 0)
