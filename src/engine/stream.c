@@ -11,8 +11,6 @@
 
 // Larger reads lose the cache.
 #define BLOCK_BYTES 65536u
-// How long the input must be silent before a held prefix within the exposure budget is shown.
-#define QUIET_MS 30
 // Blocks between two looks for signals while the input never makes us wait.
 #define BLOCKS_PER_LOOK 16
 
@@ -24,7 +22,6 @@ struct stream {
 	struct filter *filter;
 	bool has_events;
 	struct redact_outcome outcome;
-	bool ends_line; // what was read last
 };
 
 static void stream_done(struct stream *s)
@@ -178,9 +175,7 @@ static int stream_show(struct stream *s, struct err *err)
 static int stream_idle(struct stream *s, struct err *err)
 {
 	bool ready = false;
-	int quiet_ms = s->ends_line ? 0 : QUIET_MS; // as in exec/relay.c
-	int timeout_ms = filter_can_show(s->filter) ? quiet_ms : -1;
-	int r = stream_wait(s, &s->in, POLLIN, timeout_ms, &ready, err);
+	int r = stream_wait(s, &s->in, POLLIN, filter_quiet_ms(s->filter), &ready, err);
 	if (r < 0 || ready)
 		return r;
 	r = filter_quiet(s->filter, err);
@@ -190,7 +185,6 @@ static int stream_idle(struct stream *s, struct err *err)
 static int stream_feed(struct stream *s, size_t len, struct err *err)
 {
 	s->outcome.read_bytes += len;
-	s->ends_line = secret_data(s->block)[len - 1] == '\n';
 	int r = filter_feed(s->filter, span_of(secret_data(s->block), len), err);
 	return r == 0 ? stream_show(s, err) : r;
 }

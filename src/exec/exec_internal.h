@@ -97,7 +97,6 @@ struct relay {
 	uint64_t bytes;
 	uint64_t read_left; // bytes that may still be read; UINT64_MAX: until its end
 	int64_t read_ms;    // when something was read last
-	bool ends_line;     // it ended in a newline
 	bool is_terminal;
 	bool is_folding;    // "\r\n" goes out as "\n": the user's terminal adds the "\r" itself (see console.c)
 	bool is_cut;        // what is there is the end

@@ -12,8 +12,6 @@
 #define PIPE_BYTES (1 << 20)
 // Input is filtered in pieces of this size while masks make it much longer, so that a slow reader's queue stays short.
 #define SLICE_BYTES 4096u
-// How long a stream must be silent before a held prefix within the exposure budget is shown.
-#define QUIET_MS 30
 // Reads in a row before the other stream and the signals get their turn.
 #define READS_MAX 8
 // A read of a terminal that gave this much is likely to be followed by more.
@@ -208,7 +206,6 @@ static bool relay_read(struct relay *relay)
 	relay->block_len = (size_t)n;
 	relay->bytes += (uint64_t)n;
 	relay->read_ms = clock_monotonic_ms();
-	relay->ends_line = secret_data(relay->block)[n - 1] == '\n';
 	if (relay->read_left != UINT64_MAX)
 		relay->read_left -= (uint64_t)n;
 	// A terminal gives 4 KiB at most at a time.
@@ -255,10 +252,12 @@ void relay_advance(struct relay *relay, bool is_ready)
 
 int64_t relay_quiet_wait(const struct relay *relay, int64_t now_ms)
 {
-	if (!relay->is_used || relay->is_ended || relay_is_blocked(relay) || !filter_can_show(relay->filter))
+	if (!relay->is_used || relay->is_ended || relay_is_blocked(relay))
 		return -1;
-	// Nothing more has come behind a line: its last letters, which may begin a value, do not wait for the next one.
-	int64_t left = relay->ends_line ? 0 : relay->read_ms + QUIET_MS - now_ms;
+	int quiet_ms = filter_quiet_ms(relay->filter);
+	if (quiet_ms < 0)
+		return -1;
+	int64_t left = relay->read_ms + quiet_ms - now_ms;
 	return left > 0 ? left : 0;
 }
 

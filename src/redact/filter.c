@@ -164,6 +164,8 @@ static int filter_slice(struct filter *f, struct span bytes, struct err *err)
 int filter_feed(struct filter *filter, struct span bytes, struct err *err)
 {
 	int r = 0;
+	if (bytes.len > 0)
+		filter->ends_line = bytes.data[bytes.len - 1] == '\n';
 	while (bytes.len > 0 && r == 0) {
 		size_t len = bytes.len < SHADOW_SLICE_BYTES ? bytes.len : SHADOW_SLICE_BYTES;
 		r = filter_slice(filter, span_of(bytes.data, len), err);
@@ -231,6 +233,13 @@ static bool filter_has_mask(const struct filter *f)
 bool filter_can_show(const struct filter *filter)
 {
 	return filter_has_mask(filter) || (filter->settled < filter->position && filter_has_budget(filter));
+}
+
+int filter_quiet_ms(const struct filter *filter)
+{
+	if (!filter_can_show(filter))
+		return -1;
+	return filter->ends_line ? 0 : REDACT_QUIET_MS;
 }
 
 int filter_quiet(struct filter *filter, struct err *err)

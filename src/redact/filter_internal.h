@@ -38,6 +38,7 @@ struct filter {
 	uint64_t position; // bytes read
 	uint64_t settled;  // bytes shown or masked
 	uint64_t shown;    // end of the last byte shown
+	bool ends_line;    // the last byte read is a newline
 	bool is_exposed;   // some of the bytes held have been shown
 	uint64_t gathered; // up to here the escape sequences in the first stretch have been gathered
 	uint64_t base;     // where the present slice begins

@@ -127,3 +127,7 @@ int filter_end(struct filter *filter, struct err *err);
 size_t filter_held(const struct filter *filter);
 // True when filter_quiet would give something to the sink.
 bool filter_can_show(const struct filter *filter);
+// How long the stream must be silent before it counts as quiet and filter_quiet is due: 0 behind a newline, whose line
+// does not wait for the next one; -1 when there is nothing to show.
+#define REDACT_QUIET_MS 30
+int filter_quiet_ms(const struct filter *filter);
