@@ -147,6 +147,33 @@ int fd_write_all(int fd, struct span bytes, const char *what, struct err *err);
 // Reads until end of file into `out` (its max is the limit: more is ERR_LIMIT). Blocks.
 int fd_read_all(int fd, struct buf *out, const char *what, struct err *err);
 
+// ------------------------------------------------------------------------------------------------------------ ports
+// A descriptor that other processes share, read and written without ever waiting and without a change to the flags of
+// its open file.
+
+enum port_kind {
+	PORT_PLAIN,  // files and devices, which do not make anybody wait; and what was opened again to be non-blocking
+	PORT_SOCKET, // MSG_DONTWAIT does the same for sockets
+	PORT_POLLED  // a pipe or terminal that could not be opened again
+};
+
+struct port {
+	enum port_kind kind;
+	int fd;       // what to poll
+	int owned_fd; // fd, when it was opened again; else -1
+	bool is_pipe;
+	bool is_terminal;
+};
+#define PORT_INIT ((struct port){.fd = -1, .owned_fd = -1})
+
+// `access` is O_RDONLY or O_WRONLY. A descriptor that is not open gives a port whose reads and writes fail.
+void port_open(struct port *port, int number, int access);
+void port_done(struct port *port);
+// As read(2) and write(2), but a negative errno on failure, and -EAGAIN where they would wait. What is written must be fit
+// to be shown: a part of it may pass through ordinary memory. A write to a pipe without a reader raises SIGPIPE.
+ssize_t port_read(const struct port *port, void *into, size_t len);
+ssize_t port_write(const struct port *port, struct span bytes);
+
 // ------------------------------------------------------------------------------------------------- folders and files
 
 // Opens the folder `path` for use by *at calls, making it (and missing parents, 0700) when `make` is set. The folder

@@ -16,7 +16,7 @@
 
 struct stream {
 	const struct stream_plan *plan;
-	struct port in, out, events;
+	struct stream_port in, out, events;
 	int signal_fd;
 	struct secret *block; // what was read may hold values
 	struct filter *filter;
@@ -26,9 +26,9 @@ struct stream {
 
 static void stream_done(struct stream *s)
 {
-	port_done(&s->in);
-	port_done(&s->out);
-	port_done(&s->events);
+	stream_port_done(&s->in);
+	stream_port_done(&s->out);
+	stream_port_done(&s->events);
 	fd_close(&s->signal_fd);
 	secret_free_ptr(&s->block);
 	filter_free_ptr(&s->filter);
@@ -46,12 +46,12 @@ static int stream_signal_take(struct stream *s)
 }
 
 // Until the port is ready, a signal is there (ERR_INTERRUPTED), or `timeout_ms` have gone; *ret_ready tells.
-static int stream_wait(struct stream *s, const struct port *port, short events, int timeout_ms, bool *ret_ready,
+static int stream_wait(struct stream *s, const struct stream_port *port, short events, int timeout_ms, bool *ret_ready,
 		       struct err *err)
 {
 	if (s->outcome.signal != 0)
 		return err_set(err, ERR_INTERRUPTED, "interrupted");
-	struct pollfd fds[] = {{.fd = s->signal_fd, .events = POLLIN}, {.fd = port->fd, .events = events}};
+	struct pollfd fds[] = {{.fd = s->signal_fd, .events = POLLIN}, {.fd = port->port.fd, .events = events}};
 	int n = poll(fds, ARRAY_COUNT(fds), timeout_ms);
 	if (n < 0 && errno != EINTR)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot wait for %s", port->what);
@@ -63,30 +63,30 @@ static int stream_wait(struct stream *s, const struct port *port, short events, 
 
 // ------------------------------------------------------------------------------------------------------- writing
 
-static int stream_put(struct stream *s, struct port *port, struct span bytes, struct err *err)
+static int stream_put(struct stream *s, struct stream_port *port, struct span bytes, struct err *err)
 {
 	bool ready;
 	int r = 0;
 	while (r == 0 && bytes.len > 0) {
-		ssize_t n = port_write(port, bytes);
+		ssize_t n = port_write(&port->port, bytes);
 		if (n >= 0)
 			bytes = span_of(bytes.data + n, bytes.len - (size_t)n);
-		else if (errno == EAGAIN || errno == EWOULDBLOCK)
+		else if (n == -EAGAIN)
 			r = stream_wait(s, port, POLLOUT, -1, &ready, err);
-		else if (errno != EINTR)
-			r = err_set_errno(err, ERR_SYSTEM, errno, "cannot write to %s", port->what);
+		else if (n != -EINTR)
+			r = err_set_errno(err, ERR_SYSTEM, (int)-n, "cannot write to %s", port->what);
 	}
 	return r;
 }
 
-static int stream_flush(struct stream *s, struct port *port, struct err *err)
+static int stream_flush(struct stream *s, struct stream_port *port, struct err *err)
 {
 	struct span gathered = buf_span(&port->gathered);
 	port->gathered.len = 0;
 	return stream_put(s, port, gathered, err);
 }
 
-static int stream_add(struct stream *s, struct port *port, struct span bytes, struct err *err)
+static int stream_add(struct stream *s, struct stream_port *port, struct span bytes, struct err *err)
 {
 	int r = 0;
 	if (port->gathered.len > 0 && port->gathered.len + bytes.len > PORT_GATHER_BYTES)
@@ -196,15 +196,15 @@ static int stream_copy(struct stream *s, struct err *err)
 		bool looks = block % BLOCKS_PER_LOOK == 0;
 		if (s->outcome.signal != 0 || (looks && stream_signal_take(s) != 0))
 			return err_set(err, ERR_INTERRUPTED, "interrupted");
-		ssize_t n = port_read(&s->in, secret_data(s->block), BLOCK_BYTES);
+		ssize_t n = stream_port_read(&s->in, secret_data(s->block), BLOCK_BYTES);
 		if (n > 0)
 			r = stream_feed(s, (size_t)n, err);
 		else if (n == 0)
 			break;
-		else if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)
+		else if (n == -EAGAIN || n == -EINTR)
 			r = stream_idle(s, err);
 		else
-			r = err_set_errno(err, ERR_SYSTEM, errno, "cannot read %s", s->in.what);
+			r = err_set_errno(err, ERR_SYSTEM, (int)-n, "cannot read %s", s->in.what);
 	}
 	if (r == 0)
 		r = filter_end(s->filter, err);
@@ -240,11 +240,11 @@ static int stream_open(struct stream *s, struct err *err)
 		r = stream_signals(s, err);
 	if (r < 0)
 		return r;
-	port_open(&s->in, STDIN_FILENO, O_RDONLY, "standard input");
-	port_open(&s->out, STDOUT_FILENO, O_WRONLY, "standard output");
+	stream_port_open(&s->in, STDIN_FILENO, O_RDONLY, "standard input");
+	stream_port_open(&s->out, STDOUT_FILENO, O_WRONLY, "standard output");
 	s->has_events = s->plan->events_fd >= 0;
 	if (s->has_events)
-		port_open(&s->events, s->plan->events_fd, O_WRONLY, "the descriptor for events");
+		stream_port_open(&s->events, s->plan->events_fd, O_WRONLY, "the descriptor for events");
 	return 0;
 }
 
@@ -260,7 +260,7 @@ static void stream_failed(struct stream *s, const struct err *failure)
 
 int stream_run(const struct stream_plan *plan, struct redact_outcome *out, struct err *err)
 {
-	_cleanup_(stream_done) struct stream s = {.plan = plan, .in = PORT_INIT, .out = PORT_INIT, .events = PORT_INIT,
+	_cleanup_(stream_done) struct stream s = {.plan = plan, .in = STREAM_PORT_INIT, .out = STREAM_PORT_INIT, .events = STREAM_PORT_INIT,
 						  .signal_fd = -1};
 	int r = stream_open(&s, err);
 	if (r < 0)

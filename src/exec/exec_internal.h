@@ -52,22 +52,12 @@ int launch_here(const struct launch *launch, struct err *err);
 
 // -------------------------------------------------------------------------------------------------------- outlet.c
 
-enum outlet_kind {
-	OUTLET_PLAIN,  // files and devices, which do not make a writer wait for a reader
-	OUTLET_OWN,    // a pipe or terminal, opened again: its O_NONBLOCK is not the caller's
-	OUTLET_SOCKET, // MSG_DONTWAIT does the same for sockets
-	OUTLET_POLLED  // a pipe or terminal that could not be opened again
-};
-
 // The caller's stdout or stderr. Never blocks; what cannot be written at once is queued.
 struct outlet {
-	enum outlet_kind kind;
-	int fd;       // where to write
-	int owned_fd; // fd, for OUTLET_OWN, else -1
+	struct port port;
 	struct buf queue;
 	size_t queue_at;
 	uint64_t taken; // bytes given to outlet_write
-	bool is_terminal;
 	bool is_gone;   // nobody takes output any more; everything further is dropped
 	int failure;    // errno, where it is gone for another reason than EPIPE
 };
@@ -105,7 +95,7 @@ struct relay {
 	bool is_released;   // the reader has been told it
 	struct exec_leaks *leaks;
 };
-#define RELAY_INIT ((struct relay){.source_fd = -1, .program_fd = -1, .outlet = {.fd = -1, .owned_fd = -1}})
+#define RELAY_INIT ((struct relay){.source_fd = -1, .program_fd = -1, .outlet = {.port = PORT_INIT}})
 // A relay between a new pipe and descriptor `number`. The relay must stay where it is until relay_done.
 int relay_open_pipe(struct relay *relay, int number, const struct redactor *redactor, struct exec_leaks *leaks,
 		    struct err *err);

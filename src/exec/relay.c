@@ -152,7 +152,7 @@ struct pollfd relay_poll(const struct relay *relay)
 	if (relay_is_finished(relay))
 		return (struct pollfd){.fd = -1};
 	if (relay_is_blocked(relay))
-		return (struct pollfd){.fd = relay->outlet.fd, .events = POLLOUT};
+		return (struct pollfd){.fd = relay->outlet.port.fd, .events = POLLOUT};
 	return (struct pollfd){.fd = relay->source_fd, .events = POLLIN};
 }
 
@@ -228,8 +228,7 @@ static void relay_release(struct relay *relay)
 	_cleanup_fd_ int null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	if (null_fd < 0 || dup2(null_fd, STDOUT_FILENO) < 0)
 		return;
-	fd_close(&relay->outlet.owned_fd);
-	relay->outlet.fd = -1;
+	port_done(&relay->outlet.port);
 	relay->is_released = true;
 }
 
