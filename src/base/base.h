@@ -166,7 +166,7 @@ struct port {
 };
 #define PORT_INIT ((struct port){.fd = -1, .owned_fd = -1})
 
-// `access` is O_RDONLY or O_WRONLY. A descriptor that is not open gives a port whose reads and writes fail.
+// `access` is O_RDONLY, O_WRONLY or O_RDWR. A descriptor that is not open gives a port whose reads and writes fail.
 void port_open(struct port *port, int number, int access);
 void port_done(struct port *port);
 // As read(2) and write(2), but a negative errno on failure, and -EAGAIN where they would wait. What is written must be fit

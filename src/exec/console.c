@@ -49,15 +49,6 @@ static bool settings_are_usable(const struct termios *settings)
 
 // -------------------------------------------------------------------------------------------------- opening, closing
 
-// O_NONBLOCK belongs to the open file, which the caller's other processes share (see outlet.c).
-static void console_reopen(struct console *console, int number)
-{
-	char path[32];
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", number);
-	console->owned_fd = open(path, O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	console->user_fd = console->owned_fd >= 0 ? console->owned_fd : number;
-}
-
 int console_open(struct console *console, int number, struct relay *relay, struct console_guard *guard,
 		  struct err *err)
 {
@@ -67,12 +58,12 @@ int console_open(struct console *console, int number, struct relay *relay, struc
 	console->device = console_device(number);
 	pid_t session = 0;
 	console->is_controlling = ioctl(number, TIOCGSID, &session) == 0 && session == getsid(0);
-	console_reopen(console, number);
+	port_open(&console->user, number, O_RDWR);
 	// What is typed may be a passphrase.
 	int r = secret_new(INPUT_BYTES, SECRET_LOCK_PREFERRED, &console->input, err);
 	if (r < 0)
 		return r;
-	if (tcgetattr(console->user_fd, &console->before) < 0 || fstat(relay->program_fd, &status) < 0 ||
+	if (tcgetattr(console->user.fd, &console->before) < 0 || fstat(relay->program_fd, &status) < 0 ||
 	    tcsetattr(relay->program_fd, TCSANOW, &console->before) < 0)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot copy the settings of your terminal");
 	console->given = console->before;
@@ -95,7 +86,7 @@ void console_done(struct console *console)
 	if (console->is_used)
 		console_restore(console);
 	secret_free_ptr(&console->input);
-	fd_close(&console->owned_fd);
+	port_done(&console->user);
 	*console = CONSOLE_INIT;
 }
 
@@ -123,7 +114,7 @@ static void console_write(struct console *console)
 
 bool console_is_foreground(const struct console *console)
 {
-	pid_t group = console->is_controlling ? tcgetpgrp(console->user_fd) : -1;
+	pid_t group = console->is_controlling ? tcgetpgrp(console->user.fd) : -1;
 	return group < 0 || group == getpgrp();
 }
 
@@ -135,7 +126,7 @@ static bool console_set(struct console *console, const struct termios *settings)
 	__atomic_store_n(&console->guard->is_changed, true, __ATOMIC_SEQ_CST);
 	// Never TCSAFLUSH, which would drop what was typed ahead, nor TCSADRAIN, which waits for a stopped terminal:
 	// output is processed when it is written.
-	if (tcsetattr(console->user_fd, TCSANOW, settings) < 0)
+	if (tcsetattr(console->user.fd, TCSANOW, settings) < 0)
 		return false;
 	console->now = *settings;
 	return true;
@@ -166,10 +157,10 @@ static struct termios settings_raw(const struct termios *before)
 static void typed_collect(struct console *console)
 {
 	uint8_t *input = secret_data(console->input);
-	struct pollfd ready = {.fd = console->user_fd, .events = POLLIN};
+	struct pollfd ready = {.fd = console->user.fd, .events = POLLIN};
 	while (console->input_len < INPUT_BYTES && poll(&ready, 1, 0) > 0 && ready.revents == POLLIN) {
 		size_t room = INPUT_BYTES - console->input_len - 1;
-		ssize_t n = read(console->user_fd, input + console->input_len, room);
+		ssize_t n = read(console->user.fd, input + console->input_len, room);
 		if (n < 0)
 			return;
 		console->input_len += (size_t)n;
@@ -214,7 +205,7 @@ void console_raw(struct console *console)
 {
 	struct termios found;
 	if (!console->is_used || !console->takes_input || console->state == CONSOLE_GONE ||
-	    tcgetattr(console->user_fd, &found) < 0)
+	    tcgetattr(console->user.fd, &found) < 0)
 		return;
 	// Stopped by a signal that cannot be caught, this process may find its own settings still there.
 	if (console->state != CONSOLE_RAW || !settings_are_equal(&found, &console->now))
@@ -241,10 +232,10 @@ static void size_keep(struct console *console)
 	struct winsize program;
 	struct winsize user;
 	if (console->relay->source_fd < 0 || ioctl(console->relay->source_fd, TIOCGWINSZ, &program) < 0 ||
-	    ioctl(console->user_fd, TIOCGWINSZ, &user) < 0)
+	    ioctl(console->user.fd, TIOCGWINSZ, &user) < 0)
 		return;
 	if (memcmp(&user, &console->size, sizeof(user)) == 0 && memcmp(&user, &program, sizeof(user)) != 0)
-		ioctl(console->user_fd, TIOCSWINSZ, &program);
+		ioctl(console->user.fd, TIOCSWINSZ, &program);
 }
 
 void console_drain(struct console *console, bool keeps_settings)
@@ -274,7 +265,7 @@ void console_restore(struct console *console)
 	input_drop(console);
 	// In the background it is the shell's, which has settings of its own there.
 	if (console_is_foreground(console))
-		tcsetattr(console->user_fd, TCSANOW, &console->before);
+		tcsetattr(console->user.fd, TCSANOW, &console->before);
 	console_forget(console);
 }
 
@@ -305,7 +296,7 @@ void console_follow(struct console *console)
 bool console_resize(struct console *console)
 {
 	struct winsize size;
-	if (!console->is_used || console->relay->source_fd < 0 || ioctl(console->user_fd, TIOCGWINSZ, &size) < 0 ||
+	if (!console->is_used || console->relay->source_fd < 0 || ioctl(console->user.fd, TIOCGWINSZ, &size) < 0 ||
 	    memcmp(&size, &console->size, sizeof(size)) == 0)
 		return false;
 	console->size = size;
@@ -330,7 +321,7 @@ struct pollfd console_poll(const struct console *console)
 		return (struct pollfd){.fd = -1};
 	if (has_input(console))
 		return (struct pollfd){.fd = console->relay->source_fd, .events = POLLOUT};
-	return (struct pollfd){.fd = console->user_fd, .events = POLLIN};
+	return (struct pollfd){.fd = console->user.fd, .events = POLLIN};
 }
 
 static void console_hang_up(struct console *console)
@@ -367,7 +358,7 @@ int console_pump(struct console *console)
 		console_write(console);
 		return 0;
 	}
-	ssize_t n = read(console->user_fd, secret_data(console->input), INPUT_BYTES);
+	ssize_t n = read(console->user.fd, secret_data(console->input), INPUT_BYTES);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	// EIO is also what a process in the background gets, whose shell has taken the terminal without a stop.

@@ -144,8 +144,7 @@ struct console {
 	bool shares_output;  // others are likely to write there at the same time (see console_follow)
 	dev_t device;
 	dev_t slave_device;
-	int user_fd;         // for input and settings: opened again where possible, else one of 0-2
-	int owned_fd;        // user_fd, where opened again
+	struct port user;    // for input and settings
 	enum console_state state;
 	struct winsize size;
 	struct termios before; // the user's settings
@@ -157,7 +156,7 @@ struct console {
 	size_t input_at;
 	size_t input_len;
 };
-#define CONSOLE_INIT ((struct console){.user_fd = -1, .owned_fd = -1})
+#define CONSOLE_INIT ((struct console){.user = PORT_INIT})
 // Device number of the terminal that a descriptor is, also for /dev/tty; 0: it is none.
 dev_t console_device(int fd);
 // `relay` must have been opened by relay_open_terminal; its pseudo-terminal becomes a copy of the terminal that

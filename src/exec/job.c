@@ -140,7 +140,7 @@ int job_start(struct job *job, struct launch *launch, struct err *err)
 		.guards = job->guards,
 	};
 	for (size_t i = 0; i < STREAM_COUNT; i++)
-		plan.user_fds[i] = job->consoles[i].user_fd;
+		plan.user_fds[i] = job->consoles[i].user.fd;
 	if (is_foreground)
 		job_raw(job);
 	return monitor_start(&job->monitor, &plan, err);
