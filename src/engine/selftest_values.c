@@ -71,32 +71,33 @@ static int make_pem(struct buf *out, struct err *err)
 	return r == 0 ? buf_append_text(out, "-----END PRIVATE KEY-----\n", err) : r;
 }
 
+struct part {
+	const char *text;
+	size_t letters; // behind it
+};
+
+static int append_parts(struct buf *out, const struct part *parts, size_t count, struct err *err)
+{
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		r = buf_append_text(out, parts[i].text, err);
+		if (r == 0)
+			r = append_letters(out, parts[i].letters, err);
+	}
+	return r;
+}
+
 static int make_json(struct buf *out, struct err *err)
 {
-	int r = buf_append_text(out, "{\"user\": \"", err);
-	if (r == 0)
-		r = append_letters(out, 12, err);
-	if (r == 0)
-		r = buf_append_text(out, "\", \"password\": \"", err);
-	if (r == 0)
-		r = append_letters(out, 8, err);
-	if (r == 0)
-		r = buf_append_text(out, "\\n\\u00e9\\\"", err);
-	if (r == 0)
-		r = append_letters(out, 8, err);
-	return r == 0 ? buf_append_text(out, "\"}", err) : r;
+	static const struct part parts[] = {
+		{"{\"user\": \"", 12}, {"\", \"password\": \"", 8}, {"\\n\\u00e9\\\"", 8}, {"\"}", 0}};
+	return append_parts(out, parts, ARRAY_COUNT(parts), err);
 }
 
 static int make_url(struct buf *out, struct err *err)
 {
-	int r = buf_append_text(out, "https://checks:", err);
-	if (r == 0)
-		r = append_letters(out, 10, err);
-	if (r == 0)
-		r = buf_append_text(out, "%40%2F", err);
-	if (r == 0)
-		r = append_letters(out, 10, err);
-	return r == 0 ? buf_append_text(out, "@db.example/shop", err) : r;
+	static const struct part parts[] = {{"https://checks:", 10}, {"%40%2F", 10}, {"@db.example/shop", 0}};
+	return append_parts(out, parts, ARRAY_COUNT(parts), err);
 }
 
 // Characters of two, three and four bytes among letters.
