@@ -4,6 +4,7 @@ import fcntl
 import gc
 import os
 import pty
+import select
 import signal
 import statistics
 import struct
@@ -14,6 +15,7 @@ ROUNDS = 5
 LINES = 600  # in each round
 P50_MOST_US = 100
 P99_MOST_US = 1000
+END_SECONDS = 5
 
 
 class Line:
@@ -35,21 +37,20 @@ class Line:
             seen += os.read(self.fd, 65536)
 
     def answer_us(self, number):
-        text = f"line {number:06} of what somebody types, and some more to make it long, end{number:06}\n".encode()
+        # Not with a number at the end, which may begin a form of the secret and is then held until more comes.
+        text = f"line {number:06} of what somebody types, and some more to make it long, all done;\n".encode()
         began = time.perf_counter_ns()
         os.write(self.fd, text)
-        self.wait_for(f"END{number:06}".encode())
+        self.wait_for(b"ALL DONE;")
         return (time.perf_counter_ns() - began) / 1e3
 
     def end(self):
         os.close(self.fd)
-        deadline = time.monotonic() + 5
-        while os.waitpid(self.pid, os.WNOHANG)[0] == 0:
-            if time.monotonic() > deadline:
-                os.kill(self.pid, signal.SIGKILL)
-                os.waitpid(self.pid, 0)
-                return
-            time.sleep(0.01)
+        process = os.pidfd_open(self.pid)
+        if not select.select([process], [], [], END_SECONDS)[0]:
+            os.kill(self.pid, signal.SIGKILL)
+        os.close(process)
+        os.waitpid(self.pid, 0)
 
 
 def percentiles(values):

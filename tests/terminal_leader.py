@@ -105,11 +105,12 @@ class Leader:
 
     def clear(self):
         """Everything that outlives its parent has become a child of this process."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
         end = time.monotonic() + LEFT_SECONDS
-        while time.monotonic() < end:
+        while (left := end - time.monotonic()) > 0:
             try:
                 if os.waitpid(-1, os.WNOHANG)[0] == 0:
-                    time.sleep(0.002)
+                    signal.sigtimedwait({signal.SIGCHLD}, left)
             except ChildProcessError:
                 break
         left = children()

@@ -79,6 +79,14 @@ class Shell:
         self.start(text)
         wait_until(lambda: self.terminal.foreground() != self.terminal.pid)
 
+    def start_and_stop(self):
+        """The job, until it is stopped by the user."""
+        self.start("$E $J")
+        self.job.wait("in front")
+        self.terminal.send(CONTROL_Z)
+        self.prompt()
+        self.job.wait_stopped()
+
     def prompt(self):
         self.terminal.expect(PROMPT)
 
@@ -123,11 +131,7 @@ def compare_loosely(ways, folder, dialogue):
 
 def test_stop_and_go_on_in_a_shell(ways, tmp_path):
     def dialogue(shell):
-        shell.start("$E $J")
-        shell.job.wait("in front")
-        shell.terminal.send(CONTROL_Z)
-        shell.prompt()
-        shell.job.wait_stopped()
+        shell.start_and_stop()
         shell.type("jobs", "Stopped")
         shell.type("bg")
         shell.job.wait("continued", "behind")
@@ -149,11 +153,7 @@ def test_stop_and_go_on_in_a_shell(ways, tmp_path):
     ("kill -INT %1; kill -CONT %1", "")])
 def test_killing_a_stopped_job(ways, tmp_path, how, message):
     def dialogue(shell):
-        shell.start("$E $J")
-        shell.job.wait("in front")
-        shell.terminal.send(CONTROL_Z)
-        shell.prompt()
-        shell.job.wait_stopped()
+        shell.start_and_stop()
         shell.type(how)
         wait_until(lambda: not any(is_alive(pid) for pid in children_of(shell.terminal.pid)))
         # It may have missed the news; the end of another child makes it look for all of them.
