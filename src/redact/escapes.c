@@ -1,4 +1,5 @@
 #include "redact/escapes.h"
+#include "redact/queue.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -26,18 +27,10 @@ static struct escape_range *list_last(const struct escape_list *l)
 
 static int list_append(struct escape_list *l, struct escape_range range, struct err *err)
 {
-	if (l->head + l->count == l->cap && l->head > l->cap / 2) {
-		memmove(l->list, l->list + l->head, l->count * sizeof(*l->list));
-		l->head = 0;
-	}
-	if (l->head + l->count == l->cap) {
-		size_t cap = l->cap ? 2 * l->cap : 16;
-		struct escape_range *list = reallocarray(l->list, cap, sizeof(*list));
-		if (!list)
-			return err_set(err, ERR_MEMORY, "out of memory for the redaction of a stream");
-		l->list = list;
-		l->cap = cap;
-	}
+	struct escape_range *list = queue_room(l->list, &l->head, l->count, &l->cap, 1, sizeof(*list));
+	if (!list)
+		return err_set(err, ERR_MEMORY, "out of memory for the redaction of a stream");
+	l->list = list;
 	l->list[l->head + l->count++] = range;
 	return 0;
 }

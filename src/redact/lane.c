@@ -1,4 +1,5 @@
 #include "redact/lane.h"
+#include "redact/queue.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,23 +25,10 @@ static void trail_shorten(struct trail *t, size_t count)
 
 static int trail_reserve(struct trail *t, size_t more, struct err *err)
 {
-	if (t->head + t->count + more <= t->cap)
-		return 0;
-	if (t->count + more <= t->cap / 2) {
-		memmove(t->list, t->list + t->head, t->count * sizeof(*t->list));
-		t->head = 0;
-		return 0;
-	}
-	size_t cap = t->cap ? t->cap : 64;
-	while (cap < 2 * (t->count + more))
-		cap *= 2;
-	uint64_t *list = calloc(cap, sizeof(*list));
+	uint64_t *list = queue_room(t->list, &t->head, t->count, &t->cap, more, sizeof(*list));
 	if (!list)
 		return err_set(err, ERR_MEMORY, "out of memory for the redaction of a stream");
-	if (t->count > 0)
-		memcpy(list, t->list + t->head, t->count * sizeof(*list));
-	free(t->list);
-	*t = (struct trail){list, 0, t->count, cap};
+	t->list = list;
 	return 0;
 }
 

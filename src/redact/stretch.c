@@ -1,4 +1,5 @@
 #include "redact/stretch.h"
+#include "redact/queue.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -35,22 +36,12 @@ const struct stretch *stretches_last(const struct stretches *s)
 	return s->count > 0 ? &s->list[s->head + s->count - 1] : NULL;
 }
 
-// Room for one more stretch behind the last: the places of dropped ones are used again before the list grows.
 static int stretches_reserve(struct stretches *s, struct err *err)
 {
-	if (s->head + s->count < s->cap)
-		return 0;
-	if (s->head > s->cap / 2) {
-		memmove(s->list, s->list + s->head, s->count * sizeof(*s->list));
-		s->head = 0;
-		return 0;
-	}
-	size_t cap = s->cap ? 2 * s->cap : 16;
-	struct stretch *list = reallocarray(s->list, cap, sizeof(*list));
+	struct stretch *list = queue_room(s->list, &s->head, s->count, &s->cap, 1, sizeof(*list));
 	if (!list)
 		return err_set(err, ERR_MEMORY, "out of memory for the redaction of a stream");
 	s->list = list;
-	s->cap = cap;
 	return 0;
 }
 
