@@ -103,8 +103,8 @@ struct redact_sink {
 	void *context;
 };
 
-// The state of one stream. What it keeps of the stream is in secret memory. After a call that did not return 0, and after filter_end,
-// only filter_free may be called: what the sink was given then is all that it gets.
+// The state of one stream. What it keeps of the stream is in secret memory. After a call that did not return 0, and after
+// filter_end, only filter_free may be called: what the sink was given then is all that it gets.
 struct filter;
 
 // The redactor must outlive the filter; the sink is copied. ERR_MEMORY, as for the calls below.
