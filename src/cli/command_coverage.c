@@ -26,7 +26,7 @@ static int coverage_print(const struct coverage_row rows[REDACT_FORM_COUNT])
 
 int show_coverage(struct context *context, const struct arguments *arguments)
 {
-	struct coverage_row rows[REDACT_FORM_COUNT];
+	struct coverage_row rows[REDACT_FORM_COUNT] = {0};
 	struct engine_unlock unlock;
 	struct err err;
 	const char *name = arguments->operands[0];

@@ -34,6 +34,7 @@ int session_reveal(struct session *session, const char *name, struct secret **ou
 
 int opened_add_all(struct opened *opened, struct session *session, const char *const names[], size_t count, struct err *err)
 {
+	// NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are what is kept
 	opened->values = calloc(count + 1, sizeof(*opened->values));
 	if (!opened->values)
 		return err_set(err, ERR_MEMORY, "out of memory");

@@ -117,11 +117,12 @@ static int plan_execute(struct engine *engine, const struct plan *plan, const st
 			const struct redactor *redactor, struct session *session, struct exec_outcome *out, struct err *err)
 {
 	struct exec_secret secrets[ENGINE_SECRETS_MAX];
-	for (size_t i = 0; i < plan->secret_count; i++)
+	for (size_t i = 0; i < opened->count; i++)
 		secrets[i] = (struct exec_secret){.name = plan->secrets[i].name, .variable = plan->secrets[i].variable,
 						  .delivery = plan->secrets[i].delivery, .value = opened->values[i]};
 	struct exec_plan exec = {.program = plan->program, .argv = plan->argv, .environment = plan->environment.entries,
-				 .secrets = secrets, .secret_count = plan->secret_count, .redactor = redactor, .inherited = plan->inherited,
+				 // one for each of the plan's
+				 .secrets = secrets, .secret_count = opened->count, .redactor = redactor, .inherited = plan->inherited,
 				 .sandbox = plan->sandbox,
 				 .on_leak = plan->on_leak == ENGINE_LEAK_KILL ? EXEC_LEAK_KILL : EXEC_LEAK_MASK};
 	vault_narrow(session->vault);

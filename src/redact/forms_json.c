@@ -260,7 +260,8 @@ static int leaf_scan(struct form_run *run, struct leaf_scan scan, struct err *er
 int form_leaf(struct form_run *run, struct span text, struct err *err)
 {
 	struct span document = span_trim(text);
-	if (document.len == 0 || !memchr("{[\"", document.data[0], 3))
+	uint8_t first = document.len > 0 ? document.data[0] : 0;
+	if (first != '{' && first != '[' && first != '"')
 		return 0;
 	return leaf_scan(run, (struct leaf_scan){.text = document}, err);
 }

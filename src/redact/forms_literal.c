@@ -98,15 +98,12 @@ static void literal_byte(struct form_pen *pen, const struct literal_style *style
 	const char *letter = style->letters;
 	while (*letter && (uint8_t)*letter != byte)
 		letter += 2;
-	if (style->every) {
+	bool is_named = (byte == 0 && style->nul) || *letter;
+	if (style->every || (!is_named && (byte < 0x20 || byte >= 0x7f))) {
 		literal_number(pen, style, byte);
-	} else if (byte == 0 && style->nul) {
-		pen_text(pen, "\\0");
-	} else if (*letter) {
+	} else if (is_named) {
 		pen_byte(pen, '\\');
-		pen_byte(pen, (uint8_t)letter[1]);
-	} else if (byte < 0x20 || byte >= 0x7f) {
-		literal_number(pen, style, byte);
+		pen_byte(pen, byte == 0 && style->nul ? '0' : (uint8_t)letter[1]);
 	} else {
 		if (byte_is_listed(style->quoted, byte))
 			pen_byte(pen, '\\');
