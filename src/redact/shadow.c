@@ -324,7 +324,9 @@ int shadow_read(struct shadow *shadow, uint64_t base, struct span slice, struct 
 {
 	shadow->clean.view.breaks.count = 0;
 	int r = 0;
-	if (shadow->state != ESCAPE_GROUND || memchr(slice.data, 0x1b, slice.len)) {
+	bool is_ground = shadow->state == ESCAPE_GROUND;
+	bool is_plain_text = is_ground && shadow_is_plain_text(shadow, slice);
+	if (!is_plain_text && (!is_ground || memchr(slice.data, 0x1b, slice.len))) {
 		r = clean_read(shadow, base, slice, err);
 	} else {
 		struct view *clean = &shadow->clean.view;
@@ -337,6 +339,6 @@ int shadow_read(struct shadow *shadow, uint64_t base, struct span slice, struct 
 	if (r == 0)
 		r = loose_read(shadow, base, slice, err);
 	if (r == 0)
-		r = shadow_read_dump(shadow, base, err);
+		r = shadow_read_dump(shadow, base, is_plain_text, err);
 	return r;
 }

@@ -91,4 +91,7 @@ void column_prepare(struct column *column, size_t parent_len); // empties it for
 int column_add(struct column *column, size_t place, uint64_t offset, struct span bytes, struct err *err);
 void column_finish(struct column *column);
 int breaks_add(struct breaks *breaks, size_t place, struct err *err);
-int shadow_read_dump(struct shadow *shadow, uint64_t base, struct err *err);
+// No byte of an escape sequence and no data of a dump line is in bytes that come next, and these are all of CLEAN's.
+bool shadow_is_plain_text(const struct shadow *shadow, struct span bytes);
+// `is_plain_text`: what shadow_is_plain_text says of the slice.
+int shadow_read_dump(struct shadow *shadow, uint64_t base, bool is_plain_text, struct err *err);

@@ -118,12 +118,10 @@ static int dump_read(struct shadow *s, uint64_t base, size_t from, struct err *e
 	return r;
 }
 
-// No line that begins in these bytes, but perhaps the last, is a dump line, and neither is the one that they go on with.
-static bool dump_is_absent(const struct shadow *s)
+bool shadow_is_plain_text(const struct shadow *shadow, struct span bytes)
 {
-	struct span bytes = s->clean.view.bytes;
-	bool begins_line = s->line.state == DUMP_OFFSET && s->line.digits == 0;
-	return (begins_line || s->line.state == DUMP_OTHER) && bytes.len >= 64 && !survey_has_dump(bytes, begins_line);
+	bool begins_line = shadow->line.state == DUMP_OFFSET && shadow->line.digits == 0;
+	return (begins_line || shadow->line.state == DUMP_OTHER) && bytes.len >= 64 && survey_is_plain(bytes, begins_line);
 }
 
 // Then it is enough to know how the last line begins. It has no data yet: that would have been seen.
@@ -140,13 +138,13 @@ static int dump_skip(struct shadow *s, uint64_t base, struct err *err)
 	return r == 0 ? dump_read(s, base, (size_t)(end - bytes.data) + 1, err) : r;
 }
 
-int shadow_read_dump(struct shadow *shadow, uint64_t base, struct err *err)
+int shadow_read_dump(struct shadow *shadow, uint64_t base, bool is_plain_text, struct err *err)
 {
 	struct column *dump = &shadow->dump;
 	struct column *text = &shadow->text;
 	dump->view.breaks.count = text->view.breaks.count = 0;
 	dump->view.bytes.len = text->view.bytes.len = 0;
-	if (dump_is_absent(shadow))
+	if (is_plain_text || shadow_is_plain_text(shadow, shadow->clean.view.bytes))
 		return dump_skip(shadow, base, err);
 	size_t len = shadow->clean.view.bytes.len;
 	column_prepare(dump, len);

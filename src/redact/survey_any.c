@@ -1,6 +1,6 @@
 #include "redact/survey.h"
 
-bool survey_has_dump(struct span bytes, bool begins_line)
+bool survey_is_plain(struct span bytes, bool begins_line)
 {
-	return survey_has_dump_portable(bytes, begins_line);
+	return survey_is_plain_portable(bytes, begins_line);
 }

@@ -4,7 +4,7 @@
 
 #define OFFSET_BYTES 6
 
-bool survey_is_offset(const uint8_t *at)
+static bool is_offset(const uint8_t *at)
 {
 	for (size_t i = 0; i < OFFSET_BYTES; i++) {
 		uint8_t lower = at[i] | 0x20;
@@ -14,16 +14,16 @@ bool survey_is_offset(const uint8_t *at)
 	return true;
 }
 
-bool survey_has_dump_portable(struct span bytes, bool begins_line)
+bool survey_is_plain_portable(struct span bytes, bool begins_line)
 {
-	size_t from = 0;
-	for (;;) {
-		if (begins_line && bytes.len - from >= OFFSET_BYTES && survey_is_offset(bytes.data + from))
-			return true;
+	if (memchr(bytes.data, 0x1b, bytes.len))
+		return false;
+	for (size_t from = 0;; begins_line = true) {
+		if (begins_line && bytes.len - from >= OFFSET_BYTES && is_offset(bytes.data + from))
+			return false;
 		const uint8_t *end = memchr(bytes.data + from, '\n', bytes.len - from);
 		if (!end)
-			return false;
+			return true;
 		from = (size_t)(end - bytes.data) + 1;
-		begins_line = true;
 	}
 }

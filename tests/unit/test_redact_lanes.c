@@ -6,7 +6,9 @@
 #include <cmocka.h>
 
 #include <stdio.h>
+#include <string.h>
 
+#include "redact/survey.h"
 #include "redact_bench.h"
 
 // Values that are coloured, wrapped or dumped. What stands here is written by hand: it checks the oracle too.
@@ -170,6 +172,30 @@ static void test_od(void **state)
 }
 
 // Lines that are no dump stand between: nothing goes on over them.
+// Whatever the place of a line's first digits among the blocks that are looked at in one go, and however many they are.
+static void test_survey_of_every_place(void **state)
+{
+	(void)state;
+	uint8_t text[200];
+	for (size_t len = 64; len < sizeof(text); len++) {
+		for (size_t at = 0; at < len; at++) {
+			for (size_t digits = 5; digits < 8; digits++) {
+				size_t end = at + digits < len ? at + digits : len;
+				memset(text, 'x', sizeof(text));
+				memset(text + at, 'c', end - at);
+				assert_int_equal(survey_is_plain(span_of(text, len), true), at > 0 || digits < 6);
+				if (at > 0)
+					text[at - 1] = '\n';
+				assert_int_equal(survey_is_plain(span_of(text, len), true), end - at < 6);
+				assert_int_equal(survey_is_plain_portable(span_of(text, len), true), end - at < 6);
+				assert_int_equal(survey_is_plain(span_of(text, len), false), at == 0 || end - at < 6);
+				text[len - at - 1] = 0x1b;
+				assert_false(survey_is_plain(span_of(text, len), false));
+			}
+		}
+	}
+}
+
 static void test_broken_dumps(void **state)
 {
 	(void)state;
@@ -300,6 +326,7 @@ int main(void)
 		cmocka_unit_test(test_xxd),
 		cmocka_unit_test(test_hexdump),
 		cmocka_unit_test(test_od),
+		cmocka_unit_test(test_survey_of_every_place),
 		cmocka_unit_test(test_broken_dumps),
 		cmocka_unit_test(test_held_through_escapes),
 		cmocka_unit_test(test_nothing_is_held_behind_a_gap),
