@@ -1,6 +1,6 @@
 // bench_filter [-s SCENE] [-p] [-r FD] SECRETS: a filter from standard input to standard output with the secrets of a
 // scene (bench_scene.h) in all forms: what `run` does to a program's output, and nothing else; compare it with cat on
-// the same pipes. -p: without shadow matching. -r: writes a line to FD when it is ready to read, and at the end one
+// the same pipes. As in `run`, small pieces of output are gathered, and written when a read has been filtered. -p: without shadow matching. -r: writes a line to FD when it is ready to read, and at the end one
 // line of JSON: what the work since then took.
 #include "bench.h"
 #include "bench_scene.h"
@@ -10,11 +10,13 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #define READ_BYTES 65536
 #define PIPE_BYTES (1 << 20)
 #define SECRETS_MAX 100000
+#define GATHERED_BYTES (2 * READ_BYTES)
 
 struct pump {
 	const struct scene *scene;
@@ -24,11 +26,13 @@ struct pump {
 	uint64_t read_bytes;
 	uint64_t written_bytes;
 	uint64_t leaks;
+	uint8_t gathered[GATHERED_BYTES];
+	size_t gathered_len;
 };
 
 static int pump_parse(int argc, char **argv, struct pump *out, struct err *err)
 {
-	*out = (struct pump){.scene = scene_find("clean")};
+	out->scene = scene_find("clean");
 	int option, r = 0;
 	while (r == 0 && (option = getopt(argc, argv, "s:r:p")) != -1) {
 		if (option == 's' && !(out->scene = scene_find(optarg)))
@@ -45,11 +49,29 @@ static int pump_parse(int argc, char **argv, struct pump *out, struct err *err)
 	return r < 0 ? r : text_parse_u64(argv[optind], "SECRETS", 0, SECRETS_MAX, &out->secrets, err);
 }
 
+static int pump_write(struct pump *pump, struct span bytes, struct err *err)
+{
+	pump->written_bytes += bytes.len;
+	return fd_write_all(STDOUT_FILENO, bytes, "standard output", err);
+}
+
+static int pump_flush(struct pump *pump, struct err *err)
+{
+	struct span gathered = span_of(pump->gathered, pump->gathered_len);
+	pump->gathered_len = 0;
+	return gathered.len > 0 ? pump_write(pump, gathered, err) : 0;
+}
+
 static int sink_write(void *context, struct span bytes, struct err *err)
 {
 	struct pump *pump = context;
-	pump->written_bytes += bytes.len;
-	return fd_write_all(STDOUT_FILENO, bytes, "standard output", err);
+	bool is_large = bytes.len >= GATHERED_BYTES / 4;
+	int r = is_large || pump->gathered_len + bytes.len > GATHERED_BYTES ? pump_flush(pump, err) : 0;
+	if (r < 0 || is_large)
+		return r < 0 ? r : pump_write(pump, bytes, err);
+	memcpy(pump->gathered + pump->gathered_len, bytes.data, bytes.len);
+	pump->gathered_len += bytes.len;
+	return 0;
 }
 
 static void sink_leak(void *context, const struct redact_leak *leak)
@@ -72,11 +94,15 @@ static int pump_run(struct pump *pump, const struct redactor *redactor, struct e
 		if (n < 0)
 			return err_set_errno(err, ERR_SYSTEM, errno, "cannot read standard input");
 		if (n == 0)
-			return filter_end(filter, err);
+			break;
 		pump->read_bytes += (uint64_t)n;
 		r = filter_feed(filter, span_of(bytes, (size_t)n), err);
+		if (r == 0)
+			r = pump_flush(pump, err);
 	}
-	return r;
+	if (r == 0)
+		r = filter_end(filter, err);
+	return r == 0 ? pump_flush(pump, err) : r;
 }
 
 static int pump_report(struct pump *pump, const struct redactor *redactor, struct err *err)
@@ -100,7 +126,7 @@ static int pump_report(struct pump *pump, const struct redactor *redactor, struc
 int main(int argc, char **argv)
 {
 	struct err err;
-	struct pump pump;
+	static struct pump pump;
 	_cleanup_scene_ struct scene_data data = {0};
 	_cleanup_redactor_ struct redactor *redactor = NULL;
 	int r = pump_parse(argc, argv, &pump, &err);
