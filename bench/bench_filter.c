@@ -83,7 +83,7 @@ static void sink_leak(void *context, const struct redact_leak *leak)
 
 static int pump_run(struct pump *pump, const struct redactor *redactor, struct err *err)
 {
-	static uint8_t bytes[READ_BYTES];
+	static _Alignas(4096) uint8_t bytes[READ_BYTES];
 	struct redact_sink sink = {sink_write, sink_leak, pump};
 	_cleanup_filter_ struct filter *filter = NULL;
 	int r = filter_new(redactor, &sink, &filter, err);
