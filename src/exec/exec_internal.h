@@ -105,6 +105,7 @@ int relay_open_terminal(struct relay *relay, int outlet_number, const struct red
 void relay_done(struct relay *relay);
 void relay_started(struct relay *relay);
 struct pollfd relay_poll(const struct relay *relay);
+// Moves on what there is, reads a part of what is in the source if it is ready, and tells the filter quiet where it is due.
 void relay_advance(struct relay *relay, bool is_ready);
 // Milliseconds until relay_quiet is due; -1: never.
 int64_t relay_quiet_wait(const struct relay *relay, int64_t now_ms);

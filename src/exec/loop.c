@@ -196,8 +196,6 @@ static void supervisor_relay(struct supervisor *sv, size_t index, bool is_ready)
 	if (relay->is_terminal && is_ready)
 		console_follow(&sv->job.consoles[index]);
 	relay_advance(relay, is_ready);
-	if (!is_ready && relay_quiet_wait(relay, clock_monotonic_ms()) == 0)
-		relay_quiet(relay);
 	leak_check(sv);
 }
 

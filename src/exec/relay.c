@@ -232,23 +232,6 @@ static void relay_release(struct relay *relay)
 	relay->is_released = true;
 }
 
-void relay_advance(struct relay *relay, bool is_ready)
-{
-	if (relay_is_finished(relay))
-		return;
-	outlet_flush(&relay->outlet);
-	relay_check(relay, 0);
-	relay_feed(relay);
-	for (int i = 0; i < READS_MAX && is_ready && !relay_is_blocked(relay) && relay->source_fd >= 0; i++) {
-		is_ready = relay_read(relay);
-		relay_feed(relay);
-	}
-	if (relay->source_fd < 0 && !relay->is_ended && !relay_is_blocked(relay))
-		relay_end(relay);
-	if (relay_is_finished(relay))
-		relay_release(relay);
-}
-
 int64_t relay_quiet_wait(const struct relay *relay, int64_t now_ms)
 {
 	if (!relay->is_used || relay->is_ended || relay_is_blocked(relay))
@@ -264,6 +247,26 @@ void relay_quiet(struct relay *relay)
 {
 	struct err ignored;
 	relay_check(relay, filter_quiet(relay->filter, &ignored));
+}
+
+void relay_advance(struct relay *relay, bool is_ready)
+{
+	if (relay_is_finished(relay))
+		return;
+	outlet_flush(&relay->outlet);
+	relay_check(relay, 0);
+	relay_feed(relay);
+	for (int i = 0; i < READS_MAX && is_ready && !relay_is_blocked(relay) && relay->source_fd >= 0; i++) {
+		is_ready = relay_read(relay);
+		relay_feed(relay);
+	}
+	if (relay->source_fd < 0 && !relay->is_ended && !relay_is_blocked(relay))
+		relay_end(relay);
+	// Before another relay has its turn, so that the ends of short lines of two streams do not change places.
+	if (!is_ready && relay_quiet_wait(relay, clock_monotonic_ms()) == 0)
+		relay_quiet(relay);
+	if (relay_is_finished(relay))
+		relay_release(relay);
 }
 
 bool relay_has_writers(const struct relay *relay)
