@@ -285,9 +285,20 @@ class Ways:
             for value in made.values():
                 if isinstance(value, int):
                     os.close(value)
-        shown = [{name: value for name, value in runs[way].items() if name not in leave_out} for way in runs]
-        assert shown[1] == shown[0]
+        differ = [name for name in runs["plain"] if name not in leave_out and runs["sealed"][name] != runs["plain"][name]]
+        assert not differ, "\n".join(difference(name, runs["plain"][name], runs["sealed"][name]) for name in differ)
         return runs["sealed"]
+
+
+def difference(name, plain, sealed):
+    """Where two values part, with what is around it."""
+    if isinstance(plain, bytes) and isinstance(sealed, bytes):
+        at = len(os.path.commonprefix([plain, sealed]))
+        around = slice(max(at - 200, 0), at + 200)
+        return f"{name} differs at byte {at}:\n  plain  {plain[around]!r}\n  sealed {sealed[around]!r}"
+    if isinstance(plain, dict) and isinstance(sealed, dict):
+        return "\n".join(difference(f"{name}.{key}", plain[key], sealed[key]) for key in plain if plain[key] != sealed[key])
+    return f"{name} differs: plain {plain!r}, sealed {sealed!r}"
 
 
 def normal(seen):
