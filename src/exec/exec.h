@@ -2,8 +2,7 @@
 //
 // Invariants
 //  - stdout and stderr of the program pass through one redaction filter each, or where they are a terminal, through
-//    that terminal's; envseal writes nothing of its own there. Where the caller's two are one pipe, one socket, one
-//    open file or one file to append to (2>&1), the program's are one pipe with one filter: the order is exact.
+//    that terminal's; envseal writes nothing of its own there.
 //  - A standard stream that is a terminal is a pseudo-terminal for the program, with the settings and the size of the
 //    user's; the others stay what they are. Streams on one terminal share one. The user's own is no descriptor of the
 //    program's and not its controlling terminal.
@@ -38,11 +37,8 @@
 //    terminal among its standard streams a program has none, and cannot open /dev/tty.
 //  - Another process of the same user can open the user's terminal by its path, as it always could.
 //  - A program that repaints a screen may show a value in pieces, which no filter of bytes can see.
-//  - Where stdout and stderr are two pipes, the order within each is exact, the order between them best effort, and a
-//    value whose halves go to different streams is not joined. That is so for one open file too, where the kernel
-//    refuses to compare (kcmp) and the file is not open for appending.
-//  - Where they are one, what is printed on stderr in the midst of a value cuts it: neither part is then recognised, as
-//    on a terminal. Which of the two a leak was on is not known: it counts as stdout's, and so do all bytes.
+//  - stdout and stderr are two pipes even where the caller's two are one file (2>&1): the order within each is exact,
+//    the order between them best effort, and a value whose halves go to different streams is not joined.
 //  - A sealed file copy is ordinary memory to the kernel: it can be swapped, and the same user may open it through
 //    /proc while the program runs. Programs that close inherited descriptors before they start others keep it from
 //    those.
@@ -100,7 +96,7 @@ struct exec_plan {
 struct exec_leak {
 	size_t secret_index;
 	enum redact_form form;
-	int stream; // 1 or 2, 1 where both are one; 0: the terminal
+	int stream; // 1 or 2; 0: the terminal
 	uint64_t first_offset;
 	uint64_t count;
 };
@@ -122,7 +118,7 @@ struct exec_outcome {
 	int status;              // exit status, or 128+n
 	int signal;              // n when a signal ended the program, else 0
 	struct exec_leaks leaks;
-	uint64_t stdout_bytes;   // read from the program; of both streams, where they are one
+	uint64_t stdout_bytes;   // read from the program
 	uint64_t stderr_bytes;
 	uint64_t terminal_bytes; // of the streams that are a terminal
 	int output_errno;        // why output could not be passed on (ENOSPC, EIO ...; not EPIPE), or 0; the first one
@@ -142,9 +138,9 @@ void exec_outcome_done(struct exec_outcome *outcome);
 // children whose end it wants to hear of. INT TERM HUP QUIT USR1 USR2 WINCH CONT are passed on, once each, to the
 // program's process group; TSTP, and a program that stops itself, stop both. With a terminal TTIN and TTOU are passed
 // on too. When the program lets go of its standard output the caller's is replaced by /dev/null, so that the reader
-// sees the end; stderr stays open, and so the reader of both sees it later. After the program's end, INT TERM HUP or
-// QUIT give up output that no reader takes. These signals stay blocked after a return of 0, so that an impatient second
-// Ctrl-C cannot come between the end of the program and the record of it; exec_end_like is to follow soon.
+// sees the end. After the program's end, INT TERM HUP or QUIT give up output that no reader takes. These signals stay
+// blocked after a return of 0, so that an impatient second Ctrl-C cannot come between the end of the program and the
+// record of it; exec_end_like is to follow soon.
 int exec_supervise(const struct exec_plan *plan, struct exec_outcome *out, struct err *err);
 // Replaces this process by the program: no supervision, no redaction; same checks and deliveries. Returns only on
 // failure. After a failure of the exec itself stdin, signal mask and privileges are the program's already: this process

@@ -62,9 +62,6 @@ struct outlet {
 	int failure;    // errno, where it is gone for another reason than EPIPE
 };
 void outlet_open(struct outlet *outlet, int number);
-// True where bytes written to either descriptor stand behind each other in the order of the writes: one pipe or socket,
-// one open file, one file that both append to. False where the kernel does not tell.
-bool outlets_are_one(int left, int right);
 void outlet_done(struct outlet *outlet);
 void outlet_write(struct outlet *outlet, struct span bytes);
 void outlet_flush(struct outlet *outlet);
@@ -79,7 +76,7 @@ void outlet_give_up(struct outlet *outlet, int failure);
 // bytes pending, the source is not read.
 struct relay {
 	bool is_used;
-	int number;     // 1 or 2, 1 where both are one; 0 for a terminal
+	int number;     // 1 or 2; 0 for a terminal
 	int source_fd;  // read end or master, or -1 after its end
 	int program_fd; // write end or slave, until relay_started
 	struct outlet outlet;
@@ -339,7 +336,7 @@ struct supervisor {
 	const struct exec_plan *plan;
 	struct delivery delivery;
 	struct program_argv argv;
-	struct relay relays[STREAM_COUNT]; // [i]: of stream i, or of what stream i is the first to be on
+	struct relay relays[STREAM_COUNT]; // [i]: of stream i, or of the terminal that stream i is the first to be on
 	struct job job;
 	struct exec_leaks leaks;
 	struct signals signals;

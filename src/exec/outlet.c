@@ -2,10 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/kcmp.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 // More than one slice of input can become: a held needle of 1 MiB, and masks 280 times as long as what they hide.
 #define QUEUE_BYTES_MAX (64u << 20)
@@ -16,29 +12,6 @@ void outlet_open(struct outlet *outlet, int number)
 {
 	*outlet = (struct outlet){.queue = BUF_INIT(QUEUE_BYTES_MAX)};
 	port_open(&outlet->port, number, O_WRONLY);
-}
-
-// The kernel compares a process's own descriptors for whoever asks, but container runtimes often refuse the call: then
-// not.
-static bool is_one_open_file(int left, int right)
-{
-	return syscall(SYS_kcmp, getpid(), getpid(), KCMP_FILE, left, right) == 0;
-}
-
-static bool is_appending(int number)
-{
-	int flags = fcntl(number, F_GETFL);
-	return flags >= 0 && (flags & O_APPEND) != 0;
-}
-
-bool outlets_are_one(int left, int right)
-{
-	struct stat a, b;
-	if (fstat(left, &a) < 0 || fstat(right, &b) < 0 || a.st_dev != b.st_dev || a.st_ino != b.st_ino)
-		return false;
-	if (S_ISFIFO(a.st_mode) || S_ISSOCK(a.st_mode))
-		return true;
-	return (is_appending(left) && is_appending(right)) || is_one_open_file(left, right);
 }
 
 void outlet_done(struct outlet *outlet)

@@ -43,26 +43,6 @@ static void supervisor_done(struct supervisor *sv)
 		prctl(PR_SET_CHILD_SUBREAPER, sv->was_subreaper, 0, 0, 0);
 }
 
-static int pipes_open(struct supervisor *sv, struct err *err)
-{
-	bool needs_pipe[STREAM_COUNT] = {false};
-	for (int i = STDOUT_FILENO; i <= STDERR_FILENO; i++)
-		needs_pipe[i] = !sv->plan->inherited->std_closed[i] && sv->std_fds[i] < 0;
-	bool are_one = needs_pipe[STDOUT_FILENO] && needs_pipe[STDERR_FILENO] &&
-		       outlets_are_one(STDOUT_FILENO, STDERR_FILENO);
-	for (int i = STDOUT_FILENO; i <= STDERR_FILENO; i++) {
-		if (!needs_pipe[i] || (are_one && i == STDERR_FILENO))
-			continue;
-		int r = relay_open_pipe(&sv->relays[i], i, sv->plan->redactor, &sv->leaks, err);
-		if (r < 0)
-			return r;
-		sv->std_fds[i] = sv->relays[i].program_fd;
-	}
-	if (are_one)
-		sv->std_fds[STDERR_FILENO] = sv->std_fds[STDOUT_FILENO];
-	return 0;
-}
-
 static int streams_open(struct supervisor *sv, struct err *err)
 {
 	const bool *closed = sv->plan->inherited->std_closed;
@@ -70,7 +50,13 @@ static int streams_open(struct supervisor *sv, struct err *err)
 	int r = job_open(&sv->job, sv->relays, sv->plan, &sv->leaks, skipped, sv->std_fds, err);
 	if (sv->delivery.stdin_fd >= 0)
 		sv->std_fds[0] = sv->delivery.stdin_fd;
-	return r < 0 ? r : pipes_open(sv, err);
+	for (int i = STDOUT_FILENO; i <= STDERR_FILENO && r == 0; i++) {
+		if (closed[i] || sv->std_fds[i] >= 0)
+			continue;
+		r = relay_open_pipe(&sv->relays[i], i, sv->plan->redactor, &sv->leaks, err);
+		sv->std_fds[i] = sv->relays[i].program_fd;
+	}
+	return r;
 }
 
 static int supervisor_prepare(struct supervisor *sv, struct err *err)
