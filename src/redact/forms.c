@@ -307,7 +307,7 @@ static const char *coverage_reason(const struct form *form, const struct form_ta
 		return "the value is empty";
 	if (!form_is_made(form, value))
 		return "the value is larger than 64 KiB";
-	if (tally->tried == 0)
+	if (tally->tried == 0 && form->absent)
 		return form->absent;
 	if (tally->repeated > 0)
 		return "it would repeat an earlier form";

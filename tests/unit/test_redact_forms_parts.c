@@ -224,6 +224,10 @@ static void test_coverage(void **state)
 	assert_string_equal(all[REDACT_FORM_BASE64URL].reason, "it would repeat an earlier form");
 	coverage_of(SPAN_LITERAL("aaaaaaaaaaaa"), all);
 	assert_string_equal(all[REDACT_FORM_REVERSED].reason, "it would have fewer than 4 different bytes");
+	coverage_of(SPAN_LITERAL("7"), all);
+	assert_string_equal(all[REDACT_FORM_WORDS].reason, "it would be shorter than 8 bytes");
+	coverage_of(SPAN_LITERAL("  \n\t "), all);
+	assert_string_equal(all[REDACT_FORM_DUMP].reason, "it would be shorter than 8 bytes");
 	coverage_of(SPAN_LITERAL(""), all);
 	assert_string_equal(all[REDACT_FORM_RAW].reason, "the value is empty");
 	assert_string_equal(all[REDACT_FORM_XML].reason, "the value is empty");
