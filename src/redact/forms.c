@@ -15,7 +15,6 @@ struct form {
 static int form_raw(struct form_run *run, struct span text, struct err *err);
 
 #define ENCODED REDACT_ENCODED_BYTES_MIN
-#define NO_NEED "no byte of the value needs escaping"
 static const struct form forms[REDACT_FORM_COUNT] = {
 	[REDACT_FORM_RAW] = {"raw", 1, true, true, form_raw, NULL},
 	[REDACT_FORM_LINE] = {"line", ENCODED, true, true, form_line, "the value has one line, or is a JSON document"},
@@ -25,9 +24,9 @@ static const struct form forms[REDACT_FORM_COUNT] = {
 	[REDACT_FORM_HEX] = {"hex", ENCODED, true, false, form_hex, NULL},
 	[REDACT_FORM_HEX_UPPER] = {"HEX", ENCODED, true, false, form_hex_upper, NULL},
 	[REDACT_FORM_PERCENT] = {"percent", ENCODED, false, false, form_percent, NULL},
-	[REDACT_FORM_JSON] = {"json", ENCODED, false, false, form_json, NO_NEED},
+	[REDACT_FORM_JSON] = {"json", ENCODED, false, false, form_json, "no byte of the value needs escaping"},
 	[REDACT_FORM_C] = {"c", ENCODED, false, false, form_c, NULL},
-	[REDACT_FORM_SHELL] = {"shell", ENCODED, false, false, form_shell, NO_NEED},
+	[REDACT_FORM_SHELL] = {"shell", ENCODED, false, false, form_shell, NULL},
 	[REDACT_FORM_XML] = {"xml", ENCODED, false, false, form_xml, NULL},
 	[REDACT_FORM_UTF16LE] = {"utf16le", ENCODED, false, false, form_utf16le, NULL},
 	[REDACT_FORM_UTF16BE] = {"utf16be", ENCODED, false, false, form_utf16be, NULL},

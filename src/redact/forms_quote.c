@@ -94,6 +94,20 @@ static int shell_backslash(struct form_run *run, struct span text, const struct 
 	return form_give_pen(run, &pen, err);
 }
 
+// What bash's set -x makes of [[ x == "$V" ]].
+static int shell_every(struct form_run *run, struct span text, struct err *err)
+{
+	struct form_pen pen = form_pen(run);
+	while (text.len > 0) {
+		uint32_t point;
+		size_t used = utf8_next(text, &point);
+		pen_byte(&pen, '\\');
+		pen_bytes(&pen, span_of(text.data, used));
+		text = span_of(text.data + used, text.len - used);
+	}
+	return form_give_pen(run, &pen, err);
+}
+
 // ls and printf of coreutils: '...' with what cannot be printed in $'...' between.
 static int shell_alternate(struct form_run *run, struct span text, bool ascii, struct err *err)
 {
@@ -119,9 +133,10 @@ static int shell_alternate(struct form_run *run, struct span text, bool ascii, s
 
 int form_shell(struct form_run *run, struct span text, struct err *err)
 {
-	if (span_is_plain(text))
-		return 0;
-	int r = form_shell_literal(run, text, err);
+	int r = shell_every(run, text, err);
+	if (r != 0 || span_is_plain(text))
+		return r;
+	r = form_shell_literal(run, text, err);
 	for (size_t i = 0; i < ARRAY_COUNT(shell_styles) && r == 0; i++)
 		r = shell_replace(run, text, &shell_styles[i], err);
 	for (size_t i = 0; i < ARRAY_COUNT(backslash_styles) && r == 0; i++)

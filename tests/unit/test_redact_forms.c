@@ -84,6 +84,7 @@ static void test_forms_of_a_plain_token(void **state)
 		{REDACT_FORM_C, "\\x54\\x6f\\x6b\\x65\\x6e\\x37\\x77\\x5a\\x39"},
 		{REDACT_FORM_C, "\\x54\\x6F\\x6B\\x65\\x6E\\x37\\x77\\x5A\\x39"},
 		{REDACT_FORM_C, "\\124\\157\\153\\145\\156\\067\\167\\132\\071"},
+		{REDACT_FORM_SHELL, "\\T\\o\\k\\e\\n\\7\\w\\Z\\9"},
 		{REDACT_FORM_XML, "&#84;&#111;&#107;&#101;&#110;&#55;&#119;&#90;&#57;"},
 		{REDACT_FORM_XML, "&#x54;&#x6f;&#x6b;&#x65;&#x6e;&#x37;&#x77;&#x5a;&#x39;"},
 		{REDACT_FORM_XML, "&#x54;&#x6F;&#x6B;&#x65;&#x6E;&#x37;&#x77;&#x5A;&#x39;"},
