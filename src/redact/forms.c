@@ -79,6 +79,7 @@ struct form_tally {
 struct form_run {
 	enum redact_form form;
 	uint32_t index;
+	bool is_weak; // the value
 	needle_take take;
 	void *context;
 	uint8_t *text; // where needles are written
@@ -135,18 +136,24 @@ static bool has_space(struct span bytes)
 	return false;
 }
 
+// Writes the needle without its white space; empty when that is too little to be watched.
+static struct span run_dense(struct form_run *run, struct span bytes)
+{
+	size_t len = 0;
+	for (size_t i = 0; i < bytes.len; i++)
+		if (!byte_is_space(bytes.data[i]))
+			run->twin[len++] = bytes.data[i];
+	struct span dense = span_of(run->twin, len);
+	return len >= REDACT_ENCODED_BYTES_MIN && span_is_varied(dense) ? dense : span_of(NULL, 0);
+}
+
 // Writes the twin of a strong needle; empty when there is none that is watched.
 static struct span run_twin(struct form_run *run, const struct needle *needle)
 {
 	if (needle->weak || !has_space(needle->bytes))
 		return span_of(NULL, 0);
-	size_t len = 0;
-	for (size_t i = 0; i < needle->bytes.len; i++)
-		if (!byte_is_space(needle->bytes.data[i]))
-			run->twin[len++] = needle->bytes.data[i];
-	struct span twin = span_of(run->twin, len);
-	bool fits = len >= REDACT_ENCODED_BYTES_MIN && span_is_varied(twin) && seen_add(run, twin);
-	return fits ? twin : span_of(NULL, 0);
+	struct span twin = run_dense(run, needle->bytes);
+	return twin.len > 0 && seen_add(run, twin) ? twin : span_of(NULL, 0);
 }
 
 // Whether a needle of the present form is worth watching and new.
@@ -175,7 +182,7 @@ int form_give(struct form_run *run, struct span bytes, struct err *err)
 	if (text.len == 0 || !run_wants(run, text))
 		return 0;
 	struct needle needle = {.bytes = text, .value = run->index, .form = run->form};
-	needle.weak = run->form == REDACT_FORM_RAW && redact_value_is_weak(text, NULL);
+	needle.weak = run->form == REDACT_FORM_RAW && run->is_weak;
 	struct span twin = run_twin(run, &needle);
 	needle.has_twin = twin.len > 0;
 	int r = run->take(run->context, &needle, err);
@@ -203,9 +210,26 @@ int form_give_pen(struct form_run *run, const struct form_pen *pen, struct err *
 	return pen->is_full ? 0 : form_give(run, span_of(pen->data, pen->len), err);
 }
 
+// As a terminal shows it, which ends lines by CR LF. Where there is a twin, that finds it.
+static int raw_give_lines(struct form_run *run, struct span text, struct err *err)
+{
+	if (run_dense(run, text).len > 0)
+		return 0;
+	struct form_pen pen = form_pen(run);
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.data[i] == '\n' && i > 0 && text.data[i - 1] != '\r')
+			pen_byte(&pen, '\r');
+		pen_byte(&pen, text.data[i]);
+	}
+	return form_give_pen(run, &pen, err);
+}
+
 static int form_raw(struct form_run *run, struct span text, struct err *err)
 {
-	return form_give(run, text, err);
+	int r = form_give(run, text, err);
+	struct span shown = span_trim(text);
+	bool has_lines = shown.len > 0 && memchr(shown.data, '\n', shown.len);
+	return r != 0 || !has_lines ? r : raw_give_lines(run, shown, err);
 }
 
 // ------------------------------------------------------------------------------------------------- all forms of a value
@@ -264,6 +288,7 @@ static int run_all(struct form_run *run, struct span value, struct secret *room,
 	if (value.len == 0)
 		return 0;
 	run_prepare(run, value.len, room);
+	run->is_weak = redact_value_is_weak(value, NULL);
 	// A value that is printed through $(...) or `echo -n` has lost its newline before it is encoded, so the
 	// trimmed text goes through every form. Its needles are mostly prefixes of the full ones and cost the matcher
 	// next to nothing.

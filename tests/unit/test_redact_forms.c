@@ -224,6 +224,35 @@ static void test_twins(void **state)
 	}
 }
 
+// A terminal ends lines by CR LF. A value that has no twin would not be found there.
+static void test_newlines_on_a_terminal(void **state)
+{
+	(void)state;
+	static const struct {
+		struct span value;
+		struct span needle; // of the form raw, besides the value; empty: none
+	} cases[] = {
+		{SPAN_LITERAL("sa\nPass1"), SPAN_LITERAL("sa\r\nPass1")},
+		{SPAN_LITERAL("1\n22\r\n333\n4444\n"), {0}},
+		{SPAN_LITERAL("1\n22\r\n333\n"), SPAN_LITERAL("1\r\n22\r\n333")},
+		{SPAN_LITERAL("abc\ndef"), SPAN_LITERAL("abc\r\ndef")},
+		{SPAN_LITERAL("abab\nabab"), SPAN_LITERAL("abab\r\nabab")},
+		{SPAN_LITERAL("ab cd ef"), {0}},
+		{SPAN_LITERAL("ab\r\ncd\r\nef"), {0}},
+	};
+	for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+		struct forms_list *forms = forms_list_of(cases[i].value);
+		if (cases[i].needle.len > 0) {
+			assert_int_equal(forms_list_count(forms, REDACT_FORM_RAW), 2);
+			assert_true(span_is_equal(forms->list[1].bytes, cases[i].needle));
+			assert_int_equal(forms->list[1].weak, forms->list[0].weak);
+		} else {
+			assert_int_equal(forms_list_count(forms, REDACT_FORM_RAW), 1 + forms->list[0].has_twin);
+		}
+		forms_list_done(forms);
+	}
+}
+
 // The zero beside a space stays.
 static void test_utf16(void **state)
 {
@@ -432,6 +461,7 @@ int main(void)
 		cmocka_unit_test(test_minimum_of_each_form),
 		cmocka_unit_test(test_dull_values_have_dull_forms_left_out),
 		cmocka_unit_test(test_twins),
+		cmocka_unit_test(test_newlines_on_a_terminal),
 		cmocka_unit_test(test_utf16),
 		cmocka_unit_test(test_large_values),
 		cmocka_unit_test(test_longest_escapes),
