@@ -63,6 +63,7 @@ struct outlet {
 };
 void outlet_open(struct outlet *outlet, int number);
 void outlet_done(struct outlet *outlet);
+// Small pieces are gathered until outlet_flush.
 void outlet_write(struct outlet *outlet, struct span bytes);
 void outlet_flush(struct outlet *outlet);
 bool outlet_is_pending(const struct outlet *outlet);

@@ -7,6 +7,9 @@
 #define QUEUE_BYTES_MAX (64u << 20)
 // A queue that grew beyond this is given back when it is empty.
 #define QUEUE_BYTES_KEPT (1u << 20)
+// Smaller pieces are gathered up to this much: a write costs more than the copy.
+#define GATHERED_BYTES_MAX (128u << 10)
+#define PIECE_BYTES_MAX (32u << 10)
 
 void outlet_open(struct outlet *outlet, int number)
 {
@@ -57,9 +60,12 @@ static struct span outlet_push(struct outlet *outlet, struct span bytes)
 void outlet_write(struct outlet *outlet, struct span bytes)
 {
 	outlet->taken += bytes.len;
+	bool is_large = bytes.len > PIECE_BYTES_MAX;
+	if (is_large || outlet->queue.len - outlet->queue_at + bytes.len > GATHERED_BYTES_MAX)
+		outlet_flush(outlet);
 	if (outlet->is_gone)
 		return;
-	if (!outlet_is_pending(outlet))
+	if (is_large && !outlet_is_pending(outlet))
 		bytes = outlet_push(outlet, bytes);
 	if (bytes.len == 0)
 		return;

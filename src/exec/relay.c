@@ -171,6 +171,7 @@ static void relay_check(struct relay *relay, int r)
 {
 	if (r < 0)
 		outlet_give_up(&relay->outlet, ENOMEM);
+	outlet_flush(&relay->outlet);
 	if (relay->outlet.is_gone)
 		relay_abandon(relay);
 }
@@ -253,7 +254,6 @@ void relay_advance(struct relay *relay, bool is_ready)
 {
 	if (relay_is_finished(relay))
 		return;
-	outlet_flush(&relay->outlet);
 	relay_check(relay, 0);
 	relay_feed(relay);
 	for (int i = 0; i < READS_MAX && is_ready && !relay_is_blocked(relay) && relay->source_fd >= 0; i++) {

@@ -95,6 +95,16 @@ def test_output_to_files_and_both_to_one(shared):
     assert path.read_text().endswith("four\n") and len(path.read_text().split()) == 4
 
 
+def test_a_value_with_a_line_of_stderr_in_its_middle(shared):
+    """A buffer cuts output anywhere. Where both streams go to one pipe, what the other one says in between must not part
+    the value: each stream has a filter of its own."""
+    program = ("import os\nvalue = os.environ['API_TOKEN'].encode()\n"
+               "os.write(1, value[:9])\nos.write(2, b'warning\\n')\nos.write(1, value[9:] + b'\\n')\n")
+    done = shell(shared, '"$@" 2>&1 | cat', PYTHON, "-c", program)
+    lines = [text for text in done.stdout.decode().splitlines() if not text.startswith("envseal: ")]
+    assert sorted(lines) == [masked("API_TOKEN"), "warning"]
+
+
 def test_the_callers_descriptors_stay_blocking(shared):
     done = shell(shared, '"$@" | cat; "$@"; exec 3>&1; cat <<<end >&3', "echo", "x")
     assert done.stdout == b"x\nx\nend\n"
