@@ -118,6 +118,12 @@ def test_nothing_is_shown_after_the_leak(shared):
     assert "later 99999" not in result.text
 
 
+def test_nothing_is_shown_after_the_leak_in_one_write_either(shared):
+    script = 'printf "before\\n%s\\nafter\\n" "$API_TOKEN"; sleep 1000'
+    result = run(shared, "--on-leak", "kill", program=["/bin/sh", "-c", script], status=125, timeout=60)
+    assert result.text.rstrip("\n") == "before\n" + masked("API_TOKEN")
+
+
 def test_a_program_without_a_leak_lives_on(shared):
     result = run(shared, "--on-leak", "kill", program=["/bin/sh", "-c", "echo fine; exit 3"], status=3)
     assert (result.text, result.talk) == ("fine\n", "")
