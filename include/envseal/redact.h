@@ -29,7 +29,8 @@
 //    texts given to a function are needed during the call only, unless it says otherwise; a caller may wipe its copy
 //    of a value as soon as envseal_values_add has returned.
 //  - Errors: functions that can fail return 0 or a negative enum envseal_code, and fill *error (which may be NULL) only
-//    then. Outputs are written only on success.
+//    then. Outputs are written only on success. NULL where it is not allowed by name is ENVSEAL_ERR_INVALID; questions
+//    about NULL are answered with false or 0.
 //  - Memory: values, and the tables made from them, lie in memory with guard pages around it, which is kept out of swap
 //    (as far as RLIMIT_MEMLOCK allows: envseal_redactor_is_locked) and out of core dumps, and is wiped when freed.
 //  - Process: nothing here reads the environment, writes to a descriptor, exits, starts a thread, handles a signal, or

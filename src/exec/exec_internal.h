@@ -92,8 +92,11 @@ struct relay {
 	bool is_folding;    // "\r\n" goes out as "\n": the user's terminal adds the "\r" itself (see console.c)
 	bool is_cut;        // what is there is the end
 	bool is_expanding;  // masks made the last slice much longer
-	bool is_ended;      // the filter has been told the end
+	bool is_ended;      // the filter has been told the end, or must not be called any more
 	bool is_released;   // the reader has been told it
+	bool ends_at_leak;  // nothing is shown behind the first mask
+	bool has_leak;
+	bool is_over;       // that mask has been written
 	struct exec_leaks *leaks;
 };
 #define RELAY_INIT ((struct relay){.source_fd = -1, .program_fd = -1, .outlet = {.port = PORT_INIT}})

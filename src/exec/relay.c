@@ -35,20 +35,34 @@ static void relay_write_folded(struct relay *relay, struct span bytes)
 		outlet_write(&relay->outlet, span_of(folded, len));
 }
 
+// Of the mask that ends a stream the line may be completed: what envseal says next begins a line of its own then.
+static size_t line_end_len(struct span bytes)
+{
+	if (bytes.len >= 2 && bytes.data[0] == '\r' && bytes.data[1] == '\n')
+		return 2;
+	return bytes.len >= 1 && bytes.data[0] == '\n';
+}
+
 static int relay_sink_write(void *context, struct span bytes, struct err *err)
 {
 	(void)err;
 	struct relay *relay = context;
+	bool was_over = relay->is_over;
+	if (was_over)
+		bytes.len = line_end_len(bytes);
 	if (relay->is_folding)
 		relay_write_folded(relay, bytes);
 	else
 		outlet_write(&relay->outlet, bytes);
-	return 0;
+	// What comes behind a leak is its mask.
+	relay->is_over = relay->has_leak && relay->ends_at_leak;
+	return was_over;
 }
 
 static void relay_sink_leak(void *context, const struct redact_leak *leak)
 {
-	const struct relay *relay = context;
+	struct relay *relay = context;
+	relay->has_leak = true;
 	exec_leaks_add(relay->leaks, relay->number, leak);
 }
 
@@ -166,11 +180,21 @@ void relay_abandon(struct relay *relay)
 	relay->is_ended = true;
 }
 
+void relay_stop(struct relay *relay)
+{
+	fd_close(&relay->source_fd);
+	relay->block_at = relay->block_len = 0;
+}
+
 // After every call into the filter. A failed filter must not be gone around, so its stream ends.
 static void relay_check(struct relay *relay, int r)
 {
 	if (r < 0)
 		outlet_give_up(&relay->outlet, ENOMEM);
+	if (r > 0) {
+		relay_stop(relay);
+		relay->is_ended = true;
+	}
 	outlet_flush(&relay->outlet);
 	if (relay->outlet.is_gone)
 		relay_abandon(relay);
@@ -292,10 +316,4 @@ void relay_cut(struct relay *relay)
 	relay->is_cut = true;
 	if (left == 0)
 		fd_close(&relay->source_fd);
-}
-
-void relay_stop(struct relay *relay)
-{
-	fd_close(&relay->source_fd);
-	relay->block_at = relay->block_len = 0;
 }

@@ -56,6 +56,8 @@ static int streams_open(struct supervisor *sv, struct err *err)
 		r = relay_open_pipe(&sv->relays[i], i, sv->plan->redactor, &sv->leaks, err);
 		sv->std_fds[i] = sv->relays[i].program_fd;
 	}
+	for (size_t i = 0; i < STREAM_COUNT; i++)
+		sv->relays[i].ends_at_leak = sv->plan->on_leak == EXEC_LEAK_KILL;
 	return r;
 }
 

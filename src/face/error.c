@@ -32,3 +32,8 @@ int face_fail_err(struct envseal_error *error, int code, const struct err *err)
 		return face_fail(error, ENVSEAL_ERR_STOPPED, "the write callback ended the stream");
 	return face_fail(error, code_from_err(code), err->text);
 }
+
+int face_check_given(const void *one, const void *other, struct envseal_error *error)
+{
+	return one && other ? 0 : face_fail(error, ENVSEAL_ERR_INVALID, "an argument is NULL that must not be");
+}

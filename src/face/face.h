@@ -41,5 +41,7 @@ struct envseal_redactor {
 int face_fail(struct envseal_error *error, enum envseal_code code, const char *text);
 // The same for an error of a lower layer. Above 0 are the answers of a sink.
 int face_fail_err(struct envseal_error *error, int code, const struct err *err);
+// ENVSEAL_ERR_INVALID unless both are there.
+int face_check_given(const void *one, const void *other, struct envseal_error *error);
 // ENVSEAL_ERR_INVALID for no bytes, ENVSEAL_ERR_LIMIT for too many.
 int face_check_value(const void *bytes, size_t len, struct envseal_error *error);

@@ -50,6 +50,8 @@ static int redactor_build(struct envseal_redactor *redactor, const struct envsea
 int envseal_redactor_new(const struct envseal_values *values, struct envseal_redactor **out,
 			 struct envseal_error *error)
 {
+	if (face_check_given(values, out, error) < 0)
+		return ENVSEAL_ERR_INVALID;
 	_cleanup_(face_redactor_free_ptr) struct envseal_redactor *redactor = calloc(1, sizeof(*redactor));
 	if (!redactor || redactor_copy_names(redactor, values) < 0)
 		return face_fail(error, ENVSEAL_ERR_MEMORY, "out of memory for the names of values");
@@ -63,10 +65,10 @@ int envseal_redactor_new(const struct envseal_values *values, struct envseal_red
 
 bool envseal_redactor_is_locked(const struct envseal_redactor *redactor)
 {
-	return redactor->is_locked;
+	return redactor && redactor->is_locked;
 }
 
 size_t envseal_redactor_bytes(const struct envseal_redactor *redactor)
 {
-	return redactor_bytes(redactor->tables);
+	return redactor ? redactor_bytes(redactor->tables) : 0;
 }

@@ -56,6 +56,8 @@ static bool sink_copy(struct envseal_sink *out, const struct envseal_sink *sink)
 int envseal_stream_new(const struct envseal_redactor *redactor, const struct envseal_sink *sink,
 		       struct envseal_stream **out, struct envseal_error *error)
 {
+	if (face_check_given(redactor, out, error) < 0)
+		return ENVSEAL_ERR_INVALID;
 	struct envseal_sink own;
 	if (!sink_copy(&own, sink))
 		return face_fail(error, ENVSEAL_ERR_INVALID,
@@ -85,6 +87,8 @@ void envseal_stream_free(struct envseal_stream *stream)
 // Every call that writes runs between these two.
 static int stream_enter(struct envseal_stream *stream, struct envseal_error *error)
 {
+	if (face_check_given(stream, stream, error) < 0)
+		return ENVSEAL_ERR_INVALID;
 	if (stream->state == STREAM_BUSY)
 		return face_fail(error, ENVSEAL_ERR_INVALID, "a callback must not call functions on its own stream");
 	if (stream->state == STREAM_OVER)
@@ -102,7 +106,9 @@ static int stream_leave(struct envseal_stream *stream, int r, const struct err *
 
 int envseal_stream_feed(struct envseal_stream *stream, const void *bytes, size_t len, struct envseal_error *error)
 {
-	int r = stream_enter(stream, error);
+	int r = len > 0 ? face_check_given(stream, bytes, error) : 0;
+	if (r == 0)
+		r = stream_enter(stream, error);
 	if (r < 0)
 		return r;
 	struct err err;
@@ -132,10 +138,10 @@ int envseal_stream_end(struct envseal_stream *stream, struct envseal_error *erro
 
 size_t envseal_stream_held(const struct envseal_stream *stream)
 {
-	return stream->state == STREAM_OPEN ? filter_held(stream->filter) : 0;
+	return stream && stream->state == STREAM_OPEN ? filter_held(stream->filter) : 0;
 }
 
 bool envseal_stream_can_show(const struct envseal_stream *stream)
 {
-	return stream->state == STREAM_OPEN && filter_can_show(stream->filter);
+	return stream && stream->state == STREAM_OPEN && filter_can_show(stream->filter);
 }

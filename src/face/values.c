@@ -9,6 +9,8 @@ _Static_assert(ENVSEAL_VALUE_BYTES_MAX == SECRET_VALUE_BYTES_MAX, "the library t
 
 int envseal_values_new(struct envseal_values **out, struct envseal_error *error)
 {
+	if (face_check_given(out, out, error) < 0)
+		return ENVSEAL_ERR_INVALID;
 	struct envseal_values *values = calloc(1, sizeof(*values));
 	if (!values)
 		return face_fail(error, ENVSEAL_ERR_MEMORY, "out of memory");
@@ -87,6 +89,8 @@ static int values_place(struct envseal_values *values, size_t len, uint8_t **out
 int envseal_values_add(struct envseal_values *values, const char *name, const void *bytes, size_t len,
 		       struct envseal_error *error)
 {
+	if (face_check_given(values, values, error) < 0)
+		return ENVSEAL_ERR_INVALID;
 	if (!name || !name_fits(name))
 		return face_fail(error, ENVSEAL_ERR_INVALID,
 				 "the name of a value must be 1 to 255 bytes of printable ASCII without blank, comma "
@@ -110,7 +114,7 @@ int envseal_values_add(struct envseal_values *values, const char *name, const vo
 
 bool envseal_value_is_weak(const void *bytes, size_t len, const char **ret_reason)
 {
-	return redact_value_is_weak(span_of(bytes, len), ret_reason);
+	return (bytes || len == 0) && redact_value_is_weak(span_of(bytes, len), ret_reason);
 }
 
 int envseal_value_coverage(const void *bytes, size_t len,
@@ -118,6 +122,8 @@ int envseal_value_coverage(const void *bytes, size_t len,
 			   struct envseal_error *error)
 {
 	int r = face_check_value(bytes, len, error);
+	if (r == 0)
+		r = each ? 0 : face_check_given(bytes, NULL, error);
 	if (r < 0)
 		return r;
 	struct redact_coverage rows[REDACT_FORM_COUNT];

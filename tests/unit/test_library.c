@@ -211,6 +211,49 @@ static void test_threads_share_a_redactor(void **state)
 	envseal_redactor_free(redactor);
 }
 
+static int null_write(void *context, const void *bytes, size_t len)
+{
+	(void)context;
+	(void)bytes;
+	(void)len;
+	return 0;
+}
+
+static void test_null_is_told(void **state)
+{
+	(void)state;
+	struct envseal_values *values = NULL;
+	struct envseal_redactor *redactor = NULL;
+	struct envseal_stream *stream = NULL;
+	const struct envseal_sink sink = {.size = sizeof(sink), .write = null_write};
+	assert_int_equal(envseal_values_new(&values, &error), 0);
+	assert_int_equal(envseal_redactor_new(values, &redactor, &error), 0);
+	assert_int_equal(envseal_stream_new(redactor, &sink, &stream, &error), 0);
+	assert_int_equal(envseal_values_new(NULL, &error), ENVSEAL_ERR_INVALID);
+	assert_int_equal(envseal_values_add(NULL, "A", TOKEN, 8, &error), ENVSEAL_ERR_INVALID);
+	assert_int_equal(envseal_values_add(values, NULL, TOKEN, 8, &error), ENVSEAL_ERR_INVALID);
+	assert_int_equal(envseal_value_coverage(TOKEN, 8, NULL, NULL, &error), ENVSEAL_ERR_INVALID);
+	assert_int_equal(envseal_redactor_new(NULL, &redactor, &error), ENVSEAL_ERR_INVALID);
+	assert_int_equal(envseal_redactor_new(values, NULL, &error), ENVSEAL_ERR_INVALID);
+	assert_int_equal(envseal_stream_new(NULL, &sink, &stream, &error), ENVSEAL_ERR_INVALID);
+	assert_int_equal(envseal_stream_new(redactor, NULL, &stream, &error), ENVSEAL_ERR_INVALID);
+	assert_int_equal(envseal_stream_new(redactor, &sink, NULL, NULL), ENVSEAL_ERR_INVALID);
+	assert_int_equal(envseal_stream_feed(NULL, "x", 1, &error), ENVSEAL_ERR_INVALID);
+	assert_int_equal(envseal_stream_feed(stream, NULL, 1, &error), ENVSEAL_ERR_INVALID);
+	assert_string_equal(error.text, "an argument is NULL that must not be");
+	assert_int_equal(envseal_stream_quiet(NULL, &error), ENVSEAL_ERR_INVALID);
+	assert_int_equal(envseal_stream_end(NULL, &error), ENVSEAL_ERR_INVALID);
+	assert_false(envseal_redactor_is_locked(NULL) || envseal_stream_can_show(NULL));
+	assert_false(envseal_value_is_weak(NULL, 8, NULL));
+	assert_int_equal(envseal_redactor_bytes(NULL) + envseal_stream_held(NULL), 0);
+	// The stream is as it was.
+	assert_int_equal(envseal_stream_feed(stream, NULL, 0, &error), 0);
+	assert_int_equal(envseal_stream_end(stream, &error), 0);
+	envseal_stream_free(stream);
+	envseal_redactor_free(redactor);
+	envseal_values_free(values);
+}
+
 static void test_free_allows_null(void **state)
 {
 	(void)state;
@@ -232,6 +275,7 @@ int main(void)
 		cmocka_unit_test(test_no_values),
 		cmocka_unit_test(test_two_redactors),
 		cmocka_unit_test(test_threads_share_a_redactor),
+		cmocka_unit_test(test_null_is_told),
 		cmocka_unit_test(test_free_allows_null),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
