@@ -285,9 +285,10 @@ class Ways:
             for value in made.values():
                 if isinstance(value, int):
                     os.close(value)
-        differ = [name for name in runs["plain"] if name not in leave_out and runs["sealed"][name] != runs["plain"][name]]
-        assert not differ, "\n".join(difference(name, runs["plain"][name], runs["sealed"][name]) for name in differ)
-        return runs["sealed"]
+        plain, sealed = runs["plain"], runs["sealed"]
+        differ = [name for name in plain if name not in leave_out and sealed[name] != plain[name]]
+        assert not differ, "\n".join(difference(name, plain[name], sealed[name]) for name in differ)
+        return sealed
 
 
 def difference(name, plain, sealed):
@@ -297,7 +298,8 @@ def difference(name, plain, sealed):
         around = slice(max(at - 200, 0), at + 200)
         return f"{name} differs at byte {at}:\n  plain  {plain[around]!r}\n  sealed {sealed[around]!r}"
     if isinstance(plain, dict) and isinstance(sealed, dict):
-        return "\n".join(difference(f"{name}.{key}", plain[key], sealed[key]) for key in plain if plain[key] != sealed[key])
+        parts = [key for key in plain if plain[key] != sealed[key]]
+        return "\n".join(difference(f"{name}.{key}", plain[key], sealed[key]) for key in parts)
     return f"{name} differs: plain {plain!r}, sealed {sealed!r}"
 
 

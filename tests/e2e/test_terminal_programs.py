@@ -204,10 +204,11 @@ def test_a_password_prompt_with_the_streams_elsewhere(ways, tmp_path):
 def test_python(ways):
     def dialogue(terminal):
         terminal.say(">>> ", "6 * 77\r")
-        terminal.say("462\r\n.*>>> ", "import os, sys\r")
+        terminal.say("462\r\n.*>>> ", "import os, sys, time\r")
         terminal.say(">>> ", "sys.stdin.isatty(), sys.stdout.isatty(), os.get_terminal_size()[0]\r")
         terminal.say("True, True, 80.*>>> ", "prinX\x7ft('ab'\x02\x02c\x05)\r")  # line editing
-        terminal.say("acb\r\n.*>>> ", "import time; print('begun'); [time.sleep(0.01) for _ in range(10**5)]\r")
+        # Said where it is interrupted, so that the traceback is always the same.
+        terminal.say("acb\r\n.*>>> ", "[time.sleep(0.01) if n else print('begun') for n in range(10**5)]\r")
         terminal.say("begun\r\n", CONTROL_C)
         terminal.say("KeyboardInterrupt\r\n.*>>> ", "\x1b[A\x1b[A\r")  # history
         terminal.say("acb\r\n.*>>> ", CONTROL_D)
