@@ -6,6 +6,8 @@
 #define WORD_BITS_CACHED 16 // 512 KiB: what still stays in a second-level cache
 #define OFFSET_BITS_MIN 10
 #define OFFSET_BITS_MAX 22
+// Text may have a needle's beginning at every place: what is compared there is bounded.
+#define ENTRY_REST_MAX 64
 
 static const uint32_t strides[GRAM_GROUPS] = {16, 8, 4};
 
@@ -99,26 +101,33 @@ static size_t entry_next(const struct gram_filter *f, size_t place)
 	return (place + 1) & (((size_t)1 << f->entry_bits) - 1);
 }
 
-// The state of a needle that begins with these bytes, 0 when there is none.
-static uint32_t entry_state(const struct gram_filter *f, uint64_t head)
+static uint16_t entry_tag(uint64_t hash)
+{
+	return (uint16_t)(hash >> 16);
+}
+
+// What begins with these bytes, NULL when no needle does.
+static const struct gram_entry *entry_of(const struct gram_filter *f, uint64_t head)
 {
 	uint64_t hash = entry_hash(head);
 	size_t place = (size_t)(hash >> (64 - f->entry_bits));
 	for (; f->entries[place].state; place = entry_next(f, place)) {
-		struct gram_entry entry = f->entries[place];
-		if (entry.tag == (uint32_t)(hash >> 16) && bytes_load(f->label + entry.state + 1 - GRAM_ENTRY) == head)
-			return entry.state;
+		const struct gram_entry *entry = &f->entries[place];
+		if (entry->tag == entry_tag(hash) && bytes_load(f->label + entry->state + 1 - GRAM_ENTRY) == head)
+			return entry;
 	}
-	return 0;
+	return NULL;
 }
 
-void gram_add_entry(struct gram_filter *f, uint32_t state)
+void gram_add_entry(struct gram_filter *f, uint32_t state, size_t common)
 {
 	uint64_t hash = entry_hash(bytes_load(f->label + state + 1 - GRAM_ENTRY));
 	size_t place = (size_t)(hash >> (64 - f->entry_bits));
 	while (f->entries[place].state)
 		place = entry_next(f, place);
-	f->entries[place] = (struct gram_entry){state, (uint32_t)(hash >> 16)};
+	size_t rest = common - GRAM_ENTRY;
+	rest = rest < ENTRY_REST_MAX ? rest : ENTRY_REST_MAX;
+	f->entries[place] = (struct gram_entry){state, entry_tag(hash), (uint16_t)rest};
 }
 
 // ------------------------------------------------------------------------------------------------------------ finding
@@ -128,6 +137,13 @@ size_t gram_back(struct span bytes, size_t at, size_t count, size_t from, bool s
 	if (!skip_space)
 		return at - from >= count ? at - count : SIZE_MAX;
 	while (count > 0 && at > from) {
+		// Mostly there is no white space: then it is one step, or few.
+		size_t step = count < 8 ? count : 8;
+		if (at - from >= 8 && !bytes_may_have_space(bytes_load(bytes.data + at - 8))) {
+			at -= step;
+			count -= step;
+			continue;
+		}
 		while (at - from >= 8 && bytes_load(bytes.data + at - 8) == GRAM_BLANKS)
 			at -= 8;
 		if (at > from)
@@ -170,12 +186,35 @@ static struct gram_place place_before(const struct gram_search *s, size_t at)
 	return (struct gram_place){back == SIZE_MAX ? s->from : back, 0};
 }
 
-// The state when a needle begins at `at`, 0 when none does. *ret_end is SIZE_MAX when the bytes end too soon to know.
+// False when the bytes from `at` on are not those that the needles of the entry have. Where the bytes end it is not
+// known.
+static bool entry_goes_on(const struct gram_search *s, const struct gram_entry *entry, size_t at)
+{
+	const uint8_t *label = s->f->label + entry->state + 1;
+	size_t left = entry->rest;
+	while (left > 0 && s->bytes.len - at >= 8) {
+		uint64_t differ = bytes_load(s->bytes.data + at) ^ bytes_load(label);
+		size_t same = differ ? (size_t)__builtin_ctzll(differ) / 8 : 8;
+		if (same >= left)
+			return true;
+		at += same;
+		label += same;
+		left -= same;
+		if (differ && !(s->skip_space && byte_is_space(s->bytes.data[at])))
+			return false;
+		while (differ && at < s->bytes.len && byte_is_space(s->bytes.data[at]))
+			at++;
+	}
+	return true;
+}
+
+// The state when a needle may begin at `at`, 0 when none does. *ret_end is SIZE_MAX when the bytes end too soon to know.
 static uint32_t entry_find(const struct gram_search *s, size_t at, size_t *ret_end)
 {
 	uint64_t head;
 	*ret_end = gram_take(s->bytes, at, s->skip_space, &head);
-	return *ret_end == SIZE_MAX ? 0 : entry_state(s->f, head);
+	const struct gram_entry *entry = *ret_end == SIZE_MAX ? NULL : entry_of(s->f, head);
+	return entry && entry_goes_on(s, entry, *ret_end) ? entry->state : 0;
 }
 
 // The first place within the reach of a sample at `at` where a needle of any group begins.

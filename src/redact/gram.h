@@ -5,7 +5,8 @@
 // at these places: loads that do not wait for each other. Needles make up to three groups by length, each with its own
 // stride; all are sampled in one pass over blocks of 64 bytes. A sample is looked up in a Bloom table (two bits in one
 // word); a hit is confirmed by a second table, which says at which offsets it stands in needles, and by a third
-// one, which knows the first GRAM_ENTRY bytes of every needle and the automaton's state behind them.
+// one, which knows the first GRAM_ENTRY bytes of every needle and the automaton's state behind them. What follows them
+// in all such needles is compared too: so half a needle costs no more than its confirmation.
 //
 // White space can be skipped: then a gram is made of the next bytes that are none. Samples that are `stride` bytes
 // apart are no farther apart without the white space, so nothing is missed.
@@ -34,7 +35,8 @@ struct gram_group {
 // What begins with GRAM_ENTRY bytes. The tag spares most looks at the bytes themselves.
 struct gram_entry {
 	uint32_t state; // 0: a free place
-	uint32_t tag;   // of the bytes
+	uint16_t tag;   // of the bytes
+	uint16_t rest;  // bytes behind them that all these needles have, as far as they are compared
 };
 
 struct gram_filter;
@@ -69,8 +71,9 @@ void gram_plan(struct gram_filter *f, size_t entry_count);
 void gram_layout(struct gram_filter *f, uint8_t *base, size_t *used);
 void gram_prepare(struct gram_filter *f, const uint8_t *label);
 void gram_add(struct gram_filter *f, struct span needle);
-// `state` stands for GRAM_ENTRY bytes, and its label and those before it are these bytes.
-void gram_add_entry(struct gram_filter *f, uint32_t state);
+// `state` stands for GRAM_ENTRY bytes, and its label and those before it are these bytes. The needles that begin with
+// them have `common` bytes in common, which are those up to the label of state - GRAM_ENTRY + common.
+void gram_add_entry(struct gram_filter *f, uint32_t state, size_t common);
 
 // Looks for needles that begin at `from` or later. There must be at least GRAM_SPAN_MIN bytes from there on.
 struct gram_place gram_find(const struct gram_filter *f, struct span bytes, size_t from, bool skip_space);

@@ -266,9 +266,12 @@ static void build_grams(struct build *b)
 	for (size_t i = 0; i < b->count; i++)
 		if (build_is_new_text(b, i))
 			gram_add(&m->grams, build_sorted(b, i)->bytes);
-	for (size_t i = 0; i < m->chain_count; i++)
-		if (m->chains[i].first <= GRAM_ENTRY)
-			gram_add_entry(&m->grams, m->chains[i].base + GRAM_ENTRY);
+	for (size_t i = 0, next; i < m->needle_count; i = next) {
+		uint32_t common = m->needles[i].len;
+		for (next = i + 1; next < m->needle_count && m->needles[next].lcp >= GRAM_ENTRY; next++)
+			common = m->needles[next].lcp < common ? m->needles[next].lcp : common;
+		gram_add_entry(&m->grams, m->needles[i].text + GRAM_ENTRY, common);
+	}
 }
 
 static void build_words(struct build *b)
