@@ -5,7 +5,8 @@
 #define WORD_BITS_MIN 9
 #define WORD_BITS_CACHED 16 // 512 KiB: what still stays in a second-level cache
 #define OFFSET_BITS_MIN 10
-#define OFFSET_BITS_MAX 22
+#define OFFSET_BITS_MAX 31
+#define OFFSET_MASK 15u // the offset's part of a row of the table; the rest is the tag
 // Text may have a needle's beginning at every place: what is compared there is bounded.
 #define ENTRY_REST_MAX 64
 
@@ -63,16 +64,55 @@ void gram_prepare(struct gram_filter *f, const uint8_t *label)
 	gram_choose(f);
 }
 
-// Text that has a gram by chance, as numbers have those of hexadecimal forms, seldom has the bytes behind it too.
-static uint16_t *offsets_long(const struct gram_group *group, uint64_t eight)
+// Text that has a gram by chance, as numbers have those of hexadecimal forms, seldom has the bytes behind it too. Keys are
+// 8 bytes, or, for grams with fewer than that to the needle's end, offsets_short_key.
+static uint64_t offsets_hash(uint64_t key)
 {
-	return &group->offsets[eight * 0xd6e8feb86659fd93u >> (64 - group->offset_bits)];
+	return key * 0xd6e8feb86659fd93u;
 }
 
-// For grams with fewer than 8 bytes to the needle's end.
-static uint16_t *offsets_short(const struct gram_group *group, uint64_t eight)
+static uint64_t offsets_short_key(uint64_t eight)
 {
-	return offsets_long(group, ~(eight & GRAM_MASK));
+	return ~(eight & GRAM_MASK);
+}
+
+static size_t offsets_place(const struct gram_group *group, uint64_t hash)
+{
+	return (size_t)(hash >> (64 - group->offset_bits));
+}
+
+static size_t offsets_next(const struct gram_group *group, size_t place)
+{
+	return (place + 1) & (((size_t)1 << group->offset_bits) - 1);
+}
+
+// Of the bits behind those of the place; never 0, which is a free row.
+static uint32_t offsets_tag(const struct gram_group *group, uint64_t hash)
+{
+	return ((uint16_t)(hash >> (48 - group->offset_bits)) | 1u << 15) & ~OFFSET_MASK;
+}
+
+static void offsets_add(const struct gram_group *group, uint64_t key, uint32_t offset)
+{
+	uint64_t hash = offsets_hash(key);
+	uint16_t row = (uint16_t)(offsets_tag(group, hash) | offset);
+	size_t place = offsets_place(group, hash);
+	while (group->offsets[place] != 0 && group->offsets[place] != row)
+		place = offsets_next(group, place);
+	group->offsets[place] = row;
+}
+
+// A bit for each offset at which the key stands in a needle.
+static uint32_t offsets_find(const struct gram_group *group, uint64_t key)
+{
+	uint64_t hash = offsets_hash(key);
+	uint32_t tag = offsets_tag(group, hash);
+	uint32_t found = 0;
+	uint32_t row;
+	for (size_t place = offsets_place(group, hash); (row = group->offsets[place]); place = offsets_next(group, place))
+		if ((row & ~OFFSET_MASK) == tag)
+			found |= 1u << (row & OFFSET_MASK);
+	return found;
 }
 
 void gram_add(struct gram_filter *f, struct span needle)
@@ -87,7 +127,8 @@ void gram_add(struct gram_filter *f, struct span needle)
 		if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
 			eight = __builtin_bswap64(eight);
 		group->words[gram_word(group, eight & GRAM_MASK)] |= gram_bits(eight & GRAM_MASK);
-		*(is_long ? offsets_long : offsets_short)(group, eight) |= (uint16_t)(1u << offset);
+		offsets_add(group, is_long ? eight : offsets_short_key(eight), offset);
+		group->has_short |= !is_long;
 	}
 }
 
@@ -101,9 +142,9 @@ static size_t entry_next(const struct gram_filter *f, size_t place)
 	return (place + 1) & (((size_t)1 << f->entry_bits) - 1);
 }
 
-static uint16_t entry_tag(uint64_t hash)
+static uint16_t entry_tag(const struct gram_filter *f, uint64_t hash)
 {
-	return (uint16_t)(hash >> 16);
+	return (uint16_t)(hash >> (48 - f->entry_bits));
 }
 
 // What begins with these bytes, NULL when no needle does.
@@ -113,7 +154,7 @@ static const struct gram_entry *entry_of(const struct gram_filter *f, uint64_t h
 	size_t place = (size_t)(hash >> (64 - f->entry_bits));
 	for (; f->entries[place].state; place = entry_next(f, place)) {
 		const struct gram_entry *entry = &f->entries[place];
-		if (entry->tag == entry_tag(hash) && bytes_load(f->label + entry->state + 1 - GRAM_ENTRY) == head)
+		if (entry->tag == entry_tag(f, hash) && bytes_load(f->label + entry->state + 1 - GRAM_ENTRY) == head)
 			return entry;
 	}
 	return NULL;
@@ -127,7 +168,7 @@ void gram_add_entry(struct gram_filter *f, uint32_t state, size_t common)
 		place = entry_next(f, place);
 	size_t rest = common - GRAM_ENTRY;
 	rest = rest < ENTRY_REST_MAX ? rest : ENTRY_REST_MAX;
-	f->entries[place] = (struct gram_entry){state, entry_tag(hash), (uint16_t)rest};
+	f->entries[place] = (struct gram_entry){state, entry_tag(f, hash), (uint16_t)rest};
 }
 
 // ------------------------------------------------------------------------------------------------------------ finding
@@ -233,30 +274,30 @@ static struct gram_place place_first(const struct gram_search *s, size_t at)
 	}
 }
 
-// Tries the offsets at which the bytes, of which the first is at `at`, stand in needles of the group.
+// Tries the offsets at which the bytes, of which the first is at `at`, stand in needles of the group: that of the first
+// place first.
 static bool group_confirm(const struct gram_search *s, const struct gram_group *group, uint64_t eight, size_t at,
 			  struct gram_place *out)
 {
 	if (!gram_is_in(group, eight & GRAM_MASK))
 		return false;
-	bool found = false;
-	uint32_t passed = 0;
-	size_t begin = at;
-	uint32_t left = *offsets_long(group, eight) | *offsets_short(group, eight);
-	for (; left; left &= left - 1) {
-		uint32_t offset = (uint32_t)__builtin_ctz(left);
-		begin = gram_back(s->bytes, begin, offset - passed, s->from, s->skip_space);
-		passed = offset;
+	uint32_t left = offsets_find(group, eight);
+	if (group->has_short)
+		left |= offsets_find(group, offsets_short_key(eight));
+	while (left) {
+		uint32_t offset = 31 - (uint32_t)__builtin_clz(left);
+		left ^= 1u << offset;
+		size_t begin = gram_back(s->bytes, at, offset, s->from, s->skip_space);
 		if (begin == SIZE_MAX)
-			break;
+			continue;
 		size_t end;
 		uint32_t state = entry_find(s, begin, &end);
 		if (state == 0 && end != SIZE_MAX)
 			continue;
 		*out = state ? (struct gram_place){end, state} : place_before(s, at);
-		found = true;
+		return true;
 	}
-	return found;
+	return false;
 }
 
 static bool place_confirm(const struct gram_search *s, size_t at, struct gram_place *out)

@@ -25,11 +25,12 @@
 
 struct gram_group {
 	uint64_t *words;   // the Bloom table: two bits in the one word that the gram's hash names
-	uint16_t *offsets; // by a hash of the gram and the bytes behind it: a bit for each offset in a needle
+	uint16_t *offsets; // by a hash of the gram and the bytes behind it: a tag of them, and their offset in a needle
 	uint32_t stride;   // 16, 8 or 4
 	uint32_t word_bits;
 	uint32_t offset_bits;
 	uint32_t text_count; // needles in it
+	bool has_short;      // of some needle a gram has fewer than 8 bytes up to its end
 };
 
 // What begins with GRAM_ENTRY bytes. The tag spares most looks at the bytes themselves.
