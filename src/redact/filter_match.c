@@ -88,6 +88,7 @@ static int match_strong(struct filter *f, struct lane *lane, uint32_t output, st
 		return 0;
 	size_t len = output_len(lane, output);
 	if (match_repeats(f, lane, output, len)) {
+		lane_repeat(lane, len);
 		stretches_extend(s, lane->output_end);
 		return 0;
 	}

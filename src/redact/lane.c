@@ -137,6 +137,7 @@ void lane_open(struct lane *lane, uint64_t base)
 	lane->at = 0;
 	lane->unbroken = 0;
 	lane->output = 0;
+	lane->last_output = 0;
 }
 
 void lane_drop(struct lane *lane)
@@ -146,6 +147,17 @@ void lane_drop(struct lane *lane)
 	lane->trail.count = 0;
 	lane->held = (struct span){0};
 	lane->held_after_word = false;
+	lane->last_output = 0;
+}
+
+static void lane_note(struct lane *lane)
+{
+	bool again = lane->output == lane->last_output && lane->cursor.state == lane->last_state;
+	lane->output_end = lane_offset(lane, lane->at - 1) + 1;
+	lane->period = again ? lane->at - lane->last_at : 0;
+	lane->last_output = lane->output;
+	lane->last_state = lane->cursor.state;
+	lane->last_at = lane->at;
 }
 
 void lane_advance(struct lane *lane)
@@ -160,7 +172,7 @@ void lane_advance(struct lane *lane)
 			lane->at += matcher_scan(lane->matcher, &lane->cursor, span_of(bytes.data + lane->at, end - lane->at),
 						 lane->skips_space, &lane->output);
 		if (lane->output != 0) {
-			lane->output_end = lane_offset(lane, lane->at - 1) + 1;
+			lane_note(lane);
 			return;
 		}
 		if (!has_break)
@@ -169,6 +181,31 @@ void lane_advance(struct lane *lane)
 		lane_drop(lane);
 		lane->unbroken = lane->at;
 	}
+}
+
+// How many bytes from `at` on are those `period` before them.
+static size_t period_run(struct span bytes, size_t at, size_t period)
+{
+	const uint8_t *next = bytes.data + at;
+	size_t left = bytes.len - at;
+	size_t run = 0;
+	while (left - run >= 8 && bytes_load(next + run) == bytes_load(next + run - period))
+		run += 8;
+	while (run < left && next[run] == *(next + run - period))
+		run++;
+	return run;
+}
+
+void lane_repeat(struct lane *lane, size_t len)
+{
+	const struct breaks *breaks = &lane->view->breaks;
+	if (lane->period == 0 || lane->period >= len)
+		return;
+	size_t end = lane->next_break < breaks->count ? breaks->list[lane->next_break] : lane->view->bytes.len;
+	size_t run = period_run(span_of(lane->view->bytes.data, end), lane->at, lane->period);
+	lane->at += run - run % lane->period;
+	lane->output_end = lane_offset(lane, lane->at - 1) + 1;
+	lane->last_at = lane->at;
 }
 
 // ------------------------------------------------------------------------------------------------------------- closing

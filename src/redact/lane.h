@@ -29,6 +29,11 @@ struct lane {
 	size_t unbroken;      // of these, where the view was broken last; 0: before the slice, if ever
 	uint32_t output;      // completed at `at` and to be dealt with; 0: none, and the slice is read
 	uint64_t output_end;  // in the stream
+	// The last output in the slice, and the cursor's state behind it; `last_output` is 0 when there is none.
+	uint32_t last_output;
+	uint32_t last_state;
+	size_t last_at;
+	size_t period; // bytes from there to the present one, when that is the same in the same state; else 0
 	// What is held.
 	struct matcher_cursor cursor;
 	uint32_t pending; // longest weak output behind the last byte that fits on its left; 0: none
@@ -48,6 +53,9 @@ void lane_done(struct lane *lane);
 void lane_open(struct lane *lane, uint64_t base); // begins a slice, whose view has been made
 // Reads on to the next output.
 void lane_advance(struct lane *lane);
+// Where the output came again after fewer than `len` bytes: goes on to its last repetition, as long as the bytes of the
+// view repeat too. It completes once in each period, and nothing else does.
+void lane_repeat(struct lane *lane, size_t len);
 // Ends the slice, of which all has been read: notes where the held bytes are. `position` is behind the slice. Until the
 // next one the lane stands at its end.
 int lane_close(struct lane *lane, uint64_t position, struct err *err);
