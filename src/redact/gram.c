@@ -7,8 +7,9 @@
 #define OFFSET_BITS_MIN 10
 #define OFFSET_BITS_MAX 31
 #define OFFSET_MASK 15u // the offset's part of a row of the table; the rest is the tag
-// Text may have a needle's beginning at every place: what is compared there is bounded.
-#define ENTRY_REST_MAX 64
+// Text may have a needle's beginning at every place: what is compared there is bounded. What goes on for longer is worth
+// the automaton, which reads it once.
+#define ENTRY_REST_MAX 32
 
 static const uint32_t strides[GRAM_GROUPS] = {16, 8, 4};
 

@@ -154,6 +154,14 @@ static inline void scan_step(struct scan *s)
 	bool follows = s->m->label[s->state + 1] == byte;
 	if (s->can_leave && !follows && state_ends(s->m, s->state) && scan_leave(s, SHALLOW_MAX))
 		return;
+	// Needles that differ in the case of digits branch often, and their states are seldom in a cache: of this one no more
+	// is looked at, and what it leads to is not short.
+	uint32_t branch = follows || s->state == MATCHER_START ? 0 : branch_find(s->m, s->state, byte);
+	if (branch) {
+		s->at++;
+		scan_enter(s, branch);
+		return;
+	}
 	if (s->state == MATCHER_START || !scan_falls(s)) {
 		s->at++;
 		scan_enter(s, scan_child(s, byte));
