@@ -32,6 +32,16 @@ static inline bool bytes_may_have_space(uint64_t bytes)
 	return ((bytes - ones * (' ' + 1)) & ~bytes & ones * 0x80) != 0;
 }
 
+// The highest bit of each of the 8 bytes that is no white space.
+static inline uint64_t bytes_visible(uint64_t bytes)
+{
+	uint64_t ones = 0x0101010101010101u;
+	uint64_t low = bytes & ones * 0x7f;
+	uint64_t control = (low + ones * (0x80 - '\t')) & ~(low + ones * (0x7f - '\r'));
+	uint64_t blank = ~((low ^ ones * ' ') + ones * 0x7f);
+	return (~(control | blank) | bytes) & ones * 0x80;
+}
+
 // The fewest bits, from `min` to `max`, with which `count` things can be numbered; `max` where that is too few.
 static inline uint32_t bits_for(size_t count, uint32_t min, uint32_t max)
 {

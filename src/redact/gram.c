@@ -178,40 +178,46 @@ size_t gram_back(struct span bytes, size_t at, size_t count, size_t from, bool s
 {
 	if (!skip_space)
 		return at - from >= count ? at - count : SIZE_MAX;
-	while (count > 0 && at > from) {
-		// Mostly there is no white space: then it is one step, or few.
-		size_t step = count < 8 ? count : 8;
-		if (at - from >= 8 && !bytes_may_have_space(bytes_load(bytes.data + at - 8))) {
-			at -= step;
-			count -= step;
-			continue;
+	while (count > 0 && at - from >= 8) {
+		uint64_t before = bytes_load(bytes.data + at - 8);
+		if (!bytes_may_have_space(before) && count <= 8)
+			return at - count;
+		uint64_t visible = bytes_visible(before);
+		size_t more = (size_t)((visible >> 7) * 0x0101010101010101u >> 56);
+		if (more >= count) {
+			for (; count > 1; count--)
+				visible ^= (uint64_t)1 << 63 >> __builtin_clzll(visible);
+			return at - 1 - (size_t)__builtin_clzll(visible) / 8;
 		}
-		while (at - from >= 8 && bytes_load(bytes.data + at - 8) == GRAM_BLANKS)
-			at -= 8;
-		if (at > from)
-			count -= !byte_is_space(bytes.data[--at]);
+		count -= more;
+		at -= 8;
 	}
+	while (count > 0 && at > from)
+		count -= !byte_is_space(bytes.data[--at]);
 	return count == 0 ? at : SIZE_MAX;
 }
 
-// The next 8 bytes from `at` on, the first one lowest. Returns the place behind them, SIZE_MAX when the span ends
-// before.
-static size_t gram_take(struct span bytes, size_t at, bool skip_space, uint64_t *ret_taken)
+static size_t gram_take_visible(struct span bytes, size_t at, uint64_t *ret_taken)
 {
 	uint64_t taken = 0;
-	if (bytes.len - at >= 8)
-		taken = bytes_load(bytes.data + at);
-	if (bytes.len - at >= 8 && !(skip_space && bytes_may_have_space(taken))) {
-		*ret_taken = taken;
-		return at + 8;
-	}
-	taken = 0;
 	unsigned got = 0;
 	for (; got < 8 && at < bytes.len; at++)
 		if (!byte_is_space(bytes.data[at]))
 			taken |= (uint64_t)bytes.data[at] << 8 * got++;
 	*ret_taken = taken;
 	return got == 8 ? at : SIZE_MAX;
+}
+
+// The next 8 bytes from `at` on, the first one lowest. Returns the place behind them, SIZE_MAX when the span ends
+// before.
+static inline size_t gram_take(struct span bytes, size_t at, bool skip_space, uint64_t *ret_taken)
+{
+	if (bytes.len - at >= 8) {
+		*ret_taken = bytes_load(bytes.data + at);
+		if (!skip_space || !bytes_may_have_space(*ret_taken))
+			return at + 8;
+	}
+	return gram_take_visible(bytes, at, ret_taken);
 }
 
 struct gram_search {

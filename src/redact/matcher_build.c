@@ -200,7 +200,10 @@ static void build_state(struct matcher *m, uint32_t state, uint32_t suffix)
 	uint32_t fall = m->states[state].fall;
 	if (info & (INFO_OUTPUT | INFO_LEAF))
 		m->flags[state / 64].stops |= (uint64_t)1 << state % 64;
-	if (!(info & INFO_BRANCH) && (fall == MATCHER_START || m->states[fall].info & INFO_DEPTH))
+	bool is_short = fall == MATCHER_START || m->states[fall].info & INFO_DEPTH;
+	// What is no byte of this chain is none of the one that follows either.
+	bool ends_alike = !is_short && m->label[fall + 1] == m->label[state + 1] && state_ends(m, fall);
+	if (!(info & INFO_BRANCH) && (is_short || ends_alike))
 		m->flags[state / 64].ends |= (uint64_t)1 << state % 64;
 }
 

@@ -19,11 +19,6 @@ static inline bool state_stops(const struct matcher *m, uint32_t state)
 	return m->flags[state / 64].stops >> state % 64 & 1;
 }
 
-static inline bool state_ends(const struct matcher *m, uint32_t state)
-{
-	return m->flags[state / 64].ends >> state % 64 & 1;
-}
-
 // How many of the next states along the chain have no output and are not its end, as far as one word of flags tells.
 static inline size_t chain_free(const struct matcher *m, uint32_t state)
 {

@@ -69,6 +69,11 @@ struct matcher {
 
 uint32_t matcher_state_chain(const struct matcher *m, uint32_t state); // the chain whose numbers hold the state
 
+static inline bool state_ends(const struct matcher *m, uint32_t state)
+{
+	return m->flags[state / 64].ends >> state % 64 & 1;
+}
+
 // The number of a mark; an eighth of it is the place where the search for the branch begins.
 static inline uint64_t branch_hash(const struct matcher *m, uint32_t state, uint8_t byte)
 {
