@@ -9,11 +9,15 @@ from envseal_support import PYTHON, is_alive, masked, process_state, wait_gone, 
 
 TOLD = "run: processes that outlived the program and still held its output were ended"
 
-# Forks twice, begins a session, and tells its number by the FIFO; then does what the words behind it say.
+# Forks twice, begins a session, and tells its number by the FIFO; then does what the words behind it say. The program
+# ends when that was told: what comes later counts as a survivor's, which has little time.
 DAEMON = r"""
 import os, signal, sys
 fifo, holds, ignores, then = sys.argv[1], sys.argv[2] == "holds", sys.argv[3] == "stubborn", sys.argv[4]
+waits, told = os.pipe()
 if os.fork():
+    os.close(told)
+    os.read(waits, 1)
     os.wait()
     print("program over", flush=True)
     os._exit(3)
@@ -27,8 +31,9 @@ if not holds:
     null = os.open("/dev/null", os.O_RDWR)
     for number in range(3):
         os.dup2(null, number)
-with open(fifo, "w") as told:
-    told.write(str(os.getpid()))
+with open(fifo, "w") as file:
+    file.write(str(os.getpid()))
+os.close(told)
 if then == "flood":
     while True:
         os.write(1, b"x" * 65536)
