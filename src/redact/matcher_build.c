@@ -1,15 +1,25 @@
-// Makes the tables: lays out the chains of the sorted needles and links them.
+// Makes the tables: lays out the chains of the sorted needles, links them, and computes where to go on after a
+// mismatch.
 #include "redact/gram_seek.h"
-#include "redact/matcher_falls.h"
+#include "redact/matcher_tables.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#define FALL_UNKNOWN UINT32_MAX
+
+// A chain whose falls are computed as far as `until`, because another one needs them.
+struct fall_wait {
+	uint32_t chain;
+	uint32_t until;
+};
 
 struct build {
 	const struct needle *needles;
 	size_t count;
 	struct needle_sort sort;
-	struct fall_work falls;
+	uint32_t *next; // for each chain: its first state without a fall
+	struct fall_wait *waits;
 	struct matcher *m;
 	size_t chain; // chains and outputs made so far
 	size_t output;
@@ -173,6 +183,83 @@ static void build_trie(struct build *b)
 	}
 }
 
+// -------------------------------------------------------------------------------------------------- after a mismatch
+
+// Enters what is known of a state once its longest proper suffix is: `suffix`.
+static void build_state(struct matcher *m, uint32_t state, uint32_t suffix)
+{
+	uint32_t link = suffix == MATCHER_START ? 0 : m->states[suffix].info & INFO_OUTPUT;
+	uint32_t own = m->states[state].info & INFO_OUTPUT;
+	// Leaves have no children, so a mismatch need not visit them; their outputs are reached by the links instead.
+	m->states[state].fall = m->states[suffix].info & INFO_LEAF ? m->states[suffix].fall : suffix;
+	if (own == 0)
+		m->states[state].info |= link;
+	else
+		m->outputs[own].link = link;
+	uint32_t info = m->states[state].info;
+	uint32_t fall = m->states[state].fall;
+	if (info & (INFO_OUTPUT | INFO_LEAF))
+		m->flags[state / 64].stops |= (uint64_t)1 << state % 64;
+	bool is_short = fall == MATCHER_START || m->states[fall].info & INFO_DEPTH;
+	// What is no byte of this chain is none of the one that follows either.
+	bool ends_alike = !is_short && m->label[fall + 1] == m->label[state + 1] && state_ends(m, fall);
+	if (!(info & INFO_BRANCH) && (is_short || ends_alike))
+		m->flags[state / 64].ends |= (uint64_t)1 << state % 64;
+}
+
+// `state` is never a leaf: falls lead around them.
+static uint32_t step_from(const struct matcher *m, uint32_t state, uint8_t byte)
+{
+	uint32_t child;
+	while ((child = state_child(m, state, byte)) == 0 && state != MATCHER_START)
+		state = m->states[state].fall;
+	return child;
+}
+
+// Goes on along the chain of the wait. Returns the state whose fall must be known first, MATCHER_START when all are
+// done.
+static uint32_t build_chain_falls(struct build *b, const struct fall_wait *wait)
+{
+	struct matcher *m = b->m;
+	const struct matcher_chain *chain = &m->chains[wait->chain];
+	uint32_t first = chain->base + chain->first;
+	uint32_t state = b->next[wait->chain];
+	uint32_t needed = MATCHER_START;
+	for (; state <= wait->until; state++) {
+		uint32_t parent = state == first ? chain->parent : state - 1;
+		uint32_t suffix = parent;
+		if (parent != MATCHER_START && m->states[parent].fall != FALL_UNKNOWN)
+			suffix = step_from(m, m->states[parent].fall, m->label[state]);
+		if (m->states[suffix].fall == FALL_UNKNOWN) {
+			needed = suffix;
+			break;
+		}
+		build_state(m, state, suffix);
+	}
+	b->next[wait->chain] = state;
+	return needed;
+}
+
+// Chain by chain, so that neighbours in memory are visited together. A state needs only shorter ones: a chain that
+// waits for another one is never needed by it beyond what it has, so each waits at most once at a time.
+static void build_falls(struct build *b)
+{
+	struct matcher *m = b->m;
+	for (uint32_t i = 0; i < m->chain_count; i++)
+		b->next[i] = m->chains[i].base + m->chains[i].first;
+	for (uint32_t i = 0; i < m->chain_count; i++) {
+		size_t depth = 0;
+		b->waits[depth++] = (struct fall_wait){i, m->chains[i].base + m->chains[i].len};
+		while (depth > 0) {
+			uint32_t needed = build_chain_falls(b, &b->waits[depth - 1]);
+			if (needed == MATCHER_START)
+				depth--;
+			else
+				b->waits[depth++] = (struct fall_wait){matcher_state_chain(m, needed), needed};
+		}
+	}
+}
+
 static void build_grams(struct build *b)
 {
 	struct matcher *m = b->m;
@@ -214,7 +301,7 @@ static int build_tables(struct build *b, struct err *err)
 		return r;
 	build_layout(m, secret_data(m->tables));
 	build_trie(b);
-	falls_build(m, &b->falls);
+	build_falls(b);
 	build_grams(b);
 	build_words(b);
 	return 0;
@@ -224,13 +311,11 @@ static int build_tables(struct build *b, struct err *err)
 static size_t build_work(struct build *b, uint8_t *base)
 {
 	size_t used = 0;
-	size_t bytes = 0;
-	for (size_t i = 0; i < b->count; i++)
-		bytes += b->needles[i].bytes.len;
 	b->sort.items = layout_take(base, &used, b->count + 1, sizeof(*b->sort.items));
 	b->sort.runs = layout_take(base, &used, b->count / 2 + 1, sizeof(*b->sort.runs));
 	b->sort.lcp = layout_take(base, &used, b->count, sizeof(*b->sort.lcp));
-	falls_layout(&b->falls, b->count, bytes, base, &used);
+	b->next = layout_take(base, &used, b->count, sizeof(*b->next));
+	b->waits = layout_take(base, &used, b->count + 1, sizeof(*b->waits));
 	return used;
 }
 
