@@ -42,6 +42,16 @@ static inline uint64_t bytes_visible(uint64_t bytes)
 	return (~(control | blank) | bytes) & ones * 0x80;
 }
 
+static inline bool span_has_space(struct span bytes)
+{
+	size_t i = 0;
+	while (bytes.len - i >= 8 && !bytes_may_have_space(bytes_load(bytes.data + i)))
+		i += 8;
+	while (i < bytes.len && !byte_is_space(bytes.data[i]))
+		i++;
+	return i < bytes.len;
+}
+
 // The fewest bits, from `min` to `max`, with which `count` things can be numbered; `max` where that is too few.
 static inline uint32_t bits_for(size_t count, uint32_t min, uint32_t max)
 {

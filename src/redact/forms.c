@@ -128,14 +128,6 @@ static bool seen_add(struct form_run *run, struct span bytes)
 	return true;
 }
 
-static bool has_space(struct span bytes)
-{
-	for (size_t i = 0; i < bytes.len; i++)
-		if (byte_is_space(bytes.data[i]))
-			return true;
-	return false;
-}
-
 // Writes the needle without its white space; empty when that is too little to be watched.
 static struct span run_dense(struct form_run *run, struct span bytes)
 {
@@ -150,7 +142,7 @@ static struct span run_dense(struct form_run *run, struct span bytes)
 // Writes the twin of a strong needle; empty when there is none that is watched.
 static struct span run_twin(struct form_run *run, const struct needle *needle)
 {
-	if (needle->weak || !has_space(needle->bytes))
+	if (needle->weak || !span_has_space(needle->bytes))
 		return span_of(NULL, 0);
 	struct span twin = run_dense(run, needle->bytes);
 	return twin.len > 0 && seen_add(run, twin) ? twin : span_of(NULL, 0);

@@ -39,20 +39,19 @@ void redactor_disable_shadow(struct redactor *redactor)
 static void redactor_note(struct redactor *redactor, const struct needle *needle)
 {
 	struct span text = needle->bytes;
-	size_t spaces = 0;
+	if (text.len > SHADOW_NEEDLE_MAX || memchr(text.data, 0x1b, text.len))
+		redactor->needs_stream = true;
+	if (!span_has_space(text))
+		return;
 	size_t run = 0;
 	size_t longest_run = 0;
 	for (size_t i = 0; i < text.len; i++) {
-		bool is_space = byte_is_space(text.data[i]);
-		spaces += is_space;
-		run = is_space ? run + 1 : 0;
+		run = byte_is_space(text.data[i]) ? run + 1 : 0;
 		longest_run = run > longest_run ? run : longest_run;
 	}
 	bool has_edge = byte_is_space(text.data[0]) || byte_is_space(text.data[text.len - 1]);
-	if (spaces > 0 && (!needle->has_twin || has_edge || longest_run > SHADOW_GAP_MAX))
+	if (!needle->has_twin || has_edge || longest_run > SHADOW_GAP_MAX)
 		redactor->needs_stream = redactor->needs_clean = true;
-	if (text.len > SHADOW_NEEDLE_MAX || memchr(text.data, 0x1b, text.len))
-		redactor->needs_stream = true;
 }
 
 static int redactor_matcher(const struct needle *needles, size_t count, bool weak, struct matcher **out, struct err *err)
@@ -91,45 +90,95 @@ int redactor_new_needles(const struct needle *needles, size_t count, const char 
 	return 0;
 }
 
-// The needles of all values: first counted, so that secret memory of the right size can be made once, then collected.
-struct collection {
-	struct secret *room; // owned by redactor_new, as all else
-	struct needle *needles;
-	uint8_t *text;
-	size_t count;
-	size_t bytes;
+// The needles of all values. Their text is kept in blocks of secret memory, each for a part of it as large as is sensible
+// by what there is already: to know the size beforehand, all forms would have to be made twice.
+struct text_block {
+	struct secret *secret;
+	struct text_block *before;
 };
 
-static int collection_count(void *context, const struct needle *needle, struct err *err)
+struct collection {
+	struct secret *room; // owned by redactor_new
+	struct needle *needles;
+	size_t count;
+	size_t cap;
+	size_t bytes;
+	struct text_block *block;
+	size_t block_used;
+};
+
+#define BLOCK_BYTES_MIN ((size_t)32 * 1024)
+#define NEEDLES_MIN 64
+
+static void collection_done(struct collection *c)
 {
-	struct collection *c = context;
-	if (needle->bytes.len > UINT32_MAX - c->bytes)
-		return err_set(err, ERR_LIMIT, "the secrets are too large to look for in output; use fewer in one run");
-	c->count++;
-	c->bytes += needle->bytes.len;
+	while (c->block) {
+		struct text_block *block = c->block;
+		c->block = block->before;
+		secret_free(block->secret);
+		free(block);
+	}
+	free(c->needles);
+}
+#define _cleanup_collection_ _cleanup_(collection_done)
+
+static int collection_grow_text(struct collection *c, size_t len, struct err *err)
+{
+	if (c->block && secret_len(c->block->secret) - c->block_used >= len)
+		return 0;
+	struct text_block *block = calloc(1, sizeof(*block));
+	if (!block)
+		return err_set(err, ERR_MEMORY, "out of memory for the forms of secrets");
+	size_t size = c->bytes / 8 > BLOCK_BYTES_MIN ? c->bytes / 8 : BLOCK_BYTES_MIN;
+	int r = secret_new(size > len ? size : len, SECRET_LOCK_PREFERRED, &block->secret, err);
+	if (r < 0) {
+		free(block);
+		return r;
+	}
+	block->before = c->block;
+	c->block = block;
+	c->block_used = 0;
+	return 0;
+}
+
+static int collection_grow_needles(struct collection *c, struct err *err)
+{
+	if (c->count < c->cap)
+		return 0;
+	size_t cap = c->cap ? 2 * c->cap : NEEDLES_MIN;
+	struct needle *needles = reallocarray(c->needles, cap, sizeof(*needles));
+	if (!needles)
+		return err_set(err, ERR_MEMORY, "out of memory for the forms of secrets");
+	c->needles = needles;
+	c->cap = cap;
 	return 0;
 }
 
 static int collection_take(void *context, const struct needle *needle, struct err *err)
 {
 	struct collection *c = context;
-	(void)err;
+	size_t len = needle->bytes.len;
+	if (len > UINT32_MAX - c->bytes)
+		return err_set(err, ERR_LIMIT, "the secrets are too large to look for in output; use fewer in one run");
+	int r = collection_grow_text(c, len, err);
+	if (r == 0)
+		r = collection_grow_needles(c, err);
+	if (r < 0)
+		return r;
 	struct needle *own = &c->needles[c->count++];
+	uint8_t *text = secret_data(c->block->secret) + c->block_used;
 	*own = *needle;
-	own->bytes.data = c->text + c->bytes;
-	memcpy(c->text + c->bytes, needle->bytes.data, needle->bytes.len);
-	c->bytes += needle->bytes.len;
+	own->bytes.data = memcpy(text, needle->bytes.data, len);
+	c->block_used += len;
+	c->bytes += len;
 	return 0;
 }
 
-static int collection_run(struct collection *c, needle_take take, const struct redact_value *values, size_t count,
-			  struct err *err)
+static int collection_run(struct collection *c, const struct redact_value *values, size_t count, struct err *err)
 {
 	int r = 0;
-	c->count = 0;
-	c->bytes = 0;
 	for (size_t i = 0; i < count && r == 0; i++)
-		r = form_each_needle(values[i].value, (uint32_t)i, c->room, take, c, err);
+		r = form_each_needle(values[i].value, (uint32_t)i, c->room, collection_take, c, err);
 	return r;
 }
 
@@ -152,25 +201,16 @@ int redactor_new(const struct redact_value *values, size_t count, struct redacto
 	if (count > UINT32_MAX)
 		return err_set(err, ERR_LIMIT, "too many secrets to look for them in output; use fewer in one run");
 	_cleanup_secret_ struct secret *room = NULL;
-	_cleanup_secret_ struct secret *text = NULL;
 	int r = collection_make_room(values, count, &room, err);
 	if (r < 0)
 		return r;
-	struct collection c = {.room = room};
-	r = collection_run(&c, collection_count, values, count, err);
-	if (r == 0)
-		r = secret_new(c.bytes, SECRET_LOCK_PREFERRED, &text, err);
-	if (r < 0)
-		return r;
-	_cleanup_free_ struct needle *needles = calloc(c.count + 1, sizeof(*needles));
 	_cleanup_free_ const char **names = calloc(count + 1, sizeof(*names));
-	if (!needles || !names)
+	if (!names)
 		return err_set(err, ERR_MEMORY, "out of memory for %zu secrets", count);
 	names_fill(names, values, count);
-	c.needles = needles;
-	c.text = secret_data(text);
-	r = collection_run(&c, collection_take, values, count, err);
+	_cleanup_collection_ struct collection c = {.room = room};
+	r = collection_run(&c, values, count, err);
 	if (r < 0)
 		return r;
-	return redactor_new_needles(needles, c.count, names, count, out, err);
+	return redactor_new_needles(c.needles, c.count, names, count, out, err);
 }
