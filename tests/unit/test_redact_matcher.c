@@ -333,6 +333,42 @@ static void test_prefixes_of_each_other(void **state)
 	}
 }
 
+// The length of the longest proper suffix of `text` that is a proper prefix of a needle.
+static size_t longest_suffix(const struct scene *scene, struct span text)
+{
+	for (size_t len = text.len - 1; len > 0; len--)
+		for (size_t i = 0; i < scene->count; i++) {
+			struct span bytes = scene->needles[i].bytes;
+			if (bytes.len > len && memcmp(bytes.data, text.data + text.len - len, len) == 0)
+				return len;
+		}
+	return 0;
+}
+
+// Chains that need each other's falls, far ahead and far back.
+static void test_falls_are_longest_suffixes(void **state)
+{
+	(void)state;
+	random_state = 7;
+	for (size_t round = 0; round < 60; round++) {
+		struct scene *scene = calloc(1, sizeof(*scene));
+		assert_non_null(scene);
+		scene->alphabet = span_of("abcd", 1 + round % 4);
+		while (scene->count < NEEDLES_MAX)
+			scene_add_random(scene, 1, round % 3 == 0 ? 150 : 30);
+		_cleanup_matcher_ struct matcher *m = NULL;
+		assert_int_equal(matcher_new(scene->needles, scene->count, MATCHER_FREE, &m, &err), 0);
+		for (uint32_t at = 1; at < m->label_count; at++) {
+			const struct matcher_chain *chain = &m->chains[matcher_state_chain(m, at)];
+			if (at - chain->base < chain->first)
+				continue;
+			struct span text = matcher_prefix(m, at);
+			assert_int_equal(matcher_prefix(m, matcher_fall(m, at)).len, longest_suffix(scene, text));
+		}
+		free(scene);
+	}
+}
+
 static void test_same_needle_of_two_values(void **state)
 {
 	(void)state;
@@ -356,6 +392,7 @@ int main(void)
 		cmocka_unit_test(test_strides_together),
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_prefixes_of_each_other),
+		cmocka_unit_test(test_falls_are_longest_suffixes),
 		cmocka_unit_test(test_same_needle_of_two_values),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
