@@ -4,7 +4,7 @@
 //   CLEAN  without escape sequences (ECMA-48 control sequences and strings),
 //   LOOSE  CLEAN without white space (which the matcher skips: the bytes are CLEAN's),
 //   DUMP   the data columns of the lines that xxd, hexdump and od print, without offsets and white space,
-//   TEXT   the text column of those lines.
+//   TEXT   the text column of those lines, without white space.
 // Each byte of a view knows its place in the stream. A view is *broken* where two neighbouring bytes have more than
 // SHADOW_GAP_MAX bytes of the stream between them, which bounds what must be held; DUMP and TEXT also where a line is
 // no dump line. docs/redaction.md has the two grammars. They are read byte by byte, never ahead, so that a view does
@@ -61,6 +61,7 @@ enum dump_state { DUMP_OFFSET, DUMP_COLON, DUMP_DATA, DUMP_TEXT, DUMP_OTHER };
 struct dump_line {
 	enum dump_state state;
 	bool has_colon;  // xxd's style
+	bool is_even;    // the data so far are groups of an even number of hexadecimal digits
 	uint32_t digits; // of the offset, later of the data
 	uint32_t blanks; // in a row
 	uint32_t left;   // bytes of the text column to come

@@ -6,8 +6,10 @@
 
 #define OFFSET_DIGITS_MIN 6 // od -A x
 #define OFFSET_DIGITS_MAX 16
+// od -c and hexdump -c print each byte in so many columns, a single character at the end of them.
+#define CELL_COLUMNS 4
 
-static bool is_offset_digit(uint8_t byte)
+static bool is_hex_digit(uint8_t byte)
 {
 	return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'f') || (byte >= 'A' && byte <= 'F');
 }
@@ -26,14 +28,14 @@ static int dump_break(struct shadow *s, struct err *err)
 static int dump_enter(struct shadow *s, enum dump_state state, bool is_broken, struct err *err)
 {
 	bool has_colon = s->line.state == DUMP_COLON;
-	s->line = (struct dump_line){.state = state, .has_colon = has_colon, .blanks = state == DUMP_DATA};
+	s->line = (struct dump_line){.state = state, .has_colon = has_colon, .is_even = true, .blanks = state == DUMP_DATA};
 	return is_broken ? dump_break(s, err) : 0;
 }
 
 static int dump_offset(struct shadow *s, uint8_t byte, struct err *err)
 {
 	bool is_offset = s->line.digits >= OFFSET_DIGITS_MIN;
-	if (is_offset_digit(byte) && s->line.digits < OFFSET_DIGITS_MAX) {
+	if (is_hex_digit(byte) && s->line.digits < OFFSET_DIGITS_MAX) {
 		s->line.digits++;
 		return 0;
 	}
@@ -54,21 +56,27 @@ static int dump_text(struct shadow *s, uint64_t base, size_t i, struct err *err)
 	if (s->line.left == 0)
 		return 0;
 	s->line.left--;
+	if (byte_is_space(s->clean.view.bytes.data[i]))
+		return 0;
 	return dump_keep(&s->text, &s->clean.view, base, i, err);
 }
 
-// od -c puts three blanks before a character, and hexdump never that many before its text.
+// A bar that od -c prints as data is the end of a cell, and such lines have no group of two digits, or four.
 static bool dump_begins_text(const struct dump_line *line, uint8_t byte)
 {
 	if (line->digits == 0 || line->blanks < 2)
 		return false;
-	return line->has_colon || ((byte == '|' || byte == '>') && line->blanks != 3);
+	if (line->has_colon)
+		return true;
+	bool is_cell = line->blanks % CELL_COLUMNS == CELL_COLUMNS - 1;
+	return (byte == '|' || byte == '>') && (line->is_even || !is_cell);
 }
 
 static int dump_data(struct shadow *s, uint64_t base, size_t i, struct err *err)
 {
 	uint8_t byte = s->clean.view.bytes.data[i];
 	if (is_blank(byte)) {
+		s->line.is_even &= s->line.digits % 2 == 0;
 		s->line.blanks++;
 		return 0;
 	}
@@ -77,6 +85,7 @@ static int dump_data(struct shadow *s, uint64_t base, size_t i, struct err *err)
 		s->line.left = s->line.digits / 2;
 		return s->line.has_colon ? dump_text(s, base, i, err) : 0;
 	}
+	s->line.is_even &= is_hex_digit(byte);
 	s->line.digits++;
 	s->line.blanks = 0;
 	return dump_keep(&s->dump, &s->clean.view, base, i, err);

@@ -21,6 +21,9 @@ static const struct style styles[] = {
 	{"%07zo ", "%02x", 1, 0, "  >", "<", "%07zo\n"},
 	{"%07zo ", "%03o", 1, 0, NULL, "", "%07zo\n"},
 	{"%07zx ", "%02x", 2, 0, NULL, "", "%07zx\n"},
+	{"%07zo ", "%03o", 1, 0, "  >", "<", "%07zo\n"},
+	{"%07zo ", "%3c", 1, 0, NULL, "", "%07zo\n"},
+	{"%07zo ", "%3c", 1, 0, "  >", "<", "%07zo\n"},
 	{"%06zx ", "%3u", 1, 0, NULL, "", NULL},
 	{"%05zx ", "%02x", 1, 0, "  |", "|", NULL},
 };
@@ -103,7 +106,8 @@ void dump_add_made(struct dice *dice, struct span data, struct buf *out)
 {
 	static const char *const starts[] = {"00000010: ", "000010:\t", "0000000 ", "12345678  ", "0123456789abcdef: ",
 					     "0123456789abcdef0 ", "00001 ", "00000a\r"};
-	static const char *const between[] = {" ", "", "", "  ", "\t", "   ", "  |", "  >", "   |", "    |", "\033[m"};
+	static const char *const between[] = {" ", "", "", "  ", "\t", "   ", "  |", "  >", "   |", "    |",
+					      "       |", "           >", "\033[m"};
 	static const char *const ends[] = {"\n", "\n", "|\n", "\r\n", ""};
 	if (dice_below(dice, 4))
 		add_text(out, "\n");

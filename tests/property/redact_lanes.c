@@ -123,6 +123,9 @@ struct dump {
 	bool has_colon;     // xxd's lines; else those of hexdump and od
 	size_t offset_digits;
 	size_t digits;
+	size_t group;       // bytes of the last group of data
+	bool has_odd;       // some group before it is no even number of hexadecimal digits
+	bool has_other;     // some byte of data is none
 	size_t blanks;
 	size_t left;        // of the text column
 	struct lane *data;
@@ -132,6 +135,11 @@ struct dump {
 static bool is_blank(uint8_t c)
 {
 	return c == ' ' || c == '\t' || c == '\r';
+}
+
+static bool is_white_space(uint8_t c)
+{
+	return c == ' ' || (c >= 0x09 && c <= 0x0d);
 }
 
 static bool is_hex_digit(uint8_t c)
@@ -156,6 +164,8 @@ static void dump_data(struct dump *d, bool has_colon)
 	d->state = DATA;
 	d->has_colon = has_colon;
 	d->digits = 0;
+	d->group = 0;
+	d->has_odd = d->has_other = false;
 	d->blanks = 1;
 }
 
@@ -179,28 +189,42 @@ static void dump_read_offset(struct dump *d, uint8_t c)
 
 static void dump_read_text(struct dump *d, uint8_t c, size_t offset)
 {
-	if (d->left == 0)
-		return;
-	lane_add_near(d->text, c, offset);
-	d->left--;
+	if (d->left > 0 && !is_white_space(c))
+		lane_add_near(d->text, c, offset);
+	d->left -= d->left > 0;
+}
+
+static bool dump_is_text_mark(const struct dump *d, uint8_t c)
+{
+	if (d->has_colon || (c != '|' && c != '>'))
+		return false;
+	bool is_of_hex = !d->has_other && !d->has_odd && d->group % 2 == 0;
+	return is_of_hex || d->blanks % 4 != 3;
 }
 
 static void dump_read_data(struct dump *d, uint8_t c, size_t offset)
 {
-	bool is_text_of_xxd = d->has_colon && d->blanks >= 2;
-	bool is_bar = !d->has_colon && (c == '|' || c == '>') && d->blanks >= 2 && d->blanks != 3;
 	if (is_blank(c)) {
 		d->blanks++;
-	} else if (d->digits > 0 && (is_text_of_xxd || is_bar)) {
+		return;
+	}
+	bool may_be_text = d->digits > 0 && d->blanks >= 2;
+	if (may_be_text && (d->has_colon || dump_is_text_mark(d, c))) {
 		d->state = TEXT;
 		d->left = d->digits / 2;
-		if (is_text_of_xxd)
+		if (d->has_colon)
 			dump_read_text(d, c, offset);
-	} else {
-		lane_add_near(d->data, c, offset);
-		d->digits++;
-		d->blanks = 0;
+		return;
 	}
+	if (d->blanks > 0) {
+		d->has_odd |= d->group % 2 == 1;
+		d->group = 0;
+	}
+	d->has_other |= !is_hex_digit(c);
+	d->group++;
+	d->digits++;
+	d->blanks = 0;
+	lane_add_near(d->data, c, offset);
 }
 
 static void dump_read(struct dump *d, uint8_t c, size_t offset)
@@ -224,11 +248,6 @@ static void dump_read(struct dump *d, uint8_t c, size_t offset)
 }
 
 // ----------------------------------------------------------------------------------------------------------- all lanes
-
-static bool is_white_space(uint8_t c)
-{
-	return c == ' ' || (c >= 0x09 && c <= 0x0d);
-}
 
 static void lanes_read_shadow(struct lanes *lanes, struct span stream)
 {

@@ -171,6 +171,43 @@ static void test_od(void **state)
 	      "0000000   G   E   T       " A "       H   T   T   P   /   1   .   1  \\n\n0000034\n");
 }
 
+#define WORDS "of words  and more"
+
+// The text of a line may begin or end with a space, and xxd does not say where it begins.
+static void test_text_with_spaces(void **state)
+{
+	(void)state;
+	check_value(WORDS, "00000000: 6b65 793d 6f66  key=of\n"
+			   "00000006: 2077 6f72 6473   words\n"
+			   "0000000c: 2020 616e 6420    and \n"
+			   "00000012: 6d6f 7265 0a    more.\n",
+		    "00000000: 6b65 793d " A_HEX ".\n");
+	check_value(WORDS, "00000000  6f 66 20 77 6f 72 64 73  |of words|\n"
+			   "00000008  20 20 61 6e 64 20 6d 6f  |  and mo|\n"
+			   "00000010  72 65 0a                 |re.|\n"
+			   "00000013\n",
+		    "00000000  " A_HEX ".|\n00000013\n");
+	check_value(WORDS, "000000 6f 66 20 77  >of w<\n"
+			   "000004 6f 72 64 73  >ords<\n"
+			   "000008 20 20 61 6e  >  an<\n"
+			   "00000c 64 20 6d 6f  >d mo<\n"
+			   "000010 72 65        >re<\n",
+		    "000000 " A_HEX "<\n");
+}
+
+// od -c and hexdump -c print them as they are.
+static void test_characters_that_begin_text(void **state)
+{
+	(void)state;
+	check_value("a | b > c|def", "0000000   a       |       b       >       c   |   d   e   f   .\n0000016\n",
+		    "0000000   " A "   .\n0000016\n");
+	check_value("ab |cdefghi", "0000000   a   b       |\n0000004   c   d   e   f\n0000010   g   h   i   .\n",
+		    "0000000   " A "   .\n");
+	check_value("a value|of four", "0000000 141 040 166 141 154 165 145 174  >a value|<\n"
+				       "0000010 157 146 040 146 157 165 162      >of four<\n",
+		    "0000000 [ENVSEAL:REDACTED A octal]      >of four<\n");
+}
+
 // Lines that are no dump stand between: nothing goes on over them.
 // Whatever the place of a line's first digits among the blocks that are looked at in one go, and however many they are.
 static void test_survey_of_every_place(void **state)
@@ -326,6 +363,8 @@ int main(void)
 		cmocka_unit_test(test_xxd),
 		cmocka_unit_test(test_hexdump),
 		cmocka_unit_test(test_od),
+		cmocka_unit_test(test_text_with_spaces),
+		cmocka_unit_test(test_characters_that_begin_text),
 		cmocka_unit_test(test_survey_of_every_place),
 		cmocka_unit_test(test_broken_dumps),
 		cmocka_unit_test(test_held_through_escapes),
