@@ -99,6 +99,7 @@ int form_percent(struct form_run *run, struct span text, struct err *err);
 int form_json(struct form_run *run, struct span text, struct err *err);
 int form_c(struct form_run *run, struct span text, struct err *err);
 int form_shell_literal(struct form_run *run, struct span text, struct err *err); // $'...' of bash
+void form_shell_literal_write(struct form_pen *pen, struct span text, bool ascii); // one text in it; ascii: in the locale C
 
 // forms_quote.c
 int form_shell(struct form_run *run, struct span text, struct err *err);

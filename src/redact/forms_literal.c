@@ -52,7 +52,7 @@ static const struct literal_style literal_styles[] = {
 	{"", "", REST_OCTAL, WIDE_BYTES, false, true, false},
 };
 
-// $'...' of bash, as printf %q, declare -p and set -x write it; and fish's string escape.
+// $'...' of bash, as printf %q, declare -p and set -x write it, and the same in the locale C; fish's string escape.
 static const struct literal_style literal_bash[] = {
 	{"'\\", LETTERS_BASH, REST_OCTAL, WIDE_KEEP, false, false, false},
 	{"'\\", LETTERS_BASH, REST_OCTAL, WIDE_BYTES, false, false, false},
@@ -190,4 +190,9 @@ int form_c(struct form_run *run, struct span text, struct err *err)
 int form_shell_literal(struct form_run *run, struct span text, struct err *err)
 {
 	return literal_each(run, text, literal_bash, ARRAY_COUNT(literal_bash), err);
+}
+
+void form_shell_literal_write(struct form_pen *pen, struct span text, bool ascii)
+{
+	literal_write(text, &literal_bash[ascii], false, pen);
 }

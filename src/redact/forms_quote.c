@@ -131,6 +131,73 @@ static int shell_alternate(struct form_run *run, struct span text, bool ascii, s
 	return form_give_pen(run, &pen, err);
 }
 
+// Where bash's set -x quotes a word: sh_contains_shell_metas.
+static const struct backslash_style word_style = {"'\"\\|&;()<>!{}*[?]^$`", "~#", ":="};
+
+// What bash puts in front of the word; behind it stands an apostrophe then.
+static const char *word_quote(struct span word, bool ascii)
+{
+	if (word.len == 1 && word.data[0] == '\'')
+		return "";
+	for (size_t i = 0; i < word.len; i++)
+		if (backslash_is_needed(&word_style, word.data[i], i > 0 ? word.data[i - 1] : 0, i == 0))
+			return "'";
+	while (word.len > 0) {
+		uint32_t point;
+		size_t used = utf8_next(word, &point);
+		if (point_is_control(point) || (ascii && point >= 0x80))
+			return "$'";
+		word = span_of(word.data + used, word.len - used);
+	}
+	return "";
+}
+
+static void word_write(struct form_pen *pen, struct span word, const char *quote, bool ascii)
+{
+	if (*quote == '$') {
+		form_shell_literal_write(pen, word, ascii);
+		return;
+	}
+	for (size_t i = 0; i < word.len; i++) {
+		if (word.data[i] == '\'')
+			pen_text(pen, *quote ? "'\\''" : "\\'");
+		else
+			pen_byte(pen, word.data[i]);
+	}
+}
+
+static struct span word_take(struct span *rest)
+{
+	size_t len = 0;
+	while (len < rest->len && !byte_is_listed(" \t\n", rest->data[len]))
+		len++;
+	struct span word = span_of(rest->data, len);
+	len += len < rest->len;
+	*rest = span_of(rest->data + len, rest->len - len);
+	return word;
+}
+
+// What bash's set -x makes of $V without quotes around it: each word is quoted by its own need. The quotes at both ends
+// are left out.
+static int shell_words(struct form_run *run, struct span text, bool ascii, struct err *err)
+{
+	struct form_pen pen = form_pen(run);
+	const char *quote = NULL;
+	while (text.len > 0) {
+		struct span word = word_take(&text);
+		if (word.len == 0)
+			continue;
+		const char *before = quote;
+		quote = word_quote(word, ascii);
+		if (before) {
+			pen_text(&pen, *before ? "' " : " ");
+			pen_text(&pen, quote);
+		}
+		word_write(&pen, word, quote, ascii);
+	}
+	return form_give_pen(run, &pen, err);
+}
+
 int form_shell(struct form_run *run, struct span text, struct err *err)
 {
 	int r = shell_every(run, text, err);
@@ -145,6 +212,10 @@ int form_shell(struct form_run *run, struct span text, struct err *err)
 		r = shell_alternate(run, text, false, err);
 	if (r == 0)
 		r = shell_alternate(run, text, true, err);
+	if (r == 0)
+		r = shell_words(run, text, false, err);
+	if (r == 0)
+		r = shell_words(run, text, true, err);
 	return r;
 }
 
