@@ -322,7 +322,7 @@ static const char *coverage_reason(const struct form *form, const struct form_ta
 	if (value.len == 0)
 		return "the value is empty";
 	if (!form_is_made(form, value))
-		return "the value is larger than 64 KiB";
+		return "the value is larger than 64 KiB; as a whole it is not found wrapped, coloured or dumped either";
 	if (tally->tried == 0 && form->absent)
 		return form->absent;
 	if (tally->repeated > 0)
