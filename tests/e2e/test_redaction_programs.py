@@ -2,6 +2,7 @@
 
 import hashlib
 import http.server
+import re
 import subprocess
 import threading
 
@@ -101,6 +102,24 @@ def test_tools(shared, script, forms):
     for form in set(forms):
         assert (result.out + result.err).count(masked("API_TOKEN", form).encode()) == forms.count(form), result
     assert_nowhere([text for text, _ in needles_of(TOKEN)], result.out + result.err)
+
+
+@pytest.mark.parametrize("value, dump", [
+    ("correct horse battery staple now", "printf 'abc%s' \"$DUMPED\" | xxd"),
+    ("a value | of four > parts", "printf %s \"$DUMPED\" | od -A n -c"),
+    ("a value | of four > parts", "printf %s \"$DUMPED\" | od -c"),
+    ("a value | of four > parts", "printf %s \"$DUMPED\" | hexdump -c"),
+    ("correct horse battery staple now", "printf 'abc%s' \"$DUMPED\" | xxd -c 8 -g 1"),
+    ("correct horse battery staple now", "printf 'abc%s' \"$DUMPED\" | hexdump -C"),
+    ("correct horse battery staple now", "printf 'abc%s' \"$DUMPED\" | od -A x -t x1z"),
+    ("of 'four' \"parts\" <now>", "bash -xc ': $DUMPED' 2>&1"),
+])
+def test_dumps(vault, value, dump):
+    """Nothing of the value is left in any column."""
+    vault.set("DUMPED", value)
+    result = vault.ok("run", "-s", "DUMPED", "--quiet", "--", "sh", "-c", dump)
+    assert b"[ENVSEAL:REDACTED DUMPED" in result.out, result
+    assert not re.findall("now|four|parts|Jd3G", re.sub(r"(?<=\S)   (?=\S)", "", result.text)), result
 
 
 class Echo(http.server.BaseHTTPRequestHandler):
