@@ -56,8 +56,9 @@ AVX2_INLINE struct probe probe_of(const struct gram_filter *f, const struct gram
 // gram_is_in for four grams, in the lowest bits; the others mean nothing.
 AVX2_INLINE __m256i are_in(struct probe probe, __m256i grams)
 {
-	__m256i fold = _mm256_xor_si256(grams, _mm256_srli_epi64(grams, GRAM_FOLD));
-	__m256i product = _mm256_mul_epu32(fold, _mm256_set1_epi64x(GRAM_FACTOR));
+	__m256i low = _mm256_mul_epu32(grams, _mm256_set1_epi64x(GRAM_FACTOR_LOW));
+	__m256i high = _mm256_mul_epu32(_mm256_srli_epi64(grams, 32), _mm256_set1_epi64x(GRAM_FACTOR_HIGH));
+	__m256i product = _mm256_add_epi64(low, high);
 	__m256i hash = _mm256_xor_si256(product, _mm256_srli_epi64(product, 32));
 	__m256i words = load_words(probe.words, _mm256_and_si256(hash, probe.places));
 	__m256i bit = _mm256_set1_epi64x(63);
