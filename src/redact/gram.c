@@ -10,6 +10,8 @@
 // Text may have a needle's beginning at every place: what is compared there is bounded. What goes on for longer is worth
 // the automaton, which reads it once.
 #define ENTRY_REST_MAX 32
+// Beginnings that overlap are looked at for this long, until the automaton has to tell which of them it is.
+#define DOUBT_BYTES_MAX 64
 
 static const uint32_t strides[GRAM_GROUPS] = {16, 8, 4};
 
@@ -169,6 +171,9 @@ void gram_add_entry(struct gram_filter *f, uint32_t state, size_t common)
 		place = entry_next(f, place);
 	size_t rest = common - GRAM_ENTRY;
 	rest = rest < ENTRY_REST_MAX ? rest : ENTRY_REST_MAX;
+	// Places come in their order only when all needles are in one group.
+	if (f->group_count > 1)
+		rest = 0;
 	f->entries[place] = (struct gram_entry){state, entry_tag(f, hash), (uint16_t)rest};
 }
 
@@ -225,6 +230,11 @@ struct gram_search {
 	struct span bytes;
 	size_t from;
 	bool skip_space;
+	// What begins as needles do and does not go on as they do, from its first byte to the one that differs; together with
+	// what overlaps it. A needle that begins within may end within too, and then the state is that of the longer one.
+	size_t doubt_from;
+	size_t doubt_to;
+	struct gram_place doubt; // behind the first GRAM_ENTRY bytes
 };
 
 // From here on the automaton must read: every needle that the filter has not excluded begins there or later.
@@ -234,9 +244,15 @@ static struct gram_place place_before(const struct gram_search *s, size_t at)
 	return (struct gram_place){back == SIZE_MAX ? s->from : back, 0};
 }
 
-// False when the bytes from `at` on are not those that the needles of the entry have. Where the bytes end it is not
-// known.
-static bool entry_goes_on(const struct gram_search *s, const struct gram_entry *entry, size_t at)
+// The same where needles may have been looked for beyond that place.
+static struct gram_place search_rest(const struct gram_search *s, size_t at)
+{
+	struct gram_place place = place_before(s, at);
+	return place.at < s->doubt_to ? s->doubt : place;
+}
+
+// The first byte from `at` on that is not one that all needles of the entry have. SIZE_MAX: none is, as far as is known.
+static size_t entry_differs(const struct gram_search *s, const struct gram_entry *entry, size_t at)
 {
 	const uint8_t *label = s->f->label + entry->state + 1;
 	size_t left = entry->rest;
@@ -244,46 +260,67 @@ static bool entry_goes_on(const struct gram_search *s, const struct gram_entry *
 		uint64_t differ = bytes_load(s->bytes.data + at) ^ bytes_load(label);
 		size_t same = differ ? (size_t)__builtin_ctzll(differ) / 8 : 8;
 		if (same >= left)
-			return true;
+			return SIZE_MAX;
 		at += same;
 		label += same;
 		left -= same;
 		if (differ && !(s->skip_space && byte_is_space(s->bytes.data[at])))
-			return false;
+			return at;
 		while (differ && at < s->bytes.len && byte_is_space(s->bytes.data[at]))
 			at++;
 	}
-	return true;
+	return SIZE_MAX;
 }
 
-// The state when a needle may begin at `at`, 0 when none does. *ret_end is SIZE_MAX when the bytes end too soon to know.
-static uint32_t entry_find(const struct gram_search *s, size_t at, size_t *ret_end)
+static void search_doubt(struct gram_search *s, size_t from, size_t to, struct gram_place place)
+{
+	if (from >= s->doubt_to) {
+		s->doubt_from = from;
+		s->doubt = place;
+	}
+	s->doubt_to = to > s->doubt_to ? to : s->doubt_to;
+}
+
+// False when no needle begins at `begin`.
+static bool entry_find(struct gram_search *s, size_t begin, struct gram_place *out)
 {
 	uint64_t head;
-	*ret_end = gram_take(s->bytes, at, s->skip_space, &head);
-	const struct gram_entry *entry = *ret_end == SIZE_MAX ? NULL : entry_of(s->f, head);
-	return entry && entry_goes_on(s, entry, *ret_end) ? entry->state : 0;
+	size_t end = gram_take(s->bytes, begin, s->skip_space, &head);
+	*out = (struct gram_place){begin, 0};
+	if (end == SIZE_MAX)
+		return true;
+	const struct gram_entry *entry = entry_of(s->f, head);
+	if (!entry)
+		return false;
+	*out = (struct gram_place){end, entry->state};
+	size_t differs = entry_differs(s, entry, end);
+	if (differs == SIZE_MAX) {
+		*out = begin < s->doubt_to ? s->doubt : *out;
+		return true;
+	}
+	search_doubt(s, begin, differs, *out);
+	*out = s->doubt;
+	return s->doubt_to - s->doubt_from > DOUBT_BYTES_MAX;
 }
 
 // The first place within the reach of a sample at `at` where a needle of any group begins.
-static struct gram_place place_first(const struct gram_search *s, size_t at)
+static struct gram_place place_first(struct gram_search *s, size_t at)
 {
 	size_t begin = place_before(s, at).at;
 	for (;; begin++) {
+		struct gram_place place;
 		if (s->skip_space && byte_is_space(s->bytes.data[begin]))
 			continue;
-		size_t end;
-		uint32_t state = entry_find(s, begin, &end);
-		if (state != 0)
-			return (struct gram_place){end, state};
-		if (end == SIZE_MAX || begin == at)
+		if (entry_find(s, begin, &place))
+			return place;
+		if (begin == at)
 			return (struct gram_place){begin, 0};
 	}
 }
 
 // Tries the offsets at which the bytes, of which the first is at `at`, stand in needles of the group: that of the first
 // place first.
-static bool group_confirm(const struct gram_search *s, const struct gram_group *group, uint64_t eight, size_t at,
+static bool group_confirm(struct gram_search *s, const struct gram_group *group, uint64_t eight, size_t at,
 			  struct gram_place *out)
 {
 	if (!gram_is_in(group, eight & GRAM_MASK))
@@ -295,23 +332,20 @@ static bool group_confirm(const struct gram_search *s, const struct gram_group *
 		uint32_t offset = 31 - (uint32_t)__builtin_clz(left);
 		left ^= 1u << offset;
 		size_t begin = gram_back(s->bytes, at, offset, s->from, s->skip_space);
-		if (begin == SIZE_MAX)
+		if (begin == SIZE_MAX || !entry_find(s, begin, out))
 			continue;
-		size_t end;
-		uint32_t state = entry_find(s, begin, &end);
-		if (state == 0 && end != SIZE_MAX)
-			continue;
-		*out = state ? (struct gram_place){end, state} : place_before(s, at);
+		if (out->state == 0)
+			*out = search_rest(s, at);
 		return true;
 	}
 	return false;
 }
 
-static bool place_confirm(const struct gram_search *s, size_t at, struct gram_place *out)
+static bool place_confirm(struct gram_search *s, size_t at, struct gram_place *out)
 {
 	uint64_t eight;
 	if (gram_take(s->bytes, at, s->skip_space, &eight) == SIZE_MAX) {
-		*out = place_before(s, at);
+		*out = search_rest(s, at);
 		return true;
 	}
 	while (s->skip_space && byte_is_space(s->bytes.data[at]))
@@ -329,7 +363,7 @@ static bool place_confirm(const struct gram_search *s, size_t at, struct gram_pl
 
 struct gram_place gram_find(const struct gram_filter *f, struct span bytes, size_t from, bool skip_space)
 {
-	struct gram_search s = {f, bytes, from, skip_space};
+	struct gram_search s = {.f = f, .bytes = bytes, .from = from, .skip_space = skip_space};
 	size_t last = bytes.len - GRAM_BLOCK_ROOM;
 	size_t base = from + f->groups[f->group_count - 1].stride - 1;
 	for (;; base = gram_next_base(base, last)) {
@@ -340,6 +374,6 @@ struct gram_place gram_find(const struct gram_filter *f, struct span bytes, size
 				return place;
 		}
 		if (base == last)
-			return place_before(&s, base + GRAM_BLOCK);
+			return search_rest(&s, base + GRAM_BLOCK);
 	}
 }

@@ -170,6 +170,37 @@ static void test_periodic_needle(void **state)
 	bench_done(&b);
 }
 
+// Runs of a period, some of them with white space in each or a long gap within, which end anywhere; one value goes on
+// where another one ends.
+static void test_periods_without_end(void **state)
+{
+	(void)state;
+	const struct span values[] = {SPAN_LITERAL("k3Ymqk3Ymqk3Ymqk3Ymqk3Ymqk3"), SPAN_LITERAL("qk3Ymqk3Ymqk3Ymqk3Ymqk3Ymqk3Ym-tail"),
+				      SPAN_LITERAL("YmqYmqYmqYmqYmqYmqYmqYm")};
+	const struct span units[] = {SPAN_LITERAL("k3Ymq"), SPAN_LITERAL("Ymq"), SPAN_LITERAL("k3\nYmq"),
+				     SPAN_LITERAL("a3NZbXFrM1ltcWszWW1xazNZbXFrM1ltcWszWW1xaz")};
+	struct bench b = bench_of_values(values, ARRAY_COUNT(values));
+	_cleanup_buf_ struct buf stream = BUF_INIT(1 << 24);
+	uint64_t seed = 7;
+	while (stream.len < 100000) {
+		struct span unit = units[rand_next(&seed) % ARRAY_COUNT(units)];
+		for (size_t i = rand_next(&seed) % 400; i > 0; i--)
+			stream_add(&stream, unit);
+		for (size_t i = rand_next(&seed) % 4 ? 0 : rand_next(&seed) % 1000; i > 0; i--)
+			stream_add(&stream, SPAN_LITERAL(" "));
+		stream_add(&stream, span_of(unit.data, rand_next(&seed) % unit.len));
+		stream_add(&stream, rand_next(&seed) % 2 ? SPAN_LITERAL("-tail") : SPAN_LITERAL("~"));
+	}
+	struct oracle_result want;
+	oracle_run(&b.needles, buf_span(&stream), &want);
+	assert_true(want.leak_count > 20);
+	const size_t most[] = {7, 1000, 30000, 70000};
+	for (size_t i = 0; i < ARRAY_COUNT(most); i++)
+		check_pieces(&b, &want, buf_span(&stream), most[i], i);
+	oracle_result_done(&want);
+	bench_done(&b);
+}
+
 static void test_overlapping_matches_are_one_mask(void **state)
 {
 	(void)state;
@@ -552,6 +583,7 @@ int main(void)
 		cmocka_unit_test(test_every_cut_of_short_needles_without_boundaries),
 		cmocka_unit_test(test_random_cuts_of_a_long_stream),
 		cmocka_unit_test(test_periodic_needle),
+		cmocka_unit_test(test_periods_without_end),
 		cmocka_unit_test(test_overlapping_matches_are_one_mask),
 		cmocka_unit_test(test_nested_matches_are_all_named),
 		cmocka_unit_test(test_late_match_joins_earlier_ones),

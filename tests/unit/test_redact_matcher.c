@@ -369,6 +369,28 @@ static void test_falls_are_longest_suffixes(void **state)
 	}
 }
 
+// A needle is whole within the beginning of another one, of which the next bytes are not the right ones.
+static void test_beginning_around_a_needle(void **state)
+{
+	(void)state;
+	static const char text[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	struct scene *scene = calloc(1, sizeof(*scene));
+	assert_non_null(scene);
+	scene->alphabet = SPAN_LITERAL("-");
+	memcpy(scene->bytes[0], text, 60);
+	scene_add(scene, 60);
+	memcpy(scene->bytes[1], text + 3, 21);
+	scene_add(scene, 21);
+	for (size_t cut = 24; cut <= 60; cut++) {
+		scene->len = 0;
+		scene_append(scene, (const uint8_t *)"-----", 5, 0);
+		scene_append(scene, (const uint8_t *)text, cut, 0);
+		scene_fill(scene, 300);
+		scene_check(scene, 50);
+	}
+	free(scene);
+}
+
 static void test_same_needle_of_two_values(void **state)
 {
 	(void)state;
@@ -393,6 +415,7 @@ int main(void)
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_prefixes_of_each_other),
 		cmocka_unit_test(test_falls_are_longest_suffixes),
+		cmocka_unit_test(test_beginning_around_a_needle),
 		cmocka_unit_test(test_same_needle_of_two_values),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
