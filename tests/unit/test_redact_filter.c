@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "redact_bench.h"
@@ -170,6 +171,19 @@ static void test_periodic_needle(void **state)
 	bench_done(&b);
 }
 
+// The periods of a value in lines as those of xxd, all of their text column.
+static void stream_add_dump(struct buf *stream, struct span unit, size_t lines)
+{
+	for (size_t at = 0; at < 16 * lines; at += 16) {
+		char line[96];
+		int len = snprintf(line, sizeof(line), "%08zx: 6b33 596d 716b 3359 6d71 6b33 596d 716b  ", at);
+		for (size_t i = 0; i < 16; i++)
+			line[len++] = ((const char *)unit.data)[(at + i) % unit.len];
+		line[len++] = '\n';
+		stream_add(stream, span_of(line, (size_t)len));
+	}
+}
+
 // Runs of a period, some of them with white space in each or a long gap within, which end anywhere; one value goes on
 // where another one ends.
 static void test_periods_without_end(void **state)
@@ -186,6 +200,9 @@ static void test_periods_without_end(void **state)
 		struct span unit = units[rand_next(&seed) % ARRAY_COUNT(units)];
 		for (size_t i = rand_next(&seed) % 400; i > 0; i--)
 			stream_add(&stream, unit);
+		stream_add(&stream, SPAN_LITERAL("\n"));
+		for (size_t i = rand_next(&seed) % 8; i > 0; i--, stream_add(&stream, SPAN_LITERAL("between\n")))
+			stream_add_dump(&stream, units[0], 5 * (rand_next(&seed) % 9));
 		for (size_t i = rand_next(&seed) % 4 ? 0 : rand_next(&seed) % 1000; i > 0; i--)
 			stream_add(&stream, SPAN_LITERAL(" "));
 		stream_add(&stream, span_of(unit.data, rand_next(&seed) % unit.len));
