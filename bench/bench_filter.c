@@ -1,6 +1,6 @@
 // bench_filter [-s SCENE] [-p] [-r FD] SECRETS: a filter from standard input to standard output with the secrets of a
 // scene (bench_scene.h) in all forms: what `run` does to a program's output, and nothing else; compare it with cat on
-// the same pipes. As in `run`, small pieces of output are gathered, and written when a read has been filtered. -p: without shadow matching. -r: writes a line to FD when it is ready to read, and at the end one
+// the same pipes. As in `run`, output is gathered into whole pages while there is more to read. -p: without shadow matching. -r: writes a line to FD when it is ready to read, and at the end one
 // line of JSON: what the work since then took.
 #include "bench.h"
 #include "bench_scene.h"
@@ -9,14 +9,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #define READ_BYTES 65536
 #define PIPE_BYTES (1 << 20)
 #define SECRETS_MAX 100000
-#define GATHERED_BYTES (2 * READ_BYTES)
 
 struct pump {
 	const struct scene *scene;
@@ -26,8 +25,7 @@ struct pump {
 	uint64_t read_bytes;
 	uint64_t written_bytes;
 	uint64_t leaks;
-	uint8_t gathered[GATHERED_BYTES];
-	size_t gathered_len;
+	struct gather gather;
 };
 
 static int pump_parse(int argc, char **argv, struct pump *out, struct err *err)
@@ -49,29 +47,17 @@ static int pump_parse(int argc, char **argv, struct pump *out, struct err *err)
 	return r < 0 ? r : text_parse_u64(argv[optind], "SECRETS", 0, SECRETS_MAX, &out->secrets, err);
 }
 
-static int pump_write(struct pump *pump, struct span bytes, struct err *err)
+static int pump_write(void *context, struct span bytes, struct err *err)
 {
+	struct pump *pump = context;
 	pump->written_bytes += bytes.len;
 	return fd_write_all(STDOUT_FILENO, bytes, "standard output", err);
-}
-
-static int pump_flush(struct pump *pump, struct err *err)
-{
-	struct span gathered = span_of(pump->gathered, pump->gathered_len);
-	pump->gathered_len = 0;
-	return gathered.len > 0 ? pump_write(pump, gathered, err) : 0;
 }
 
 static int sink_write(void *context, struct span bytes, struct err *err)
 {
 	struct pump *pump = context;
-	bool is_large = bytes.len >= GATHERED_BYTES / 4;
-	int r = is_large || pump->gathered_len + bytes.len > GATHERED_BYTES ? pump_flush(pump, err) : 0;
-	if (r < 0 || is_large)
-		return r < 0 ? r : pump_write(pump, bytes, err);
-	memcpy(pump->gathered + pump->gathered_len, bytes.data, bytes.len);
-	pump->gathered_len += bytes.len;
-	return 0;
+	return gather_add(&pump->gather, bytes, err);
 }
 
 static void sink_leak(void *context, const struct redact_leak *leak)
@@ -81,28 +67,46 @@ static void sink_leak(void *context, const struct redact_leak *leak)
 	pump->leaks++;
 }
 
+// Nothing to read: what waits is written before the next byte is waited for.
+static int pump_wait(struct pump *pump, struct err *err)
+{
+	struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+	int r = gather_flush(&pump->gather, err);
+	if (r == 0 && poll(&input, 1, -1) < 0 && errno != EINTR)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot wait for standard input");
+	return r;
+}
+
+static int pump_feed(struct pump *pump, struct filter *filter, struct span bytes, struct err *err)
+{
+	pump->read_bytes += bytes.len;
+	int r = filter_feed(filter, bytes, err);
+	return r == 0 ? gather_pages(&pump->gather, err) : r;
+}
+
 static int pump_run(struct pump *pump, const struct redactor *redactor, struct err *err)
 {
-	static _Alignas(4096) uint8_t bytes[READ_BYTES];
+	static _Alignas(GATHER_PAGE_BYTES) uint8_t room[GATHER_PAGE_BYTES + READ_BYTES];
+	uint8_t *block = room + GATHER_PAGE_BYTES;
 	struct redact_sink sink = {sink_write, sink_leak, pump};
 	_cleanup_filter_ struct filter *filter = NULL;
-	int r = filter_new(redactor, &sink, &filter, err);
+	int r = gather_init(&pump->gather, pump_write, pump, block, err);
+	if (r == 0)
+		r = filter_new(redactor, &sink, &filter, err);
 	while (r == 0) {
-		ssize_t n = read(STDIN_FILENO, bytes, sizeof(bytes));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_set_errno(err, ERR_SYSTEM, errno, "cannot read standard input");
+		ssize_t n = read(STDIN_FILENO, block, READ_BYTES);
 		if (n == 0)
 			break;
-		pump->read_bytes += (uint64_t)n;
-		r = filter_feed(filter, span_of(bytes, (size_t)n), err);
-		if (r == 0)
-			r = pump_flush(pump, err);
+		if (n > 0)
+			r = pump_feed(pump, filter, span_of(block, (size_t)n), err);
+		else if (errno == EAGAIN || errno == EINTR)
+			r = pump_wait(pump, err);
+		else
+			return err_set_errno(err, ERR_SYSTEM, errno, "cannot read standard input");
 	}
 	if (r == 0)
 		r = filter_end(filter, err);
-	return r == 0 ? pump_flush(pump, err) : r;
+	return r == 0 ? gather_flush(&pump->gather, err) : r;
 }
 
 static int pump_report(struct pump *pump, const struct redactor *redactor, struct err *err)
@@ -133,6 +137,7 @@ int main(int argc, char **argv)
 	// Only pipes have a size to set, and an unprivileged user may be refused: it is no more than a wish.
 	(void)fcntl(STDIN_FILENO, F_SETPIPE_SZ, PIPE_BYTES);
 	(void)fcntl(STDOUT_FILENO, F_SETPIPE_SZ, PIPE_BYTES);
+	(void)fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK);
 	if (r == 0)
 		r = scene_open(pump.scene, pump.secrets, &data, &err);
 	if (r == 0)

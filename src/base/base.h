@@ -174,6 +174,30 @@ void port_done(struct port *port);
 ssize_t port_read(const struct port *port, void *into, size_t len);
 ssize_t port_write(const struct port *port, struct span bytes);
 
+// --------------------------------------------------------------------------------------------------------- gathering
+// Few writes of whole pages out of many pieces of any size. Each write is a system call; and a pipe keeps what it is
+// given in pages of its own, into which the kernel copies nearly twice as fast where bytes lie in the writer's pages as
+// they do in the pipe's. What waits is in ordinary memory: it must be fit to be shown.
+
+#define GATHER_PAGE_BYTES 4096u
+
+typedef int gather_write_fn(void *context, struct span bytes, struct err *err);
+
+struct gather {
+	gather_write_fn *write; // takes all; what it returns other than 0 is passed on
+	void *context;
+	uint8_t *block; // aligned to a page, with a page of room in front of it: a long piece that begins here is not copied
+	uint8_t *room;
+	size_t len;     // bytes that wait
+};
+// `block` may be NULL. ERR_MEMORY.
+int gather_init(struct gather *gather, gather_write_fn *write, void *context, uint8_t *block, struct err *err);
+void gather_done(struct gather *gather); // drops what waits
+int gather_add(struct gather *gather, struct span bytes, struct err *err);
+// Writes what waits but for the last part of a page: when more is at hand.
+int gather_pages(struct gather *gather, struct err *err);
+int gather_flush(struct gather *gather, struct err *err); // writes what waits
+
 // ------------------------------------------------------------------------------------------------- folders and files
 
 // Opens the folder `path` for use by *at calls, making it (and missing parents, 0700) when `make` is set. The folder

@@ -153,16 +153,31 @@ AVX2_INLINE uint64_t spaces_16(const uint8_t *at)
 	return (uint32_t)_mm256_movemask_epi8(spaces_of(_mm256_castsi128_si256(bytes))) & 0xffff;
 }
 
-// Takes white space out of four times 8 bytes, of which `spaces` tells at bits 0, 32, 16 and 48 and on. *ret_spaces is
-// 8 times the number of bytes that were taken out of each.
-AVX2_INLINE __m256i squeeze_samples(const uint64_t *squeeze, __m256i bytes, uint64_t spaces, __m256i *ret_spaces)
+// Where four times 8 bytes have white space: 8 bits for each.
+AVX2_INLINE uint32_t spaces_of_samples(__m256i bytes)
 {
-	__m256i from = load_four(squeeze, spaces & 0xff, spaces >> 32 & 0xff, spaces >> 16 & 0xff, spaces >> 48 & 0xff);
-	__m256i none = _mm256_and_si256(from, _mm256_set1_epi8((char)0x80));
-	*ret_spaces = _mm256_srli_epi64(_mm256_sad_epu8(none, _mm256_setzero_si256()), 4);
+	return (uint32_t)_mm256_movemask_epi8(spaces_of(bytes));
+}
+
+// For each of four times 8 bytes, where those are that are no white space; 0x80 and above behind the last.
+AVX2_INLINE __m256i squeezes(const uint64_t *squeeze, uint32_t spaces)
+{
+	return load_four(squeeze, spaces & 0xff, spaces >> 8 & 0xff, spaces >> 16 & 0xff, spaces >> 24);
+}
+
+// Takes white space out.
+AVX2_INLINE __m256i squeeze_samples(__m256i bytes, __m256i from)
+{
 	// Shuffles stay within 16 bytes, whose second half holds the samples at 32 and 48.
 	__m256i half = _mm256_set_epi64x(0x0808080808080808, 0, 0x0808080808080808, 0);
 	return _mm256_shuffle_epi8(bytes, _mm256_or_si256(from, half));
+}
+
+// 8 times the number of bytes that are taken out of each.
+AVX2_INLINE __m256i bits_taken(__m256i from)
+{
+	__m256i none = _mm256_and_si256(from, _mm256_set1_epi8((char)0x80));
+	return _mm256_srli_epi64(_mm256_sad_epu8(none, _mm256_setzero_si256()), 4);
 }
 
 // A gram that is not whole ends in zero.
@@ -171,7 +186,7 @@ AVX2_INLINE __m256i are_short(__m256i grams)
 	return _mm256_cmpeq_epi64(_mm256_srli_epi64(grams, 8 * (GRAM_BYTES - 1)), _mm256_setzero_si256());
 }
 
-// Puts what is left of other 8 bytes behind grams from which bytes were taken out (8 for each, as of squeeze_samples).
+// Puts what is left of other 8 bytes behind grams from which bytes were taken out (as of bits_taken).
 AVX2_INLINE __m256i append_samples(__m256i grams, __m256i taken, __m256i others)
 {
 	return _mm256_or_si256(grams, _mm256_sllv_epi64(others, _mm256_sub_epi64(_mm256_set1_epi64x(64), taken)));
@@ -187,38 +202,34 @@ AVX2_INLINE __m256i next_samples(const uint64_t *squeeze, __m256i samples, const
 
 // The grams where 8 bytes are too few: of 16, and of those behind the next place. Where there is white space alone, all
 // bits are set: what stands at the next place is looked up there.
-AVX2_INLINE __m256i wide_samples(const uint64_t *squeeze, const uint8_t *block, uint64_t spaces, __m256i grams,
-				 __m256i taken)
+AVX2_INLINE __m256i wide_samples(const uint64_t *squeeze, const uint8_t *block, __m256i grams, __m256i taken)
 {
-	__m256i more;
 	__m256i others = _mm256_unpackhi_epi64(load_32(block), load_32(block + 32));
-	others = squeeze_samples(squeeze, others, spaces >> 8, &more);
-	__m256i whole = append_samples(grams, taken, others);
-	__m256i all = _mm256_sub_epi64(_mm256_add_epi64(taken, more), _mm256_set1_epi64x(64));
+	__m256i from = squeezes(squeeze, spaces_of_samples(others));
+	__m256i whole = append_samples(grams, taken, squeeze_samples(others, from));
+	__m256i all = _mm256_sub_epi64(_mm256_add_epi64(taken, bits_taken(from)), _mm256_set1_epi64x(64));
 	__m256i empty = _mm256_cmpeq_epi64(all, _mm256_set1_epi64x(64));
 	whole = append_samples(whole, all, next_samples(squeeze, whole, block + GRAM_BLOCK));
 	return _mm256_or_si256(empty, whole);
 }
 
 // The samples that are hits; false when a gram is not whole within the bytes looked at.
-AVX2_INLINE bool wide_hits(struct probe probe, const uint8_t *block, uint64_t spaces, __m256i bytes, __m256i taken,
-			   uint64_t *ret_hits)
+AVX2_INLINE bool wide_hits(struct probe probe, const uint8_t *block, __m256i bytes, __m256i taken, uint64_t *ret_hits)
 {
-	bytes = wide_samples(probe.squeeze, block, spaces, bytes, taken);
+	bytes = wide_samples(probe.squeeze, block, bytes, taken);
 	__m256i grams = _mm256_and_si256(bytes, _mm256_set1_epi64x(GRAM_MASK));
 	__m256i lacking = are_short(grams);
 	*ret_hits = sample_bits(are_in(probe, grams));
 	return _mm256_testz_si256(lacking, lacking);
 }
 
-AVX2_INLINE bool loose_hits(struct probe probe, const uint8_t *block, uint64_t spaces, uint64_t *ret_hits)
+AVX2_INLINE bool loose_hits(struct probe probe, const uint8_t *block, uint64_t *ret_hits)
 {
 	uint64_t hits = 0;
-	uint64_t behind = probe.stride == 16 ? 0 : spaces_16(block + GRAM_BLOCK);
 	for (unsigned at = 0; at < 16; at += probe.stride) {
-		uint64_t mask = at == 0 ? spaces : spaces >> at | behind << (GRAM_BLOCK - at);
-		__m256i taken;
-		__m256i bytes = squeeze_samples(probe.squeeze, load_samples(block + at), mask, &taken);
+		__m256i samples = load_samples(block + at);
+		__m256i from = squeezes(probe.squeeze, spaces_of_samples(samples));
+		__m256i bytes = squeeze_samples(samples, from);
 		__m256i grams = _mm256_and_si256(bytes, _mm256_set1_epi64x(GRAM_MASK));
 		__m256i lacking = are_short(grams);
 		__m256i any = are_in(probe, grams);
@@ -226,7 +237,7 @@ AVX2_INLINE bool loose_hits(struct probe probe, const uint8_t *block, uint64_t s
 			continue;
 		if (_mm256_testz_si256(lacking, lacking))
 			hits |= sample_bits(any) << at;
-		else if (probe.stride < 16 || !wide_hits(probe, block, mask, bytes, taken, &hits))
+		else if (probe.stride < 16 || !wide_hits(probe, block, bytes, bits_taken(from), &hits))
 			return false;
 	}
 	*ret_hits = hits;
@@ -253,15 +264,15 @@ AVX2 static uint64_t lane_hits(const struct gram_filter *f, const uint8_t *block
 }
 
 // As loose_hits, for all groups.
-AVX2_INLINE bool loose_hits_all(const struct gram_filter *f, const uint8_t *block, uint64_t spaces, uint64_t *ret_hits)
+AVX2_INLINE bool loose_hits_all(const struct gram_filter *f, const uint8_t *block, uint64_t *ret_hits)
 {
 	bool whole = true;
 	uint64_t all = 0;
 	for (const struct gram_group *group = f->groups; group < f->groups + f->group_count && whole; group++) {
 		uint64_t hits = 0;
-		whole = group->stride == 16  ? loose_hits(probe_of(f, group, 16), block, spaces, &hits)
-			: group->stride == 8 ? loose_hits(probe_of(f, group, 8), block, spaces, &hits)
-					     : loose_hits(probe_of(f, group, 4), block, spaces, &hits);
+		whole = group->stride == 16  ? loose_hits(probe_of(f, group, 16), block, &hits)
+			: group->stride == 8 ? loose_hits(probe_of(f, group, 8), block, &hits)
+					     : loose_hits(probe_of(f, group, 4), block, &hits);
 		all |= hits;
 	}
 	*ret_hits = all;
@@ -275,11 +286,12 @@ AVX2_INLINE uint64_t loose_seek(const struct gram_filter *f, const uint8_t *data
 	const uint8_t *end = data + last + GRAM_BLOCK_ROOM;
 	for (size_t at = *base;; at = gram_next_base(at, last)) {
 		const uint8_t *block = data + at;
-		uint64_t spaces = spaces_64(block);
 		uint64_t hits;
-		bool whole = stride ? loose_hits(probe, block, spaces, &hits) : loose_hits_all(f, block, spaces, &hits);
-		if (!whole)
+		bool whole = stride ? loose_hits(probe, block, &hits) : loose_hits_all(f, block, &hits);
+		if (!whole) {
+			uint64_t spaces = spaces_64(block);
 			hits = spaces == UINT64_MAX ? 0 : lane_hits(f, block, spaces, end);
+		}
 		if (hits || at == last) {
 			*base = at;
 			return hits;
