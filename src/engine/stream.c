@@ -79,32 +79,10 @@ static int stream_put(struct stream *s, struct stream_port *port, struct span by
 	return r;
 }
 
-static int stream_flush(struct stream *s, struct stream_port *port, struct err *err)
-{
-	struct span gathered = buf_span(&port->gathered);
-	port->gathered.len = 0;
-	return stream_put(s, port, gathered, err);
-}
-
-static int stream_add(struct stream *s, struct stream_port *port, struct span bytes, struct err *err)
-{
-	int r = 0;
-	if (port->gathered.len > 0 && port->gathered.len + bytes.len > PORT_GATHER_BYTES)
-		r = stream_flush(s, port, err);
-	if (r < 0)
-		return r;
-	if (port->gathered.len == 0 && bytes.len >= PORT_GATHER_BYTES / 2)
-		return stream_put(s, port, bytes, err);
-	return bytes.len > PORT_GATHER_BYTES ? stream_put(s, port, bytes, err) : buf_append(&port->gathered, bytes, err);
-}
-
-// --------------------------------------------------------------------------------------------------- what the filter says
-
-static int stream_sink_write(void *context, struct span bytes, struct err *err)
+static int events_put(void *context, struct span bytes, struct err *err)
 {
 	struct stream *s = context;
-	s->outcome.written_bytes += bytes.len;
-	return stream_add(s, &s->out, bytes, err);
+	return stream_put(s, &s->events, bytes, err);
 }
 
 // Nobody can be told of masks any more; the text goes on masked, and its end is an error.
@@ -120,8 +98,26 @@ static void events_lose(struct stream *s, const struct err *failure)
 static void events_flush(struct stream *s)
 {
 	struct err err;
-	if (s->has_events && stream_flush(s, &s->events, &err) < 0)
+	if (s->has_events && gather_flush(&s->events.gather, &err) < 0)
 		events_lose(s, &err);
+}
+
+// Events first: who reads both may rely on a mask having been told.
+static int out_put(void *context, struct span bytes, struct err *err)
+{
+	struct stream *s = context;
+	if (s->has_events)
+		events_flush(s);
+	return stream_put(s, &s->out, bytes, err);
+}
+
+// --------------------------------------------------------------------------------------------------- what the filter says
+
+static int stream_sink_write(void *context, struct span bytes, struct err *err)
+{
+	struct stream *s = context;
+	s->outcome.written_bytes += bytes.len;
+	return gather_add(&s->out.gather, bytes, err);
 }
 
 static void events_leak(struct stream *s, const struct redact_leak *leak)
@@ -134,7 +130,7 @@ static void events_leak(struct stream *s, const struct redact_leak *leak)
 			   s->plan->names[leak->value_index], redact_form_name(leak->form), (unsigned long long)leak->offset,
 			   (unsigned long long)leak->len, leak->partial ? "true" : "false");
 	if (r == 0)
-		r = stream_add(s, &s->events, buf_span(&line), &err);
+		r = gather_add(&s->events.gather, buf_span(&line), &err);
 	if (r < 0)
 		events_lose(s, &err);
 }
@@ -147,7 +143,7 @@ static void events_end(struct stream *s)
 			   (unsigned long long)s->outcome.read_bytes, (unsigned long long)s->outcome.written_bytes,
 			   (unsigned long long)s->outcome.leaks.total);
 	if (r == 0)
-		r = stream_add(s, &s->events, buf_span(&line), &err);
+		r = gather_add(&s->events.gather, buf_span(&line), &err);
 	if (r < 0)
 		events_lose(s, &err);
 	events_flush(s);
@@ -163,30 +159,36 @@ static void stream_sink_leak(void *context, const struct redact_leak *leak)
 
 // ---------------------------------------------------------------------------------------------------------- the loop
 
-// Events first: who reads both may rely on a mask having been told.
 static int stream_show(struct stream *s, struct err *err)
 {
 	if (s->has_events)
 		events_flush(s);
-	return stream_flush(s, &s->out, err);
+	return gather_flush(&s->out.gather, err);
 }
 
 // The input has nothing at present.
 static int stream_idle(struct stream *s, struct err *err)
 {
 	bool ready = false;
-	int r = stream_wait(s, &s->in, POLLIN, filter_quiet_ms(s->filter), &ready, err);
+	int r = stream_show(s, err);
+	if (r == 0)
+		r = stream_wait(s, &s->in, POLLIN, filter_quiet_ms(s->filter), &ready, err);
 	if (r < 0 || ready)
 		return r;
 	r = filter_quiet(s->filter, err);
 	return r == 0 ? stream_show(s, err) : r;
 }
 
+static uint8_t *stream_block(const struct stream *s)
+{
+	return secret_data(s->block) + GATHER_PAGE_BYTES;
+}
+
 static int stream_feed(struct stream *s, size_t len, struct err *err)
 {
 	s->outcome.read_bytes += len;
-	int r = filter_feed(s->filter, span_of(secret_data(s->block), len), err);
-	return r == 0 ? stream_show(s, err) : r;
+	int r = filter_feed(s->filter, span_of(stream_block(s), len), err);
+	return r == 0 ? gather_pages(&s->out.gather, err) : r;
 }
 
 static int stream_copy(struct stream *s, struct err *err)
@@ -196,7 +198,7 @@ static int stream_copy(struct stream *s, struct err *err)
 		bool looks = block % BLOCKS_PER_LOOK == 0;
 		if (s->outcome.signal != 0 || (looks && stream_signal_take(s) != 0))
 			return err_set(err, ERR_INTERRUPTED, "interrupted");
-		ssize_t n = stream_port_read(&s->in, secret_data(s->block), BLOCK_BYTES);
+		ssize_t n = stream_port_read(&s->in, stream_block(s), BLOCK_BYTES);
 		if (n > 0)
 			r = stream_feed(s, (size_t)n, err);
 		else if (n == 0)
@@ -233,7 +235,7 @@ static int stream_open(struct stream *s, struct err *err)
 	const struct redact_sink sink = {stream_sink_write, stream_sink_leak, s};
 	int r = exec_leaks_init(&s->outcome.leaks, err);
 	if (r == 0)
-		r = secret_new(BLOCK_BYTES, SECRET_LOCK_PREFERRED, &s->block, err);
+		r = secret_new(GATHER_PAGE_BYTES + BLOCK_BYTES, SECRET_LOCK_PREFERRED, &s->block, err);
 	if (r == 0)
 		r = filter_new(s->plan->redactor, &sink, &s->filter, err);
 	if (r == 0)
@@ -242,10 +244,12 @@ static int stream_open(struct stream *s, struct err *err)
 		return r;
 	stream_port_open(&s->in, STDIN_FILENO, O_RDONLY, "standard input");
 	stream_port_open(&s->out, STDOUT_FILENO, O_WRONLY, "standard output");
+	r = gather_init(&s->out.gather, out_put, s, stream_block(s), err);
 	s->has_events = s->plan->events_fd >= 0;
-	if (s->has_events)
-		stream_port_open(&s->events, s->plan->events_fd, O_WRONLY, "the descriptor for events");
-	return 0;
+	if (r < 0 || !s->has_events)
+		return r;
+	stream_port_open(&s->events, s->plan->events_fd, O_WRONLY, "the descriptor for events");
+	return gather_init(&s->events.gather, events_put, s, NULL, err);
 }
 
 // A reader that is gone ends a plain writer by SIGPIPE, unless who started it ignores that.

@@ -8,7 +8,7 @@
 
 void stream_port_open(struct stream_port *port, int number, int access, const char *what)
 {
-	*port = (struct stream_port){.what = what, .gathered = BUF_INIT(2 * PORT_GATHER_BYTES)};
+	*port = (struct stream_port){.what = what};
 	port_open(&port->port, number, access);
 	if (port->port.is_pipe)
 		// Refused above pipe-max-size or the user's pipe budget: then it stays as it is.
@@ -18,7 +18,7 @@ void stream_port_open(struct stream_port *port, int number, int access, const ch
 void stream_port_done(struct stream_port *port)
 {
 	port_done(&port->port);
-	buf_done(&port->gathered);
+	gather_done(&port->gather);
 }
 
 // As with port_write, some file systems cannot copy to pages of memfd_secret. Here what goes between may be a value.

@@ -7,12 +7,9 @@
 struct stream_port {
 	struct port port;
 	const char *what;
-	struct buf gathered; // small pieces on their way out
+	struct gather gather; // of an end that is written to; the stream's
 };
 #define STREAM_PORT_INIT ((struct stream_port){.port = PORT_INIT})
-
-// Small pieces are gathered until there are this many bytes; pieces half as large are written as they are.
-#define PORT_GATHER_BYTES 65536u
 
 // `access` is O_RDONLY or O_WRONLY. Pipes are enlarged to 1 MiB where that is allowed.
 void stream_port_open(struct stream_port *port, int number, int access, const char *what);

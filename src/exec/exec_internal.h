@@ -55,18 +55,20 @@ int launch_here(const struct launch *launch, struct err *err);
 // The caller's stdout or stderr. Never blocks; what cannot be written at once is queued.
 struct outlet {
 	struct port port;
-	struct buf queue;
+	struct gather gather; // for the next write
+	struct buf queue;     // what could not be written
 	size_t queue_at;
 	uint64_t taken; // bytes given to outlet_write
 	bool is_gone;   // nobody takes output any more; everything further is dropped
 	int failure;    // errno, where it is gone for another reason than EPIPE
 };
-void outlet_open(struct outlet *outlet, int number);
+// `block` as in struct gather. The outlet must stay where it is until outlet_done.
+int outlet_open(struct outlet *outlet, int number, uint8_t *block, struct err *err);
 void outlet_done(struct outlet *outlet);
-// Small pieces are gathered until outlet_flush.
-void outlet_write(struct outlet *outlet, struct span bytes);
+void outlet_write(struct outlet *outlet, struct span bytes); // gathers
+void outlet_pages(struct outlet *outlet); // more is at hand: writes whole pages
 void outlet_flush(struct outlet *outlet);
-bool outlet_is_pending(const struct outlet *outlet);
+bool outlet_is_pending(const struct outlet *outlet); // something could not be written
 void outlet_give_up(struct outlet *outlet, int failure);
 
 // --------------------------------------------------------------------------------------------------------- relay.c

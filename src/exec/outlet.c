@@ -7,18 +7,10 @@
 #define QUEUE_BYTES_MAX (64u << 20)
 // A queue that grew beyond this is given back when it is empty.
 #define QUEUE_BYTES_KEPT (1u << 20)
-// Smaller pieces are gathered up to this much: a write costs more than the copy.
-#define GATHERED_BYTES_MAX (128u << 10)
-#define PIECE_BYTES_MAX (32u << 10)
-
-void outlet_open(struct outlet *outlet, int number)
-{
-	*outlet = (struct outlet){.queue = BUF_INIT(QUEUE_BYTES_MAX)};
-	port_open(&outlet->port, number, O_WRONLY);
-}
 
 void outlet_done(struct outlet *outlet)
 {
+	gather_done(&outlet->gather);
 	buf_done(&outlet->queue);
 	port_done(&outlet->port);
 }
@@ -30,6 +22,7 @@ void outlet_give_up(struct outlet *outlet, int failure)
 	if (!outlet->is_gone && !is_reader_gone)
 		outlet->failure = failure;
 	outlet->is_gone = true;
+	outlet->gather.len = 0;
 	buf_done(&outlet->queue);
 	outlet->queue_at = 0;
 }
@@ -57,24 +50,40 @@ static struct span outlet_push(struct outlet *outlet, struct span bytes)
 	return bytes;
 }
 
-void outlet_write(struct outlet *outlet, struct span bytes)
+static int outlet_put(void *context, struct span bytes, struct err *err)
 {
-	outlet->taken += bytes.len;
-	bool is_large = bytes.len > PIECE_BYTES_MAX;
-	if (is_large || outlet->queue.len - outlet->queue_at + bytes.len > GATHERED_BYTES_MAX)
-		outlet_flush(outlet);
-	if (outlet->is_gone)
-		return;
-	if (is_large && !outlet_is_pending(outlet))
+	struct outlet *outlet = context;
+	if (!outlet_is_pending(outlet))
 		bytes = outlet_push(outlet, bytes);
-	if (bytes.len == 0)
-		return;
-	struct err ignored;
-	if (buf_append(&outlet->queue, bytes, &ignored) < 0)
+	if (bytes.len > 0 && !outlet->is_gone && buf_append(&outlet->queue, bytes, err) < 0)
 		outlet_give_up(outlet, ENOMEM);
+	return 0;
 }
 
-void outlet_flush(struct outlet *outlet)
+int outlet_open(struct outlet *outlet, int number, uint8_t *block, struct err *err)
+{
+	*outlet = (struct outlet){.queue = BUF_INIT(QUEUE_BYTES_MAX)};
+	port_open(&outlet->port, number, O_WRONLY);
+	return gather_init(&outlet->gather, outlet_put, outlet, block, err);
+}
+
+void outlet_write(struct outlet *outlet, struct span bytes)
+{
+	struct err ignored;
+	outlet->taken += bytes.len;
+	if (!outlet->is_gone)
+		gather_add(&outlet->gather, bytes, &ignored);
+}
+
+void outlet_pages(struct outlet *outlet)
+{
+	struct err ignored;
+	if (!outlet->is_gone)
+		gather_pages(&outlet->gather, &ignored);
+}
+
+// Writes what is queued, as far as it is taken.
+static void outlet_drain(struct outlet *outlet)
 {
 	if (!outlet_is_pending(outlet))
 		return;
@@ -89,4 +98,12 @@ void outlet_flush(struct outlet *outlet)
 	outlet->queue.len = 0;
 	if (outlet->queue.cap > QUEUE_BYTES_KEPT)
 		buf_done(&outlet->queue);
+}
+
+void outlet_flush(struct outlet *outlet)
+{
+	struct err ignored;
+	outlet_drain(outlet);
+	if (!outlet->is_gone)
+		gather_flush(&outlet->gather, &ignored);
 }

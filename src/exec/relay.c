@@ -97,22 +97,26 @@ static int relay_pseudo_terminal(struct relay *relay, struct err *err)
 	return 0;
 }
 
+static uint8_t *relay_block(const struct relay *relay)
+{
+	return secret_data(relay->block) + GATHER_PAGE_BYTES;
+}
+
 static int relay_prepare(struct relay *relay, int outlet_number, const struct redactor *redactor,
 			 struct exec_leaks *leaks, struct err *err)
 {
 	relay->read_left = UINT64_MAX;
 	relay->leaks = leaks;
 	// What a program prints may be a value: until it is filtered it is kept as one.
-	int r = secret_new(BLOCK_BYTES, SECRET_LOCK_PREFERRED, &relay->block, err);
+	int r = secret_new(GATHER_PAGE_BYTES + BLOCK_BYTES, SECRET_LOCK_PREFERRED, &relay->block, err);
 	if (r < 0)
 		return r;
 	const struct redact_sink sink = {relay_sink_write, relay_sink_leak, relay};
 	r = filter_new(redactor, &sink, &relay->filter, err);
 	if (r < 0)
 		return r;
-	outlet_open(&relay->outlet, outlet_number);
 	relay->is_used = true;
-	return 0;
+	return outlet_open(&relay->outlet, outlet_number, relay_block(relay), err);
 }
 
 int relay_open_pipe(struct relay *relay, int number, const struct redactor *redactor, struct exec_leaks *leaks,
@@ -195,9 +199,16 @@ static void relay_check(struct relay *relay, int r)
 		relay_stop(relay);
 		relay->is_ended = true;
 	}
-	outlet_flush(&relay->outlet);
+	outlet_pages(&relay->outlet);
 	if (relay->outlet.is_gone)
 		relay_abandon(relay);
+}
+
+// Nothing more is at hand.
+static void relay_flush(struct relay *relay)
+{
+	outlet_flush(&relay->outlet);
+	relay_check(relay, 0);
 }
 
 static void relay_feed(struct relay *relay)
@@ -206,7 +217,7 @@ static void relay_feed(struct relay *relay)
 		size_t len = relay->block_len - relay->block_at;
 		if (relay->is_expanding && len > SLICE_BYTES)
 			len = SLICE_BYTES;
-		struct span slice = span_of(secret_data(relay->block) + relay->block_at, len);
+		struct span slice = span_of(relay_block(relay) + relay->block_at, len);
 		relay->block_at += len;
 		uint64_t before = relay->outlet.taken;
 		struct err ignored;
@@ -219,7 +230,7 @@ static void relay_feed(struct relay *relay)
 static bool relay_read(struct relay *relay)
 {
 	size_t want = relay->read_left < BLOCK_BYTES ? (size_t)relay->read_left : BLOCK_BYTES;
-	ssize_t n = want == 0 ? 0 : read(relay->source_fd, secret_data(relay->block), want);
+	ssize_t n = want == 0 ? 0 : read(relay->source_fd, relay_block(relay), want);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR) && !relay->is_cut)
 		return false;
 	// A master without slaves says EIO, and only when everything was read.
@@ -272,13 +283,14 @@ void relay_quiet(struct relay *relay)
 {
 	struct err ignored;
 	relay_check(relay, filter_quiet(relay->filter, &ignored));
+	relay_flush(relay);
 }
 
 void relay_advance(struct relay *relay, bool is_ready)
 {
 	if (relay_is_finished(relay))
 		return;
-	relay_check(relay, 0);
+	relay_flush(relay);
 	relay_feed(relay);
 	for (int i = 0; i < READS_MAX && is_ready && !relay_is_blocked(relay) && relay->source_fd >= 0; i++) {
 		is_ready = relay_read(relay);
@@ -289,6 +301,7 @@ void relay_advance(struct relay *relay, bool is_ready)
 	// Before another relay has its turn, so that the ends of short lines of two streams do not change places.
 	if (!is_ready && relay_quiet_wait(relay, clock_monotonic_ms()) == 0)
 		relay_quiet(relay);
+	relay_flush(relay);
 	if (relay_is_finished(relay))
 		relay_release(relay);
 }

@@ -275,6 +275,95 @@ static void writer_refuses_what_does_not_fit(void **state)
 	assert_int_equal(writer_string(&buf, span_of("", (size_t)UINT32_MAX + 1), &err), ERR_LIMIT);
 }
 
+// ---------------------------------------------------------------------------------------------------------- gathering
+
+struct written {
+	uint8_t bytes[4 << 20];
+	size_t len;
+	size_t writes;
+	size_t copied; // bytes that were not written from the block
+	const uint8_t *block;
+	size_t parts; // writes of less than whole pages
+};
+
+static int written_take(void *context, struct span bytes, struct err *out_err)
+{
+	struct written *written = context;
+	(void)out_err;
+	memcpy(written->bytes + written->len, bytes.data, bytes.len);
+	written->len += bytes.len;
+	written->writes++;
+	written->parts += bytes.len % GATHER_PAGE_BYTES != 0;
+	bool is_block = bytes.data <= written->block && bytes.data + bytes.len >= written->block;
+	written->copied += is_block ? 0 : bytes.len;
+	return 0;
+}
+
+// Reads of 64 KiB of which a few bytes at the end come with the next one, as a filter gives them.
+static void gather_keeps_pages(void **state)
+{
+	(void)state;
+	enum { BLOCK = 65536, ROUNDS = 20 };
+	uint8_t *room = aligned_alloc(GATHER_PAGE_BYTES, GATHER_PAGE_BYTES + BLOCK);
+	struct written *written = calloc(1, sizeof(*written));
+	struct gather gather;
+	assert_true(room && written);
+	written->block = room + GATHER_PAGE_BYTES;
+	assert_int_equal(gather_init(&gather, written_take, written, room + GATHER_PAGE_BYTES, &err), 0);
+	uint8_t held[8];
+	size_t held_len = 0;
+	for (size_t round = 0; round < ROUNDS; round++) {
+		for (size_t i = 0; i < BLOCK; i++)
+			room[GATHER_PAGE_BYTES + i] = (uint8_t)(round * BLOCK + i * 7 + i / 256);
+		assert_int_equal(gather_add(&gather, span_of(held, held_len), &err), 0);
+		held_len = round % 4;
+		memcpy(held, room + GATHER_PAGE_BYTES + BLOCK - held_len, held_len);
+		assert_int_equal(gather_add(&gather, span_of(room + GATHER_PAGE_BYTES, BLOCK - held_len), &err), 0);
+		assert_int_equal(gather_pages(&gather, &err), 0);
+	}
+	assert_int_equal(written->writes, ROUNDS);
+	assert_int_equal(written->parts + written->copied, 0);
+	assert_int_equal(gather_add(&gather, span_of(held, held_len), &err), 0);
+	assert_int_equal(gather_flush(&gather, &err), 0);
+	assert_int_equal(written->len, BLOCK * ROUNDS);
+	for (size_t round = 0; round < ROUNDS; round++)
+		for (size_t i = 0; i < BLOCK; i++)
+			assert_int_equal(written->bytes[round * BLOCK + i], (uint8_t)(round * BLOCK + i * 7 + i / 256));
+	gather_done(&gather);
+	free(written);
+	free(room);
+}
+
+// Pieces of all sizes come out whole and in order, and pages only until the flush.
+static void gather_takes_small_pieces(void **state)
+{
+	(void)state;
+	struct written *written = calloc(1, sizeof(*written));
+	uint8_t *text = malloc(1 << 20);
+	struct gather gather;
+	assert_true(written && text);
+	for (size_t i = 0; i < 1 << 20; i++)
+		text[i] = (uint8_t)(i ^ i >> 8 ^ i >> 16);
+	assert_int_equal(gather_init(&gather, written_take, written, NULL, &err), 0);
+	for (size_t at = 0, len = 0; at < 1 << 20; at += len) {
+		len = (len * 3 + 1) % 300000;
+		len = len < ((size_t)1 << 20) - at ? len : ((size_t)1 << 20) - at;
+		assert_int_equal(gather_add(&gather, span_of(text + at, len), &err), 0);
+		if (len % 2 == 0)
+			assert_int_equal(gather_pages(&gather, &err), 0);
+		assert_int_equal(written->parts, 0);
+	}
+	assert_int_equal(gather_flush(&gather, &err), 0);
+	size_t writes = written->writes;
+	assert_int_equal(gather_flush(&gather, &err), 0);
+	assert_int_equal(written->writes, writes);
+	assert_int_equal(written->len, 1 << 20);
+	assert_memory_equal(written->bytes, text, 1 << 20);
+	gather_done(&gather);
+	free(text);
+	free(written);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -290,6 +379,8 @@ int main(void)
 		cmocka_unit_test(reader_never_passes_the_end),
 		cmocka_unit_test(reader_refuses_overlong_strings),
 		cmocka_unit_test(writer_refuses_what_does_not_fit),
+		cmocka_unit_test(gather_keeps_pages),
+		cmocka_unit_test(gather_takes_small_pieces),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
