@@ -53,7 +53,7 @@ def printed(tmp_path_factory):
         key = [] if given is None else ["--passphrase-file", str(passphrase)]
         result = subprocess.run([binary(), words[0], *key, *words[1:]] if words[0] != "audit" else
                                 [binary(), *words, *key], input=given or "", env=env, cwd=folder,
-                                capture_output=True, text=True, timeout=60)
+                                capture_output=True, text=True, timeout=600)
         # What doctor and selftest find is not the question here.
         statuses = (2,) if "BAD" in words else {"doctor": (0, 1), "selftest": (0, 6)}.get(words[0], (0,))
         assert result.returncode in statuses, (line, result)
