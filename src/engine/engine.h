@@ -242,7 +242,7 @@ int engine_redact(struct engine *engine, const struct engine_redact *request, st
 // As outcome_leaks_text.
 bool redact_leaks_text(const struct redact_outcome *outcome, struct buf *out);
 
-// --- coverage and self-test
+// --- coverage
 
 struct coverage_row {
 	const char *form;    // as masks name it
@@ -253,6 +253,51 @@ struct coverage_row {
 // In which forms the current value is looked for in output, one row a form; the opening is recorded.
 int engine_coverage(struct engine *engine, const struct engine_unlock *unlock, const char *name,
 		    struct coverage_row out[REDACT_FORM_COUNT], struct err *err);
+
+// --- health
+
+// What is wrong with a secret. The names are stable: "placeholder", "low-entropy".
+enum health_finding {
+	HEALTH_PLACEHOLDER,  // it looks like something that stands where a value is still to come
+	HEALTH_SHORT,        // under HEALTH_SHORT_BYTES: a bound of a size bucket, so that it tells no more of the size
+	HEALTH_LOW_ENTROPY,  // so regular that it has under HEALTH_ENTROPY_BITS bits
+	HEALTH_WEAK,         // masked only where it stands alone as a word
+	HEALTH_DUPLICATE,    // other secrets have the same value
+	HEALTH_OLD,          // the current version was stored over HEALTH_OLD_DAYS ago
+	HEALTH_EXPIRED,
+	HEALTH_EXPIRES_SOON, // within HEALTH_SOON_DAYS
+	HEALTH_UNCONFIRMED,  // a value waits to be confirmed; it is not looked at
+	HEALTH_COUNT
+};
+#define HEALTH_BIT(finding) (1u << (finding))
+#define HEALTH_SHORT_BYTES 16
+#define HEALTH_ENTROPY_BITS 32
+#define HEALTH_OLD_DAYS 365
+#define HEALTH_SOON_DAYS 14
+const char *health_name(enum health_finding finding);
+
+#define HEALTH_SAME_MAX 8
+
+struct health_row {
+	const char *name;
+	unsigned findings;                    // a set of HEALTH_BIT
+	const char *same_as[HEALTH_SAME_MAX]; // the first others with the same value
+	size_t same_count;                    // how many others there are in all
+};
+
+struct engine_health {
+	struct engine_unlock unlock;
+	const char *name;        // NULL: every secret that has all of `tags`
+	const char *const *tags;
+	size_t tag_count;
+};
+// Calls `each` in order of name for every secret asked for, also one without findings, after every confirmed value of the
+// vault was opened, one at a time, and that was recorded: a duplicate may be anywhere. Values are compared by a MAC under a
+// random key that ends with the call. `row` is valid during the call only. ERR_NOT_FOUND.
+int engine_health(struct engine *engine, const struct engine_health *request,
+		  void (*each)(void *context, const struct health_row *row), void *context, struct err *err);
+
+// --- self-test
 
 struct selftest_row {
 	const char *what; // a form, by redact_form_name, or "xxd", "hexdump", "process"
@@ -309,5 +354,6 @@ json_t *engine_explain(const struct plan *plan, struct err *err);
 const char *engine_severity_name(enum finding_severity severity);
 // True when a secret has expired by now.
 bool entry_is_expired(const struct vault_entry *entry);
+bool entry_has_tags(const struct vault_entry *entry, const char *const tags[], size_t count); // all of them
 // "1-7", "8-15", … : how large a value is, without telling its size.
 const char *entry_size_bucket(const struct vault_entry *entry);

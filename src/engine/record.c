@@ -109,6 +109,23 @@ json_t *strings_json(const char *const *strings, size_t count)
 	return array;
 }
 
+json_t *names_json_bounded(const char *const names[], size_t count, size_t *ret_left_out)
+{
+	json_t *array = json_array();
+	size_t bytes = 0, i = 0;
+	for (; i < count; i++) {
+		bytes += strlen(names[i]) + 3;
+		if (bytes > RECORD_NAMES_BYTES_MAX)
+			break;
+		if (json_array_append_new(array, json_string(names[i])) < 0) {
+			json_decref(array);
+			return NULL;
+		}
+	}
+	*ret_left_out = count - i;
+	return array;
+}
+
 json_t *plan_json(const struct plan *plan, const struct redactor *redactor)
 {
 	uint8_t fingerprint[DIGEST_BYTES];

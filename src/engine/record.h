@@ -7,6 +7,8 @@
 // Longest printable argument and all of them together that a record keeps, in bytes. The argument digest covers the whole.
 #define RECORD_ARGUMENT_BYTES_MAX 8192
 #define RECORD_ARGV_BYTES_MAX 32768
+// All names of a record together, in bytes: a record has a limit, and a vault has none on its names.
+#define RECORD_NAMES_BYTES_MAX 65536
 
 // NULL when memory runs out; the caller owns the object.
 json_t *plan_json(const struct plan *plan, const struct redactor *redactor);
@@ -14,6 +16,8 @@ json_t *outcome_json(const struct plan *plan, const struct redactor *redactor, c
 json_t *failure_json(const struct plan *plan, const struct redactor *redactor, const struct err *failure);
 json_t *program_json(const struct program *program, const struct redactor *redactor);
 json_t *strings_json(const char *const *strings, size_t count);
+// The first of the names, as far as RECORD_NAMES_BYTES_MAX goes, and how many more there are.
+json_t *names_json_bounded(const char *const names[], size_t count, size_t *ret_left_out);
 // "system", "copy", "by-path"
 const char *program_binding(const struct program *program);
 const char *delivery_name(enum exec_delivery delivery);

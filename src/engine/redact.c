@@ -6,9 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-// All names of a record together, in bytes: a record has a limit, and a vault has none on its names.
-#define RECORD_NAMES_BYTES_MAX 65536
-
 void redact_outcome_done(struct redact_outcome *outcome)
 {
 	for (size_t i = 0; i < outcome->name_count; i++)
@@ -141,27 +138,10 @@ static int names_check(struct engine *engine, const struct redact_outcome *outco
 
 // ------------------------------------------------------------------------------------------------------------ records
 
-static json_t *names_json(const struct redact_outcome *outcome, size_t *ret_left_out)
-{
-	json_t *array = json_array();
-	size_t bytes = 0, i = 0;
-	for (; i < outcome->name_count; i++) {
-		bytes += strlen(outcome->names[i]) + 3;
-		if (bytes > RECORD_NAMES_BYTES_MAX)
-			break;
-		if (json_array_append_new(array, json_string(outcome->names[i])) < 0) {
-			json_decref(array);
-			return NULL;
-		}
-	}
-	*ret_left_out = outcome->name_count - i;
-	return array;
-}
-
 static json_t *intent_json(const struct engine_redact *request, const struct redact_outcome *outcome)
 {
 	size_t left_out = 0;
-	json_t *names = names_json(outcome, &left_out);
+	json_t *names = names_json_bounded((const char *const *)outcome->names, outcome->name_count, &left_out);
 	return json_pack("{s:o, s:I, s:b, s:o}", "secrets", names, "secrets_left_out", (json_int_t)left_out, "all",
 			 request->all ? 1 : 0, "asker", asker_json());
 }
@@ -177,7 +157,7 @@ static json_t *end_json(const struct redact_outcome *outcome)
 {
 	const struct leak_list leaks = {(const char *const *)outcome->names, &outcome->leaks};
 	size_t left_out = 0;
-	json_t *names = names_json(outcome, &left_out);
+	json_t *names = names_json_bounded((const char *const *)outcome->names, outcome->name_count, &left_out);
 	return json_pack("{s:o, s:I, s:s, s:i, s:I, s:I, s:o, s:I, s:b}", "secrets", names, "secrets_left_out",
 			 (json_int_t)left_out, "end", end_name(outcome), "signal", outcome->signal, "read_bytes",
 			 (json_int_t)outcome->read_bytes, "written_bytes", (json_int_t)outcome->written_bytes, "leaks",

@@ -1,4 +1,5 @@
 #include "engine/engine_internal.h"
+#include "engine/value_health.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -104,6 +105,9 @@ int value_read(struct engine *engine, const struct engine_set *request, struct s
 	r = value_check(engine, request->name, secret_span(value), request->allow_weak, out_weak, err);
 	if (r < 0)
 		return r;
+	if (value_is_placeholder(secret_span(value)))
+		engine_notice(engine, "the value of %s looks like a placeholder, which stands where a value is still to come",
+			      request->name);
 	*out = TAKE_PTR(value);
 	return 0;
 }
