@@ -51,6 +51,7 @@ enum option_id {
 	OPTION_ALL,
 	OPTION_EVENTS_FD,
 	OPTION_COVERAGE,
+	OPTION_HEALTH,
 	OPTION_COUNT
 };
 
@@ -156,6 +157,8 @@ int command_set(struct context *context, const struct arguments *arguments);
 int command_list(struct context *context, const struct arguments *arguments);
 int command_show(struct context *context, const struct arguments *arguments);
 int show_coverage(struct context *context, const struct arguments *arguments); // command_show with --coverage
+int health_show(struct context *context, const struct arguments *arguments);   // command_list, command_show with --health
+void list_notice_empty(bool by_tags); // that there was nothing to list
 int command_get(struct context *context, const struct arguments *arguments);
 int command_rename(struct context *context, const struct arguments *arguments);
 int command_copy(struct context *context, const struct arguments *arguments);

@@ -39,14 +39,6 @@ struct listing {
 	size_t shown;
 };
 
-static bool entry_has_tag(const struct vault_entry *entry, const char *tag)
-{
-	for (size_t i = 0; i < entry->tag_count; i++)
-		if (strcmp(entry->tags[i], tag) == 0)
-			return true;
-	return false;
-}
-
 static void entry_print_flags(const struct vault_entry *entry)
 {
 	for (size_t i = 0; i < entry->tag_count; i++)
@@ -62,9 +54,8 @@ static void entry_print_flags(const struct vault_entry *entry)
 static int list_each(void *context, const struct vault_entry *entry)
 {
 	struct listing *listing = context;
-	for (size_t i = 0; i < listing->tag_count; i++)
-		if (!entry_has_tag(entry, listing->tags[i]))
-			return 0;
+	if (!entry_has_tags(entry, listing->tags, listing->tag_count))
+		return 0;
 	if (listing->array)
 		return json_array_append_new(listing->array, entry_json(entry));
 	if (listing->shown++ == 0)
@@ -77,10 +68,26 @@ static int list_each(void *context, const struct vault_entry *entry)
 	return 0;
 }
 
+void list_notice_empty(bool by_tags)
+{
+	notice(by_tags ? "no secret has these tags" : "the vault is empty; store something with `envseal set NAME`");
+}
+
+static int check_no_passphrase(const struct arguments *arguments, const char *only_with, struct err *err)
+{
+	if (arguments_has(arguments, OPTION_PASSPHRASE_FD) || arguments_has(arguments, OPTION_PASSPHRASE_FILE))
+		return err_set(err, ERR_USAGE, "without %s no passphrase is needed", only_with);
+	return 0;
+}
+
 int command_list(struct context *context, const struct arguments *arguments)
 {
 	struct listing listing = {0};
 	struct err err;
+	if (arguments_has(arguments, OPTION_HEALTH))
+		return health_show(context, arguments);
+	if (check_no_passphrase(arguments, "--health", &err) < 0)
+		return report(arguments, &err);
 	listing.tag_count = arguments_values(arguments, OPTION_TAG, listing.tags, ARRAY_COUNT(listing.tags));
 	if (arguments_has(arguments, OPTION_JSON))
 		listing.array = json_array();
@@ -92,7 +99,7 @@ int command_list(struct context *context, const struct arguments *arguments)
 	if (listing.array)
 		return json_print(json_pack("{s:o}", "secrets", listing.array));
 	if (listing.shown == 0)
-		notice(listing.tag_count > 0 ? "no secret has these tags" : "the vault is empty; store something with `envseal set NAME`");
+		list_notice_empty(listing.tag_count > 0);
 	return output_finish();
 }
 
@@ -131,12 +138,15 @@ int command_show(struct context *context, const struct arguments *arguments)
 {
 	struct vault_entry entry;
 	struct err err;
-	if (arguments_has(arguments, OPTION_COVERAGE))
-		return show_coverage(context, arguments);
-	if (arguments_has(arguments, OPTION_PASSPHRASE_FD) || arguments_has(arguments, OPTION_PASSPHRASE_FILE)) {
-		err_set(&err, ERR_USAGE, "without --coverage no passphrase is needed");
+	bool coverage = arguments_has(arguments, OPTION_COVERAGE), health = arguments_has(arguments, OPTION_HEALTH);
+	if (coverage && health) {
+		err_set(&err, ERR_USAGE, "--coverage and --health: give one of them");
 		return report(arguments, &err);
 	}
+	if (coverage || health)
+		return coverage ? show_coverage(context, arguments) : health_show(context, arguments);
+	if (check_no_passphrase(arguments, "--coverage or --health", &err) < 0)
+		return report(arguments, &err);
 	if (engine_show(context->engine, arguments->operands[0], &entry, &err) < 0)
 		return report(arguments, &err);
 	if (arguments_has(arguments, OPTION_JSON))

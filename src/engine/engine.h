@@ -260,7 +260,7 @@ int engine_coverage(struct engine *engine, const struct engine_unlock *unlock, c
 enum health_finding {
 	HEALTH_PLACEHOLDER,  // it looks like something that stands where a value is still to come
 	HEALTH_SHORT,        // under HEALTH_SHORT_BYTES: a bound of a size bucket, so that it tells no more of the size
-	HEALTH_LOW_ENTROPY,  // so regular that it has under HEALTH_ENTROPY_BITS bits
+	HEALTH_LOW_ENTROPY,  // so regular that it has under HEALTH_ENTROPY_BITS bits, and under half of what it could have
 	HEALTH_WEAK,         // masked only where it stands alone as a word
 	HEALTH_DUPLICATE,    // other secrets have the same value
 	HEALTH_OLD,          // the current version was stored over HEALTH_OLD_DAYS ago

@@ -261,6 +261,14 @@ double value_entropy_bits(struct span value)
 	return by_step < by_byte ? by_step : by_byte;
 }
 
+// A short value cannot have many bits. It is measured by its own length, or the finding would tell that length.
+bool value_is_regular(struct span value)
+{
+	double steps = value.len > 1 ? (double)value.len - 1 : 1;
+	double half = steps * log2(steps) / 2;
+	return value_entropy_bits(value) < (half < HEALTH_ENTROPY_BITS ? half : HEALTH_ENTROPY_BITS);
+}
+
 // ---------------------------------------------------------------------------------------------------------- judgement
 
 unsigned value_health(struct span value)
@@ -270,7 +278,7 @@ unsigned value_health(struct span value)
 		found |= HEALTH_BIT(HEALTH_PLACEHOLDER);
 	if (value.len < HEALTH_SHORT_BYTES)
 		found |= HEALTH_BIT(HEALTH_SHORT);
-	if (value_entropy_bits(value) < HEALTH_ENTROPY_BITS)
+	if (value_is_regular(value))
 		found |= HEALTH_BIT(HEALTH_LOW_ENTROPY);
 	if (redact_value_is_weak(value, NULL))
 		found |= HEALTH_BIT(HEALTH_WEAK);

@@ -12,6 +12,8 @@ bool value_is_placeholder(struct span value);
 // byte to the next, whichever is less; of a repeated pattern the pattern alone counts. An upper bound: of words, which can be
 // guessed whole, it knows nothing.
 double value_entropy_bits(struct span value);
+// True for under HEALTH_ENTROPY_BITS, and under half of what a value of this length can have.
+bool value_is_regular(struct span value);
 // A set of HEALTH_BIT: placeholder, short, low entropy, weak.
 unsigned value_health(struct span value);
 

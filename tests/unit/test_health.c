@@ -106,7 +106,17 @@ static void test_entropy_of_regular_values(void **state)
 	assert_true(bits("q7Zk") == bits("q7Zkq7Zkq7Zkq7Zkq7"));
 	static const char *const low[] = {"aabbccddeeffgghh", "aaaaaaaaaaaaaaaaaaab", "1234567890123456", "abababababababab1", "secretsecretsecret"};
 	for (size_t i = 0; i < ARRAY_COUNT(low); i++)
-		assert_true(bits(low[i]) < HEALTH_ENTROPY_BITS);
+		assert_true(bits(low[i]) < HEALTH_ENTROPY_BITS && value_is_regular(span_text(low[i])));
+}
+
+static void test_short_values_are_measured_by_their_length(void **state)
+{
+	(void)state;
+	static const char *const regular[] = {"aaa", "11111111", "abcdefgh", "87654321", "q7q7q7q7", "aabbccdd", "q7Zkq7Zk"};
+	for (size_t i = 0; i < ARRAY_COUNT(regular); i++)
+		assert_true(value_is_regular(span_text(regular[i])));
+	for (size_t len = 0; len <= 16; len++)
+		assert_false(value_is_regular(span_of("q7ZkTy2mWx9Lc4Rf", len)));
 }
 
 static void test_entropy_of_what_is_mixed(void **state)
@@ -155,8 +165,7 @@ static void test_findings_of_values(void **state)
 	assert_int_equal(value_health(span_text("q7ZkTy2mWx9Lc4R")), HEALTH_BIT(HEALTH_SHORT));
 	assert_int_equal(value_health(span_text("<the-production-token>")), HEALTH_BIT(HEALTH_PLACEHOLDER));
 	assert_int_equal(value_health(span_text("aabbccddeeffgghh")), HEALTH_BIT(HEALTH_LOW_ENTROPY));
-	assert_int_equal(value_health(span_text("k3")),
-			 HEALTH_BIT(HEALTH_SHORT) | HEALTH_BIT(HEALTH_LOW_ENTROPY) | HEALTH_BIT(HEALTH_WEAK));
+	assert_int_equal(value_health(span_text("k3")), HEALTH_BIT(HEALTH_SHORT) | HEALTH_BIT(HEALTH_WEAK));
 	assert_int_equal(value_health(span_text("xxxxxxxxxxxxxxxxxxxx")),
 			 HEALTH_BIT(HEALTH_PLACEHOLDER) | HEALTH_BIT(HEALTH_LOW_ENTROPY) | HEALTH_BIT(HEALTH_WEAK));
 }
@@ -201,6 +210,7 @@ int main(void)
 	    cmocka_unit_test(test_only_short_texts_are_placeholders),
 	    cmocka_unit_test(test_bytes_of_any_kind),
 	    cmocka_unit_test(test_entropy_of_regular_values),
+	    cmocka_unit_test(test_short_values_are_measured_by_their_length),
 	    cmocka_unit_test(test_entropy_of_what_is_mixed),
 	    cmocka_unit_test(test_random_keys_have_no_finding),
 	    cmocka_unit_test(test_findings_of_values),
