@@ -69,8 +69,8 @@ static int examination_finish(const struct examination *examination)
 					       (json_int_t)examination->secrets, "finding_count",
 					       (json_int_t)examination->findings, "ok", is_ok ? 1 : 0));
 	} else {
-		printf("%zu secret%s, %zu finding%s\n", examination->secrets, plural(examination->secrets), examination->findings,
-		       plural(examination->findings));
+		printf("%zu secret%s, %zu finding%s\n", examination->secrets, plural(examination->secrets),
+		       examination->findings, plural(examination->findings));
 		printed = output_finish();
 	}
 	return printed ? printed : is_ok ? 0 : err_exit_status(ERR_NO);

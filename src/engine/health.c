@@ -182,9 +182,11 @@ int engine_health(struct engine *engine, const struct engine_health *request,
 const char *health_name(enum health_finding finding)
 {
 	static const char *const names[HEALTH_COUNT] = {
-		[HEALTH_PLACEHOLDER] = "placeholder", [HEALTH_SHORT] = "short", [HEALTH_LOW_ENTROPY] = "low-entropy",
-		[HEALTH_WEAK] = "weak", [HEALTH_DUPLICATE] = "duplicate", [HEALTH_OLD] = "old", [HEALTH_EXPIRED] = "expired",
-		[HEALTH_EXPIRES_SOON] = "expires-soon", [HEALTH_UNCONFIRMED] = "unconfirmed",
+		[HEALTH_PLACEHOLDER] = "placeholder",   [HEALTH_SHORT] = "short",
+		[HEALTH_LOW_ENTROPY] = "low-entropy",   [HEALTH_WEAK] = "weak",
+		[HEALTH_DUPLICATE] = "duplicate",       [HEALTH_OLD] = "old",
+		[HEALTH_EXPIRED] = "expired",           [HEALTH_EXPIRES_SOON] = "expires-soon",
+		[HEALTH_UNCONFIRMED] = "unconfirmed",
 	};
 	return names[finding];
 }

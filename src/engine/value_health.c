@@ -56,12 +56,17 @@ static struct span span_cut(struct span s, size_t from, size_t to)
 	return span_of(s.data + from, to - from);
 }
 
+static bool byte_is_wrapping(uint8_t c)
+{
+	return c != 0 && strchr(" \t\r\n\"'`", c);
+}
+
 // Without the white space and the quotes around it.
 static struct span value_trim(struct span s)
 {
-	while (s.len > 0 && memchr(" \t\r\n\"'`", s.data[0], 7))
+	while (s.len > 0 && byte_is_wrapping(s.data[0]))
 		s = span_cut(s, 1, s.len);
-	while (s.len > 0 && memchr(" \t\r\n\"'`", s.data[s.len - 1], 7))
+	while (s.len > 0 && byte_is_wrapping(s.data[s.len - 1]))
 		s.len--;
 	return s;
 }
@@ -222,7 +227,8 @@ static struct span value_url_password(struct span s)
 bool value_is_placeholder(struct span value)
 {
 	struct span text = value_trim(value);
-	return text.len <= HEALTH_PLACEHOLDER_BYTES_MAX && (text_is_placeholder(text) || text_is_placeholder(value_url_password(text)));
+	return text.len <= HEALTH_PLACEHOLDER_BYTES_MAX &&
+	       (text_is_placeholder(text) || text_is_placeholder(value_url_password(text)));
 }
 
 // ------------------------------------------------------------------------------------------------------------ entropy

@@ -24,16 +24,18 @@ static void test_placeholders(void **state)
 {
 	(void)state;
 	static const char *const values[] = {
-	    "changeme", "change_me", "ChangeMe", "CHANGE-ME", "change me", "change-this", "changeme!", "changeme123", "password",
-	    "Password1!", "p@ssw0rd", "secret", "SECRET_KEY", "mysecret", "my-secret-password", "super-secret", "todo", "TODO", "FIXME",
-	    "tbd", "replace-me", "replaceme", "REPLACE_WITH_REAL_TOKEN", "example", "dummy", "dummy-token", "test", "test123",
-	    "testing", "none", "None", "NULL", "nil", "undefined", "n/a", "placeholder", "your-api-key-here", "your_token",
-	    "your-stripe-key", "YOUR_OPENAI_API_KEY_HERE", "sk_test_your_key_here", "insert-your-github-token-here", "enter password",
-	    "xxx", "XXXX", "xxxxxxxxxxxx", "xxxx-xxxx-xxxx", "sk-xxxxxxxxxxxxxxxxxxxx", "ghp_XXXXXXXXXXXXXXXX", "********", "...",
-	    "---", "aaaaaaaa", "0000-0000", "123456", "1234567890", "12345678901234567890", "0123456789abcdef", "abcdefgh",
-	    "abc123", "qwerty", "deadbeef", "deadbeefdeadbeef", "<token>", "<your token here>", "<YOUR_API_KEY>", "<db/password>",
-	    "${TOKEN}", "${TOKEN:-none}", "{{ token }}", "{{.Values.token}}", "\"changeme\"", "'changeme'", " changeme\n",
-	    "postgres://app:password@db/app", "https://user:changeme@host:8080/x", "redis://:secret@localhost", "amqp://u:<pw>@h",
+	    "changeme", "change_me", "ChangeMe", "CHANGE-ME", "change me", "change-this", "changeme!", "changeme123",
+	    "password", "Password1!", "p@ssw0rd", "secret", "SECRET_KEY", "mysecret", "my-secret-password", "super-secret",
+	    "todo", "TODO", "FIXME", "tbd", "replace-me", "replaceme", "REPLACE_WITH_REAL_TOKEN", "example", "dummy",
+	    "dummy-token", "test", "test123", "testing", "none", "None", "NULL", "nil", "undefined", "n/a", "placeholder",
+	    "your-api-key-here", "your_token", "your-stripe-key", "YOUR_OPENAI_API_KEY_HERE", "sk_test_your_key_here",
+	    "insert-your-github-token-here", "enter password", "xxx", "XXXX", "xxxxxxxxxxxx", "xxxx-xxxx-xxxx",
+	    "sk-xxxxxxxxxxxxxxxxxxxx", "ghp_XXXXXXXXXXXXXXXX", "********", "...", "---", "aaaaaaaa", "0000-0000", "123456",
+	    "1234567890", "12345678901234567890", "0123456789abcdef", "abcdefgh", "abc123", "qwerty", "deadbeef",
+	    "deadbeefdeadbeef", "<token>", "<your token here>", "<YOUR_API_KEY>", "<db/password>", "${TOKEN}",
+	    "${TOKEN:-none}", "{{ token }}", "{{.Values.token}}", "\"changeme\"", "'changeme'", " changeme\n",
+	    "postgres://app:password@db/app", "https://user:changeme@host:8080/x", "redis://:secret@localhost",
+	    "amqp://u:<pw>@h",
 	};
 	assert_all(values, ARRAY_COUNT(values), true);
 }
@@ -43,15 +45,17 @@ static void test_values_are_no_placeholders(void **state)
 {
 	(void)state;
 	static const char *const values[] = {
-	    "", "k", "x7", "-", "tok-4f9Jc2LmQx81ZwPe", "sk_test_4eC39HqLyjWDarjtT1zdp7dc", "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
-	    "AKIAIOSFODNN7Q3ZRW2P", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYzQ8nT2vLk5", "xoxb-17653672481-19874698323-pdFZKVeTuE8sk7oOcHrzqqgy",
-	    "correct horse battery staple", "quiet otter maps lemon stairs", "correct-horse-77", "test-otter-lemon", "changemelon",
-	    "secretariat", "passwords-of-otters", "keystone", "tokenizer", "tester", "your-otter-maps-lemon", "nonetheless",
-	    "todos-los-dias", "examplar", "3f2504e0-4f89-11d3-9a0c-0305e82c3301", "5f4dcc3b5aa765d61d8327deb882cf99", "password-4fQ9z",
-	    "4fQ9z-password", "Passw0rdX7", "hunter2", "Tr0ub4dor&3", "135790", "124816", "987654", "abcdefgj",
-	    "xxyxx", "9xxxxx1", "aab", "12", "<", "<>", "<<token>>", "<a>text</a>", "<k3J$9x!>", "<7fQ2>", "a < b > c", "$TOKEN", "${}", "{{}}",
-	    "${A}${B}", "{\"key\": \"value-8c1f\"}", "{{a}} and {{b}}", "postgres://shop:correct-horse-77@db/shop", "https://host/changeme",
-	    "https://host:8080/token@x", "https://user@host/", "-----BEGIN PRIVATE KEY-----\nq7ZkTy2mWx9Lc4Rf\n-----END PRIVATE KEY-----",
+	    "", "k", "x7", "-", "tok-4f9Jc2LmQx81ZwPe", "sk_test_4eC39HqLyjWDarjtT1zdp7dc",
+	    "pat_16C7e42F292c6912E7710c838347Ae178B4a", "AKIAIOSFODNN7Q3ZRW2P", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYzQ8nT2vLk5",
+	    "team-17653672481-pdFZKVeTuE8sk7oOcHrzqqgy", "correct horse battery staple", "quiet otter maps lemon stairs",
+	    "correct-horse-77", "test-otter-lemon", "changemelon", "secretariat", "passwords-of-otters", "keystone",
+	    "tokenizer", "tester", "your-otter-maps-lemon", "nonetheless", "todos-los-dias", "examplar",
+	    "3f2504e0-4f89-11d3-9a0c-0305e82c3301", "5f4dcc3b5aa765d61d8327deb882cf99", "password-4fQ9z", "4fQ9z-password",
+	    "Passw0rdX7", "hunter2", "Tr0ub4dor&3", "135790", "124816", "987654", "abcdefgj", "xxyxx", "9xxxxx1", "aab",
+	    "12", "<", "<>", "<<token>>", "<a>text</a>", "<k3J$9x!>", "<7fQ2>", "a < b > c", "$TOKEN", "${}", "{{}}",
+	    "${A}${B}", "{\"key\": \"value-8c1f\"}", "{{a}} and {{b}}", "postgres://shop:correct-horse-77@db/shop",
+	    "https://host/changeme", "https://host:8080/token@x", "https://user@host/",
+	    "-----BEGIN PRIVATE KEY-----\nq7ZkTy2mWx9Lc4Rf\n-----END PRIVATE KEY-----",
 	    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ0ZXN0In0.q7ZkTy2mWx9Lc4RfHs8VbN3pJd6GuA1e",
 	};
 	assert_all(values, ARRAY_COUNT(values), false);
@@ -104,7 +108,9 @@ static void test_entropy_of_regular_values(void **state)
 	// The pattern alone counts, also when the last one is cut.
 	assert_true(bits("q7Zk") == bits("q7Zkq7Zkq7Zkq7Zk"));
 	assert_true(bits("q7Zk") == bits("q7Zkq7Zkq7Zkq7Zkq7"));
-	static const char *const low[] = {"aabbccddeeffgghh", "aaaaaaaaaaaaaaaaaaab", "1234567890123456", "abababababababab1", "secretsecretsecret"};
+	static const char *const low[] = {
+	    "aabbccddeeffgghh", "aaaaaaaaaaaaaaaaaaab", "1234567890123456", "abababababababab1", "secretsecretsecret",
+	};
 	for (size_t i = 0; i < ARRAY_COUNT(low); i++)
 		assert_true(bits(low[i]) < HEALTH_ENTROPY_BITS && value_is_regular(span_text(low[i])));
 }
