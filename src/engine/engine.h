@@ -332,6 +332,17 @@ struct engine_audit_report {
 // `unlock` NULL: the chain alone.
 int engine_audit_verify(struct engine *engine, const struct engine_unlock *unlock, struct engine_audit_report *out,
 			struct err *err);
+
+// What a value touched. `unlock` NULL: locked, and then neither the log's end nor the vault's metadata is verified.
+struct engine_radius {
+	const char *name;
+	const struct engine_unlock *unlock;
+	bool all; // since the name was first used, not only since its present value was stored
+};
+// Verifies the log, then reads it for the value that the name has, or had last before it was removed; renames, copies and
+// rollbacks are followed. The object's members are in envseal-audit(1); every text in it is printable. The caller owns it.
+// ERR_DAMAGED; ERR_NOT_FOUND when neither vault nor log know the name.
+int engine_radius(struct engine *engine, const struct engine_radius *request, json_t **out, struct err *err);
 int engine_audit_rotate(struct engine *engine, struct err *err);
 // Takes the log as it stands, even when it was cut or lost, as the new beginning, and records what was expected. A log
 // whose chain is broken is moved aside first. ERR_USAGE without `yes` and without a terminal.

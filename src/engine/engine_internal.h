@@ -62,6 +62,13 @@ bool value_trim_newline(struct secret *value);
 int value_check(struct engine *engine, const char *name, struct span value, bool allow_weak, bool *out_weak,
 		struct err *err);
 
+// --- log.c
+
+// Opens vault and log inside a transaction, so that no writer moves log and anchor between two looks, and checks one
+// against the other from the first record on.
+int log_open_checked(struct engine *engine, const struct engine_unlock *unlock, struct session *out,
+		     struct engine_audit_report *out_report, struct err *err);
+
 // --- plan.c
 
 // The manifest for a folder; ERR_USAGE when there is none, or it has no such section.

@@ -25,29 +25,32 @@ static int log_open(struct engine *engine, const struct engine_unlock *unlock, s
 	return r;
 }
 
+int log_open_checked(struct engine *engine, const struct engine_unlock *unlock, struct session *out,
+		     struct engine_audit_report *out_report, struct err *err)
+{
+	struct engine_audit_report report = {.anchor_checked = true};
+	struct audit_head head = {0};
+	int r = log_open(engine, unlock, out, &head, err);
+	if (r == 0)
+		r = audit_verify(out->audit, &head, &report.log, err);
+	if (r == 0)
+		r = session_check_log(out, err);
+	report.anchor_count = head.count;
+	if (r == 0)
+		*out_report = report;
+	return r;
+}
+
 int engine_audit_verify(struct engine *engine, const struct engine_unlock *unlock, struct engine_audit_report *out,
 			struct err *err)
 {
-	struct engine_audit_report report = {0};
-	if (!unlock) {
-		_cleanup_audit_ struct audit *audit = NULL;
-		int r = audit_open_existing(engine->home.state_dir, &audit, err);
-		if (r == 0)
-			r = audit_verify(audit, NULL, &report.log, err);
-		if (r == 0)
-			*out = report;
-		return r;
-	}
 	_cleanup_session_ struct session session = {0};
-	struct audit_head head = {0};
-	int r = log_open(engine, unlock, &session, &head, err);
-	if (r < 0)
-		return r;
-	r = audit_verify(session.audit, &head, &report.log, err);
+	if (unlock)
+		return log_open_checked(engine, unlock, &session, out, err);
+	struct engine_audit_report report = {0};
+	int r = audit_open_existing(engine->home.state_dir, &session.audit, err);
 	if (r == 0)
-		r = session_check_log(&session, err);
-	report.anchor_checked = true;
-	report.anchor_count = head.count;
+		r = audit_verify(session.audit, NULL, &report.log, err);
 	if (r == 0)
 		*out = report;
 	return r;

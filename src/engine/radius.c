@@ -1,0 +1,445 @@
+#include "engine/radius.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int err_memory(struct err *err)
+{
+	return err_set(err, ERR_MEMORY, "out of memory");
+}
+
+static const char *member_text(const json_t *object, const char *key)
+{
+	return json_string_value(json_object_get(object, key));
+}
+
+static bool is_shown(const char *text)
+{
+	while (*text >= 0x20 && *text <= 0x7e)
+		text++;
+	return *text == 0;
+}
+
+json_t *shown_json(const char *text)
+{
+	// Printable ASCII is what a record holds; made printable once more, its backslashes would double.
+	if (!text || is_shown(text))
+		return text ? json_string(text) : json_null();
+	_cleanup_buf_ struct buf out = BUF_INIT(4 * AUDIT_LINE_BYTES_MAX);
+	struct err err;
+	return text_printable(span_text(text), &out, &err) < 0 ? NULL : json_string(buf_text(&out));
+}
+
+// ---------------------------------------------------------------------------------------------------------------- rows
+
+// What somebody writes into a log may be any number; sums stay within theirs.
+static void count_add(json_t *object, const char *key, json_int_t more)
+{
+	json_int_t sum;
+	if (more > 0 && __builtin_add_overflow(json_integer_value(json_object_get(object, key)), more, &sum))
+		sum = INT64_MAX;
+	if (more > 0)
+		json_object_set_new(object, key, json_integer(sum));
+}
+
+static bool entry_is(const json_t *entry, const json_t *wanted)
+{
+	const char *key;
+	json_t *value;
+	json_object_foreach((json_t *)(uintptr_t)wanted, key, value)
+		if (!json_equal(value, json_object_get(entry, key)))
+			return false;
+	return true;
+}
+
+// Counts `entry` (taken over) in a list of the row.
+static int row_tally(json_t *row, const char *list_name, json_t *entry, json_int_t count, struct err *err)
+{
+	json_t *list = json_object_get(row, list_name);
+	if (!entry)
+		return err_memory(err);
+	for (size_t i = 0; i < json_array_size(list); i++)
+		if (entry_is(json_array_get(list, i), entry)) {
+			count_add(json_array_get(list, i), "count", count);
+			json_decref(entry);
+			return 0;
+		}
+	if (json_array_size(list) == RADIUS_LIST_MAX) {
+		json_object_set_new(row, "more", json_true());
+		json_decref(entry);
+		return 0;
+	}
+	json_object_set_new(entry, "count", json_integer(0));
+	count_add(entry, "count", count);
+	return json_array_append_new(list, entry) < 0 ? err_memory(err) : 0;
+}
+
+static void row_times(json_t *row, const json_t *record)
+{
+	json_t *time = shown_json(member_text(record, "time"));
+	if (json_is_null(json_object_get(row, "first")))
+		json_object_set(row, "first", time);
+	json_object_set_new(row, "last", time);
+}
+
+static json_t *program_shown(const json_t *program)
+{
+	return json_pack("{s:o, s:o, s:o}", "path", shown_json(member_text(program, "path")), "digest",
+			 shown_json(member_text(program, "digest")), "binding", shown_json(member_text(program, "binding")));
+}
+
+static json_t *program_row_new(const json_t *program)
+{
+	const json_t *interpreter = json_object_get(program, "interpreter");
+	json_t *row = program_shown(program);
+	json_t *rest = json_pack("{s:o, s:n, s:n, s:i, s:i, s:i, s:n, s:i, s:[], s:[], s:[], s:[], s:i, s:b}", "interpreter",
+				 json_is_object(interpreter) ? program_shown(interpreter) : json_null(), "first", "last", "runs", 0,
+				 "not_started", 0, "denied", 0, "denied_last", "killed_for_leak", 0, "actions", "tiers", "deliveries",
+				 "leaks", "leak_total", 0, "more", 0);
+	if (json_object_update(row, rest) < 0)
+		json_decref(TAKE_PTR(row));
+	json_decref(rest);
+	return row;
+}
+
+// malloc'd: what makes two programs one.
+static char *program_key(const json_t *program)
+{
+	const json_t *interpreter = json_object_get(program, "interpreter");
+	json_t *parts = json_pack("[s?, s?, s?, s?]", member_text(program, "path"), member_text(program, "digest"),
+				  member_text(interpreter, "path"), member_text(interpreter, "digest"));
+	char *key = parts ? json_dumps(parts, JSON_COMPACT) : NULL;
+	json_decref(parts);
+	return key;
+}
+
+// The row of the record's program, made when it is new; NULL with 0 where no more are kept.
+static int program_row(struct radius *radius, const json_t *record, json_t **out, struct err *err)
+{
+	const json_t *program = json_object_get(record, "program");
+	_cleanup_free_ char *key = program_key(program);
+	if (!key)
+		return err_memory(err);
+	json_t *row = json_object_get(radius->programs, key);
+	if (!row && json_object_size(radius->programs) == RADIUS_PROGRAMS_MAX) {
+		radius->programs_left_out++;
+		*out = NULL;
+		return 0;
+	}
+	if (!row) {
+		row = program_row_new(program);
+		if (json_object_set_new(radius->programs, key, row) < 0)
+			return err_memory(err);
+	}
+	*out = row;
+	return 0;
+}
+
+static int own_row(struct radius *radius, const char *reason, json_t **out, struct err *err)
+{
+	json_t *row = json_object_get(radius->own, reason);
+	if (!row) {
+		row = json_pack("{s:s, s:i, s:n, s:n, s:[], s:i, s:b}", "reason", reason, "count", 0, "first", "last", "leaks",
+				"leak_total", 0, "more", 0);
+		if (json_object_set_new(radius->own, reason, row) < 0)
+			return err_memory(err);
+	}
+	*out = row;
+	return 0;
+}
+
+// -------------------------------------------------------------------------------------------------------------- values
+
+static bool is_wanted(const struct radius *radius, size_t value)
+{
+	return value < radius->wanted_end && radius->wanted[value];
+}
+
+// Whether the name has a value that is looked for: when the run began, where that is known (`held`: name -> value).
+static bool name_is_wanted(const struct radius *radius, const char *name, const json_t *held)
+{
+	const json_t *then = name ? json_object_get(held, name) : NULL;
+	const struct life_name *now = name ? life_find(&radius->life, name) : NULL;
+	if (then)
+		return is_wanted(radius, (size_t)json_integer_value(then));
+	return now && is_wanted(radius, life_value(&radius->life, now));
+}
+
+static const char *listed_name(const json_t *member)
+{
+	return json_string_value(json_is_object(member) ? json_object_get(member, "name") : member);
+}
+
+static bool record_is_wanted(const struct radius *radius, const json_t *record, const json_t *held)
+{
+	const json_t *list = json_object_get(record, "secrets");
+	bool wanted = name_is_wanted(radius, member_text(record, "secret"), held);
+	for (size_t i = 0; !wanted && i < json_array_size(list); i++)
+		wanted = name_is_wanted(radius, listed_name(json_array_get(list, i)), held);
+	return wanted;
+}
+
+static int row_leaks(const struct radius *radius, json_t *row, const json_t *record, const json_t *held, struct err *err)
+{
+	const json_t *list = json_object_get(record, "leaks");
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < json_array_size(list); i++) {
+		const json_t *leak = json_array_get(list, i);
+		json_int_t count = json_integer_value(json_object_get(leak, "count"));
+		if (!name_is_wanted(radius, member_text(leak, "secret"), held))
+			continue;
+		count_add(row, "leak_total", count);
+		r = row_tally(row, "leaks", json_pack("{s:o, s:o}", "form", shown_json(member_text(leak, "form")), "stream",
+						      shown_json(member_text(leak, "stream"))), count, err);
+	}
+	return r;
+}
+
+// ---------------------------------------------------------------------------------------------------------------- runs
+
+// name -> value, of all secrets of a run as it begins: a name may get another value before the run ends.
+static json_t *held_json(const struct radius *radius, const json_t *record)
+{
+	const json_t *list = json_object_get(record, "secrets");
+	json_t *held = json_object();
+	for (size_t i = 0; held && i < json_array_size(list); i++) {
+		const char *name = listed_name(json_array_get(list, i));
+		const struct life_name *found = name ? life_find(&radius->life, name) : NULL;
+		if (found)
+			json_object_set_new(held, name, json_integer((json_int_t)life_value(&radius->life, found)));
+	}
+	return held;
+}
+
+static int run_open(struct radius *radius, const char *action, const json_t *record, struct err *err)
+{
+	if (json_array_size(radius->open) == RADIUS_OPEN_MAX)
+		json_array_remove(radius->open, 0);
+	json_t *run = json_pack("{s:s, s:O?, s:O?, s:I, s:o}", "action", action, "program", json_object_get(record, "program"),
+				"secrets", json_object_get(record, "secrets"), "time", (json_int_t)record_time(record), "held",
+				held_json(radius, record));
+	return json_array_append_new(radius->open, run) < 0 ? err_memory(err) : 0;
+}
+
+static bool member_is_same(const json_t *run, const json_t *record, const char *key)
+{
+	const json_t *a = json_object_get(run, key), *b = json_object_get(record, key);
+	return json_is_null(a) ? !b : json_equal(a, b);
+}
+
+// Of the runs that fit an outcome, the one that began when the outcome says that its own did. -1: none.
+static ssize_t run_find(const struct radius *radius, const char *action, const json_t *record)
+{
+	int64_t began = record_time(record) - json_integer_value(json_object_get(record, "milliseconds")) / 1000;
+	ssize_t best = -1;
+	int64_t best_distance = INT64_MAX;
+	for (size_t i = 0; i < json_array_size(radius->open); i++) {
+		const json_t *run = json_array_get(radius->open, i);
+		int64_t distance = llabs(json_integer_value(json_object_get(run, "time")) - began);
+		if (distance <= best_distance && strcmp(member_text(run, "action"), action) == 0 &&
+		    member_is_same(run, record, "program") && member_is_same(run, record, "secrets")) {
+			best = (ssize_t)i;
+			best_distance = distance;
+		}
+	}
+	return best;
+}
+
+// Takes the run of an outcome off the list; what its names held when it began, for the caller to release. NULL: not known.
+static json_t *run_close(struct radius *radius, const char *action, const json_t *record)
+{
+	ssize_t at = run_find(radius, action, record);
+	if (at < 0)
+		return NULL;
+	json_t *held = json_incref(json_object_get(json_array_get(radius->open, (size_t)at), "held"));
+	json_array_remove(radius->open, (size_t)at);
+	return held;
+}
+
+static int row_deliveries(const struct radius *radius, json_t *row, const json_t *record, struct err *err)
+{
+	const json_t *list = json_object_get(record, "secrets");
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < json_array_size(list); i++) {
+		const json_t *secret = json_array_get(list, i);
+		if (name_is_wanted(radius, listed_name(secret), NULL))
+			r = row_tally(row, "deliveries", json_pack("{s:o, s:o, s:o}", "name", shown_json(listed_name(secret)), "delivery",
+				      shown_json(member_text(secret, "delivery")), "variable",
+				      shown_json(member_text(secret, "variable"))), 1, err);
+	}
+	return r;
+}
+
+static int add_intent(struct radius *radius, const char *action, const json_t *record, struct err *err)
+{
+	// The outcome of inject is recorded only where the program did not start, and then at once.
+	int r = strcmp(action, "inject") == 0 ? 0 : run_open(radius, action, record, err);
+	json_t *row = NULL;
+	if (r == 0 && record_is_wanted(radius, record, NULL))
+		r = program_row(radius, record, &row, err);
+	if (r < 0 || !row)
+		return r;
+	count_add(row, "runs", 1);
+	row_times(row, record);
+	r = row_tally(row, "actions", json_pack("{s:s}", "action", action), 1, err);
+	if (r == 0)
+		r = row_tally(row, "tiers", json_pack("{s:o}", "tier", shown_json(member_text(record, "tier"))), 1, err);
+	return r == 0 ? row_deliveries(radius, row, record, err) : r;
+}
+
+static int add_outcome(struct radius *radius, const char *action, const json_t *record, struct err *err)
+{
+	json_t *held = run_close(radius, action, record);
+	json_t *row = NULL;
+	int r = record_is_wanted(radius, record, held) ? program_row(radius, record, &row, err) : 0;
+	if (r == 0 && row) {
+		count_add(row, "not_started", member_text(record, "error") ? 1 : 0);
+		count_add(row, "killed_for_leak", json_is_true(json_object_get(record, "killed_for_leak")) ? 1 : 0);
+		r = row_leaks(radius, row, record, held, err);
+	}
+	json_decref(held);
+	return r;
+}
+
+static int add_denied(struct radius *radius, const char *action, const json_t *record, struct err *err)
+{
+	json_t *row = NULL;
+	(void)action;
+	int r = record_is_wanted(radius, record, NULL) ? program_row(radius, record, &row, err) : 0;
+	if (r == 0 && row) {
+		count_add(row, "denied", 1);
+		json_object_set_new(row, "denied_last", shown_json(member_text(record, "time")));
+	}
+	return r;
+}
+
+typedef int stage_fn(struct radius *radius, const char *action, const json_t *record, struct err *err);
+
+static int add_run(struct radius *radius, const char *kind, const json_t *record, struct err *err)
+{
+	static const char *const actions[] = {"run", "inject", "pipe"};
+	static const struct {
+		const char *name;
+		stage_fn *add;
+	} stages[] = {{".intent", add_intent}, {".outcome", add_outcome}, {".denied", add_denied}};
+	for (size_t i = 0; i < ARRAY_COUNT(actions); i++)
+		for (size_t j = 0; j < ARRAY_COUNT(stages); j++)
+			if (span_has_prefix(span_text(kind), span_text(actions[i])) &&
+			    strcmp(kind + strlen(actions[i]), stages[j].name) == 0)
+				return stages[j].add(radius, actions[i], record, err);
+	return 0;
+}
+
+// ---------------------------------------------------------------------------------------------------- opened by envseal
+
+static int add_stream_end(struct radius *radius, const json_t *record, struct err *err)
+{
+	json_t *held = run_close(radius, "redact", record);
+	json_t *row = NULL;
+	int r = record_is_wanted(radius, record, held) ? own_row(radius, "redact", &row, err) : 0;
+	if (r == 0 && row)
+		r = row_leaks(radius, row, record, held, err);
+	json_decref(held);
+	return r;
+}
+
+// What a rollback opens is the earlier version; every other record is about the value of its name.
+static bool opening_is_wanted(const struct radius *radius, const json_t *record)
+{
+	const char *name = member_text(record, "secret"), *kind = member_text(record, "kind");
+	const struct life_name *found = name ? life_find(&radius->life, name) : NULL;
+	if (strcmp(kind, "secret.rollback") != 0 || !found)
+		return record_is_wanted(radius, record, NULL);
+	json_int_t version = json_integer_value(json_object_get(record, "from"));
+	return is_wanted(radius, life_value_of_version(&radius->life, found, version > 0 && version < UINT32_MAX ? (uint32_t)version : 0));
+}
+
+static const char *opening_reason(const char *kind)
+{
+	static const char *const reasons[] = {"confirm", "copy", "coverage", "rename", "rollback", "verify"};
+	struct span prefix = SPAN_LITERAL("secret.");
+	if (strcmp(kind, "redact.intent") == 0)
+		return "redact";
+	for (size_t i = 0; i < ARRAY_COUNT(reasons) && span_has_prefix(span_text(kind), prefix); i++)
+		if (strcmp(kind + prefix.len, reasons[i]) == 0)
+			return reasons[i];
+	return NULL;
+}
+
+static int add_opening(struct radius *radius, const char *kind, const json_t *record, struct err *err)
+{
+	const char *reason = opening_reason(kind);
+	json_t *row;
+	if (reason && json_integer_value(json_object_get(record, "secrets_left_out")) > 0)
+		radius->names_left_out++;
+	if (!reason || !opening_is_wanted(radius, record))
+		return 0;
+	int r = own_row(radius, reason, &row, err);
+	if (r < 0)
+		return r;
+	count_add(row, "count", 1);
+	row_times(row, record);
+	return 0;
+}
+
+// --------------------------------------------------------------------------------------------------------------- whole
+
+int radius_init(struct radius *radius, const struct life_history *history, const struct life_name *name, bool all,
+		struct err *err)
+{
+	const struct life *life = &history->life;
+	*radius = (struct radius){.history = history, .wanted_end = life_value_end(life), .programs = json_object(),
+				  .own = json_object(), .open = json_array()};
+	radius->wanted = calloc(radius->wanted_end, sizeof(*radius->wanted));
+	int r = life_init(&radius->life, err);
+	if (r < 0 || !radius->wanted || !radius->programs || !radius->own || !radius->open) {
+		radius_done(radius);
+		return err_memory(err);
+	}
+	radius->wanted[life_value(life, name)] = true;
+	name = life_now(life, name);
+	for (size_t i = 0; all && i < name->held_count; i++)
+		radius->wanted[name->held[i].value] = true;
+	return 0;
+}
+
+void radius_done(struct radius *radius)
+{
+	life_done(&radius->life);
+	free(radius->wanted);
+	json_decref(radius->programs);
+	json_decref(radius->own);
+	json_decref(radius->open);
+	*radius = (struct radius){0};
+}
+
+int radius_add(struct radius *radius, json_t *record, struct err *err)
+{
+	const char *kind = member_text(record, "kind");
+	if (!kind || json_integer_value(json_object_get(record, "seq")) > (json_int_t)radius->history->last)
+		return 0;
+	// What a change opened has its number after it as well.
+	int r = life_add(&radius->life, &radius->history->voids, record, err);
+	if (r == 0)
+		r = add_opening(radius, kind, record, err);
+	if (r == 0 && strcmp(kind, "redact.intent") == 0)
+		r = run_open(radius, "redact", record, err);
+	if (r == 0 && strcmp(kind, "redact.outcome") == 0)
+		r = add_stream_end(radius, record, err);
+	return r == 0 ? add_run(radius, kind, record, err) : r;
+}
+
+static json_t *values_json(json_t *object)
+{
+	json_t *array = json_array(), *row;
+	const char *key;
+	json_object_foreach(object, key, row)
+		json_array_append(array, row);
+	return array;
+}
+
+json_t *radius_json(const struct radius *radius)
+{
+	return json_pack("{s:o, s:I, s:o}", "programs", values_json(radius->programs), "programs_left_out",
+			 (json_int_t)radius->programs_left_out, "opened", values_json(radius->own));
+}
