@@ -52,6 +52,7 @@ enum option_id {
 	OPTION_EVENTS_FD,
 	OPTION_COVERAGE,
 	OPTION_HEALTH,
+	OPTION_ALL_VALUES,
 	OPTION_COUNT
 };
 
@@ -175,6 +176,7 @@ int command_pipe(struct context *context, const struct arguments *arguments);
 int command_redact(struct context *context, const struct arguments *arguments);
 int command_audit_show(struct context *context, const struct arguments *arguments);
 int command_audit_verify(struct context *context, const struct arguments *arguments);
+int command_audit_blast_radius(struct context *context, const struct arguments *arguments);
 int command_audit_rotate(struct context *context, const struct arguments *arguments);
 int command_audit_accept(struct context *context, const struct arguments *arguments);
 int command_doctor(struct context *context, const struct arguments *arguments);

@@ -63,6 +63,8 @@ const struct option_row option_rows[OPTION_COUNT] = {
 			     COMPLETE_NONE, NULL},
 	[OPTION_HEALTH] = {"health", 0, NULL, false, "open the values and tell which are placeholders, short, old or doubled",
 			   COMPLETE_NONE, NULL},
+	[OPTION_ALL_VALUES] = {"all", 0, NULL, false, "of every value that the name ever had, not only the present one",
+			       COMPLETE_NONE, NULL},
 	[OPTION_CHAIN_ONLY] = {"chain-only", 0, NULL, false, "check the chain alone, without the passphrase", COMPLETE_NONE,
 			       NULL},
 };
@@ -128,6 +130,9 @@ const struct command command_rows[] = {
 	 OPTIONS(OPTION_OF_SECRET, OPTION_PROGRAM, OPTION_KIND, OPTION_SINCE, OPTION_UNTIL, OPTION_JSON)},
 	{.name = "audit verify", .operands = "", .summary = "check the audit log against its chain and the vault's anchor",
 	 .run = command_audit_verify, OPTIONS(OPTION_CHAIN_ONLY, PASSPHRASE, OPTION_JSON)},
+	{.name = "audit blast-radius", .operands = "NAME", .summary = "list what got a secret's value, to rotate it",
+	 .operands_min = 1, .operands_max = 1, .operand_completion = COMPLETE_SECRET, .run = command_audit_blast_radius,
+	 OPTIONS(OPTION_ALL_VALUES, PASSPHRASE, OPTION_JSON)},
 	{.name = "audit rotate", .operands = "", .summary = "close the log file and begin a new one that carries the chain on",
 	 .run = command_audit_rotate, OPTIONS(OPTION_JSON)},
 	{.name = "audit accept", .operands = "", .summary = "go on from a log that was lost or cut, and record that",

@@ -55,7 +55,7 @@ void overview_print(FILE *to)
 	      "A write-only vault: secrets go in, and come out only into a program that you approve.\n\nCommands:\n",
 	      to);
 	for (size_t i = 0; i < command_count; i++)
-		fprintf(to, "  %-14s%s\n", command_rows[i].name, command_rows[i].summary);
+		fprintf(to, "  %-20s%s\n", command_rows[i].name, command_rows[i].summary);
 	fputs("\n`envseal COMMAND --help` tells more, the manual (man envseal) most.\n", to);
 }
 

@@ -47,7 +47,7 @@ def test_overview_lists_every_command():
     for arguments in (["--help"], ["help"]):
         result = run_envseal(arguments)
         assert (result.returncode, result.stderr) == (0, "")
-        listed = re.findall(r"^  (\w+(?: \w+)?)  ", result.stdout, re.MULTILINE)
+        listed = re.findall(r"^  (\w+(?: [\w-]+)?)  ", result.stdout, re.MULTILINE)
         assert listed == COMMANDS
     result = run_envseal([])
     assert (result.returncode, result.stdout) == (2, "")
