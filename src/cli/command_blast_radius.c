@@ -131,7 +131,7 @@ int command_audit_blast_radius(struct context *context, const struct arguments *
 {
 	struct engine_unlock unlock;
 	struct err err;
-	json_t *report_object;
+	json_t *report_object = NULL;
 	bool unlocks = arguments_has(arguments, OPTION_PASSPHRASE_FD) || arguments_has(arguments, OPTION_PASSPHRASE_FILE);
 	int r = unlock_from_arguments(arguments, &unlock, &err);
 	const struct engine_radius request = {.name = arguments->operands[0], .unlock = unlocks ? &unlock : NULL,

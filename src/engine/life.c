@@ -35,13 +35,13 @@ static uint64_t member_number(const json_t *record, const char *key)
 	return number > 0 ? (uint64_t)number : 0;
 }
 
-static uint32_t member_version(const json_t *record, const char *key)
+uint32_t record_version(const json_t *record, const char *key)
 {
 	uint64_t number = member_number(record, key);
 	return number < UINT32_MAX ? (uint32_t)number : 0;
 }
 
-// ---------------------------------------------------------------------------------------------------------------- names
+// --------------------------------------------------------------------------------------------------------------- names
 
 int life_init(struct life *life, struct err *err)
 {
@@ -75,7 +75,8 @@ int life_note(struct life *life, const char *name, struct err *err)
 	life->names = names;
 	if (json_object_set_new(life->index, name, json_integer((json_int_t)life->name_count)) < 0)
 		return err_memory(err);
-	names[life->name_count++] = (struct life_name){.name = json_object_iter_key(json_object_iter_at(life->index, name))};
+	void *key = json_object_iter_at(life->index, name);
+	names[life->name_count++] = (struct life_name){.name = json_object_iter_key(key)};
 	return 0;
 }
 
@@ -107,7 +108,7 @@ static int names_note(struct life *life, const json_t *record, struct err *err)
 	return r;
 }
 
-// --------------------------------------------------------------------------------------------------------------- values
+// -------------------------------------------------------------------------------------------------------------- values
 
 const struct life_name *life_now(const struct life *life, const struct life_name *name)
 {
@@ -189,12 +190,12 @@ static int name_store(struct life *life, const char *text, uint32_t version, con
 	return r;
 }
 
-// -------------------------------------------------------------------------------------------------------------- changes
+// ------------------------------------------------------------------------------------------------------------- changes
 
 static int apply_set(struct life *life, const json_t *record, struct err *err)
 {
-	return name_store(life, json_string_value(json_object_get(record, "secret")), member_version(record, "version"), record,
-			  err);
+	const char *name = json_string_value(json_object_get(record, "secret"));
+	return name_store(life, name, record_version(record, "version"), record, err);
 }
 
 // Of values that waited and were confirmed, and of an import.
@@ -248,8 +249,8 @@ static int apply_rollback(struct life *life, const json_t *record, struct err *e
 	struct life_name *name = name_of(life, json_string_value(json_object_get(record, "secret")));
 	if (!name)
 		return 0;
-	size_t value = life_value_of_version(life, name, member_version(record, "from"));
-	return name_hold(name, member_version(record, "version"), value, err);
+	size_t value = life_value_of_version(life, name, record_version(record, "from"));
+	return name_hold(name, record_version(record, "version"), value, err);
 }
 
 typedef int apply_fn(struct life *life, const json_t *record, struct err *err);
@@ -289,7 +290,7 @@ int life_add(struct life *life, const struct life_voids *voids, const json_t *re
 	return r == 0 && apply && !is_void(voids, member_number(record, "seq")) ? apply(life, record, err) : r;
 }
 
-// -------------------------------------------------------------------------------------------------------------- history
+// ------------------------------------------------------------------------------------------------------------- history
 
 int history_init(struct life_history *history, struct err *err)
 {

@@ -1,8 +1,8 @@
-// engine/life: which value a name had when, as far as the audit log tells. A value keeps its identity when its name changes,
-// when it is copied, and when a rollback brings it back. No value is opened for this; a number stands for each.
+// engine/life: which value a name had when, as far as the audit log tells. A value keeps its identity when its name
+// changes, when it is copied, and when a rollback brings it back. No value is opened for this: a number stands for it.
 //
-// The log is read twice, in order: by history_add, and, once that is over, by life_add with what history found. The same
-// value has the same number both times.
+// The log is read twice, in order: by history_add, and, once that is over, by life_add with what history found. The
+// same value has the same number both times.
 #pragma once
 
 #include "engine/engine.h"
@@ -81,3 +81,5 @@ size_t life_value_end(const struct life *life);
 
 // The time of a record in seconds; 0 when it has none.
 int64_t record_time(const json_t *record);
+// A version's number; 0 when it has none.
+uint32_t record_version(const json_t *record, const char *key);

@@ -1,4 +1,4 @@
-#include "engine/radius.h"
+#include "engine/radius_row.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,142 +13,7 @@ static const char *member_text(const json_t *object, const char *key)
 	return json_string_value(json_object_get(object, key));
 }
 
-static bool is_shown(const char *text)
-{
-	while (*text >= 0x20 && *text <= 0x7e)
-		text++;
-	return *text == 0;
-}
-
-json_t *shown_json(const char *text)
-{
-	// Printable ASCII is what a record holds; made printable once more, its backslashes would double.
-	if (!text || is_shown(text))
-		return text ? json_string(text) : json_null();
-	_cleanup_buf_ struct buf out = BUF_INIT(4 * AUDIT_LINE_BYTES_MAX);
-	struct err err;
-	return text_printable(span_text(text), &out, &err) < 0 ? NULL : json_string(buf_text(&out));
-}
-
-// ---------------------------------------------------------------------------------------------------------------- rows
-
-// What somebody writes into a log may be any number; sums stay within theirs.
-static void count_add(json_t *object, const char *key, json_int_t more)
-{
-	json_int_t sum;
-	if (more > 0 && __builtin_add_overflow(json_integer_value(json_object_get(object, key)), more, &sum))
-		sum = INT64_MAX;
-	if (more > 0)
-		json_object_set_new(object, key, json_integer(sum));
-}
-
-static bool entry_is(const json_t *entry, const json_t *wanted)
-{
-	const char *key;
-	json_t *value;
-	json_object_foreach((json_t *)(uintptr_t)wanted, key, value)
-		if (!json_equal(value, json_object_get(entry, key)))
-			return false;
-	return true;
-}
-
-// Counts `entry` (taken over) in a list of the row.
-static int row_tally(json_t *row, const char *list_name, json_t *entry, json_int_t count, struct err *err)
-{
-	json_t *list = json_object_get(row, list_name);
-	if (!entry)
-		return err_memory(err);
-	for (size_t i = 0; i < json_array_size(list); i++)
-		if (entry_is(json_array_get(list, i), entry)) {
-			count_add(json_array_get(list, i), "count", count);
-			json_decref(entry);
-			return 0;
-		}
-	if (json_array_size(list) == RADIUS_LIST_MAX) {
-		json_object_set_new(row, "more", json_true());
-		json_decref(entry);
-		return 0;
-	}
-	json_object_set_new(entry, "count", json_integer(0));
-	count_add(entry, "count", count);
-	return json_array_append_new(list, entry) < 0 ? err_memory(err) : 0;
-}
-
-static void row_times(json_t *row, const json_t *record)
-{
-	json_t *time = shown_json(member_text(record, "time"));
-	if (json_is_null(json_object_get(row, "first")))
-		json_object_set(row, "first", time);
-	json_object_set_new(row, "last", time);
-}
-
-static json_t *program_shown(const json_t *program)
-{
-	return json_pack("{s:o, s:o, s:o}", "path", shown_json(member_text(program, "path")), "digest",
-			 shown_json(member_text(program, "digest")), "binding", shown_json(member_text(program, "binding")));
-}
-
-static json_t *program_row_new(const json_t *program)
-{
-	const json_t *interpreter = json_object_get(program, "interpreter");
-	json_t *row = program_shown(program);
-	json_t *rest = json_pack("{s:o, s:n, s:n, s:i, s:i, s:i, s:n, s:i, s:[], s:[], s:[], s:[], s:i, s:b}", "interpreter",
-				 json_is_object(interpreter) ? program_shown(interpreter) : json_null(), "first", "last", "runs", 0,
-				 "not_started", 0, "denied", 0, "denied_last", "killed_for_leak", 0, "actions", "tiers", "deliveries",
-				 "leaks", "leak_total", 0, "more", 0);
-	if (json_object_update(row, rest) < 0)
-		json_decref(TAKE_PTR(row));
-	json_decref(rest);
-	return row;
-}
-
-// malloc'd: what makes two programs one.
-static char *program_key(const json_t *program)
-{
-	const json_t *interpreter = json_object_get(program, "interpreter");
-	json_t *parts = json_pack("[s?, s?, s?, s?]", member_text(program, "path"), member_text(program, "digest"),
-				  member_text(interpreter, "path"), member_text(interpreter, "digest"));
-	char *key = parts ? json_dumps(parts, JSON_COMPACT) : NULL;
-	json_decref(parts);
-	return key;
-}
-
-// The row of the record's program, made when it is new; NULL with 0 where no more are kept.
-static int program_row(struct radius *radius, const json_t *record, json_t **out, struct err *err)
-{
-	const json_t *program = json_object_get(record, "program");
-	_cleanup_free_ char *key = program_key(program);
-	if (!key)
-		return err_memory(err);
-	json_t *row = json_object_get(radius->programs, key);
-	if (!row && json_object_size(radius->programs) == RADIUS_PROGRAMS_MAX) {
-		radius->programs_left_out++;
-		*out = NULL;
-		return 0;
-	}
-	if (!row) {
-		row = program_row_new(program);
-		if (json_object_set_new(radius->programs, key, row) < 0)
-			return err_memory(err);
-	}
-	*out = row;
-	return 0;
-}
-
-static int own_row(struct radius *radius, const char *reason, json_t **out, struct err *err)
-{
-	json_t *row = json_object_get(radius->own, reason);
-	if (!row) {
-		row = json_pack("{s:s, s:i, s:n, s:n, s:[], s:i, s:b}", "reason", reason, "count", 0, "first", "last", "leaks",
-				"leak_total", 0, "more", 0);
-		if (json_object_set_new(radius->own, reason, row) < 0)
-			return err_memory(err);
-	}
-	*out = row;
-	return 0;
-}
-
-// -------------------------------------------------------------------------------------------------------------- values
+// ------------------------------------------------------------------------------------------------------------- values
 
 static bool is_wanted(const struct radius *radius, size_t value)
 {
@@ -179,7 +44,8 @@ static bool record_is_wanted(const struct radius *radius, const json_t *record, 
 	return wanted;
 }
 
-static int row_leaks(const struct radius *radius, json_t *row, const json_t *record, const json_t *held, struct err *err)
+static int row_leaks(const struct radius *radius, json_t *row, const json_t *record, const json_t *held,
+		     struct err *err)
 {
 	const json_t *list = json_object_get(record, "leaks");
 	int r = 0;
@@ -195,7 +61,7 @@ static int row_leaks(const struct radius *radius, json_t *row, const json_t *rec
 	return r;
 }
 
-// ---------------------------------------------------------------------------------------------------------------- runs
+// --------------------------------------------------------------------------------------------------------------- runs
 
 // name -> value, of all secrets of a run as it begins: a name may get another value before the run ends.
 static json_t *held_json(const struct radius *radius, const json_t *record)
@@ -215,9 +81,9 @@ static int run_open(struct radius *radius, const char *action, const json_t *rec
 {
 	if (json_array_size(radius->open) == RADIUS_OPEN_MAX)
 		json_array_remove(radius->open, 0);
-	json_t *run = json_pack("{s:s, s:O?, s:O?, s:I, s:o}", "action", action, "program", json_object_get(record, "program"),
-				"secrets", json_object_get(record, "secrets"), "time", (json_int_t)record_time(record), "held",
-				held_json(radius, record));
+	json_t *run = json_pack("{s:s, s:O?, s:O?, s:I, s:o}", "action", action, "program",
+				json_object_get(record, "program"), "secrets", json_object_get(record, "secrets"), "time",
+				(json_int_t)record_time(record), "held", held_json(radius, record));
 	return json_array_append_new(radius->open, run) < 0 ? err_memory(err) : 0;
 }
 
@@ -245,7 +111,8 @@ static ssize_t run_find(const struct radius *radius, const char *action, const j
 	return best;
 }
 
-// Takes the run of an outcome off the list; what its names held when it began, for the caller to release. NULL: not known.
+// Takes the run of an outcome off the list. What its names held when it began is for the caller to release; NULL: not
+// known.
 static json_t *run_close(struct radius *radius, const char *action, const json_t *record)
 {
 	ssize_t at = run_find(radius, action, record);
@@ -262,10 +129,12 @@ static int row_deliveries(const struct radius *radius, json_t *row, const json_t
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < json_array_size(list); i++) {
 		const json_t *secret = json_array_get(list, i);
-		if (name_is_wanted(radius, listed_name(secret), NULL))
-			r = row_tally(row, "deliveries", json_pack("{s:o, s:o, s:o}", "name", shown_json(listed_name(secret)), "delivery",
-				      shown_json(member_text(secret, "delivery")), "variable",
-				      shown_json(member_text(secret, "variable"))), 1, err);
+		if (!name_is_wanted(radius, listed_name(secret), NULL))
+			continue;
+		json_t *entry = json_pack("{s:o, s:o, s:o}", "name", shown_json(listed_name(secret)), "delivery",
+					  shown_json(member_text(secret, "delivery")), "variable",
+					  shown_json(member_text(secret, "variable")));
+		r = row_tally(row, "deliveries", entry, 1, err);
 	}
 	return r;
 }
@@ -330,7 +199,7 @@ static int add_run(struct radius *radius, const char *kind, const json_t *record
 	return 0;
 }
 
-// ---------------------------------------------------------------------------------------------------- opened by envseal
+// --------------------------------------------------------------------------------------------------- opened by envseal
 
 static int add_stream_end(struct radius *radius, const json_t *record, struct err *err)
 {
@@ -350,8 +219,7 @@ static bool opening_is_wanted(const struct radius *radius, const json_t *record)
 	const struct life_name *found = name ? life_find(&radius->life, name) : NULL;
 	if (strcmp(kind, "secret.rollback") != 0 || !found)
 		return record_is_wanted(radius, record, NULL);
-	json_int_t version = json_integer_value(json_object_get(record, "from"));
-	return is_wanted(radius, life_value_of_version(&radius->life, found, version > 0 && version < UINT32_MAX ? (uint32_t)version : 0));
+	return is_wanted(radius, life_value_of_version(&radius->life, found, record_version(record, "from")));
 }
 
 static const char *opening_reason(const char *kind)
@@ -382,7 +250,7 @@ static int add_opening(struct radius *radius, const char *kind, const json_t *re
 	return 0;
 }
 
-// --------------------------------------------------------------------------------------------------------------- whole
+// -------------------------------------------------------------------------------------------------------------- whole
 
 int radius_init(struct radius *radius, const struct life_history *history, const struct life_name *name, bool all,
 		struct err *err)
@@ -431,10 +299,9 @@ int radius_add(struct radius *radius, json_t *record, struct err *err)
 
 static json_t *values_json(json_t *object)
 {
-	json_t *array = json_array(), *row;
-	const char *key;
-	json_object_foreach(object, key, row)
-		json_array_append(array, row);
+	json_t *array = json_array();
+	for (void *at = json_object_iter(object); at; at = json_object_iter_next(object, at))
+		json_array_append(array, json_object_iter_value(at));
 	return array;
 }
 

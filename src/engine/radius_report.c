@@ -41,7 +41,7 @@ static json_t *time_json(int64_t seconds)
 	return seconds == 0 ? json_null() : json_string(text);
 }
 
-// --------------------------------------------------------------------------------------------------------------- notes
+// -------------------------------------------------------------------------------------------------------------- notes
 
 static void note_name(json_t *notes, const struct facts *facts)
 {
@@ -73,12 +73,13 @@ static void note_log(json_t *notes, const struct facts *facts, const struct life
 	uint32_t told = version_told(facts->now);
 	clock_format(history->begins, when);
 	if (facts->origin.record == 0)
-		say(notes, "no record tells when the value was stored: the log begins at %s, what happened before is not known", when);
+		say(notes, "no record tells when the value was stored: the log begins at %s, what happened before is not known",
+		    when);
 	clock_format(history->accepted.time, when);
 	if (history->accepted.record > facts->origin.record)
 		say(notes, "the log was accepted as it was at %s: records from before may be missing", when);
 	if (facts->exists && told > 0 && facts->entry.version > 0 && told != facts->entry.version)
-		say(notes, "the vault has version %u, the log tells of version %u last: some of this may be about an earlier value",
+		say(notes, "the vault has version %u, the log tells of version %u last: this may be about another value",
 		    facts->entry.version, told);
 }
 
@@ -101,7 +102,7 @@ static json_t *notes_json(const struct facts *facts, const struct life_history *
 	return notes;
 }
 
-// ----------------------------------------------------------------------------------------------------------- checklist
+// ---------------------------------------------------------------------------------------------------------- checklist
 
 struct sums {
 	size_t programs; // that got the value
@@ -165,19 +166,19 @@ static json_t *checklist_json(const struct facts *facts, const json_t *programs,
 		say(list, "%zu program%s got the value: look at what each of them keeps, writes and sends", sums.programs,
 		    sums.programs == 1 ? "" : "s");
 	if (sums.leaks > 0)
-		say(list, "the output of %lld of them had it: masked there, but look at why it is printed", (long long)sums.leaks);
+		say(list, "the output of %lld of them had it: masked there, but look at why it is printed",
+		    (long long)sums.leaks);
 	if (sums.injected > 0)
 		say(list, "inject does not watch output: look at where that of %lld of them went", (long long)sums.injected);
 	say(list, "rotate it at its issuer, so that the old one is worth nothing");
-	say(list, facts->exists ? "store the new one with `envseal set %s --force`" : "store the new one with `envseal set %s`",
-	    shown);
+	say(list, "store the new one with `envseal set %s%s`", shown, facts->exists ? " --force" : "");
 	say_twins(list, twins);
-	say(list, "start again what still runs with the old one; `envseal audit blast-radius %s` then lists what got the new one",
+	say(list, "start again what runs with the old one; then `envseal audit blast-radius %s` lists what got the new one",
 	    shown);
 	return list;
 }
 
-// ---------------------------------------------------------------------------------------------------------- the use-case
+// -------------------------------------------------------------------------------------------------------- the use-case
 
 static int history_each(void *context, json_t *record)
 {
