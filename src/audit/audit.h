@@ -61,7 +61,7 @@ struct audit_filter {
 	const char *kind;    // "run" matches "run.intent" and "run.outcome"; NULL: any
 	int64_t since;       // seconds, inclusive; 0: from the beginning
 	int64_t until;       // seconds, inclusive; 0: to the end
-	uint64_t after;      // only records with a larger number; files that end before it are not read
+	const struct audit_head *after; // only records behind this one, read from its file_offset where that is right; NULL: all
 };
 // Calls `each` for every matching record (borrowed), oldest first. Records that do not parse are ERR_DAMAGED. No lock
 // is held meanwhile. A negative return of `each` ends the query and is returned; `err` is then as `each` left it.

@@ -141,6 +141,10 @@ void snapshot_done(struct snapshot *snapshot);
 // The file that should hold record `number` (rotated.count: the active one).
 size_t snapshot_find(const struct snapshot *snapshot, uint64_t number);
 
+// Whether the record of `head` ends in file `index` at the offset that was kept with it.
+bool snapshot_hint_is_right(const struct audit *audit, const struct snapshot *snapshot, size_t index,
+			    const struct audit_head *head);
+
 // Where a line stands.
 struct place {
 	const char *file;

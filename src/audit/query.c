@@ -46,7 +46,8 @@ static bool kind_is_of(struct span kind, const char *wanted)
 // By what can be told without parsing the whole line.
 static bool head_is_wanted(const struct record *scanned, const struct audit_filter *filter)
 {
-	return scanned->number > filter->after && (filter->since == 0 || scanned->time_s >= filter->since) &&
+	return (!filter->after || scanned->number > filter->after->count) &&
+	       (filter->since == 0 || scanned->time_s >= filter->since) &&
 	       (filter->until == 0 || scanned->time_s <= filter->until) &&
 	       (!filter->kind || kind_is_of(scanned->kind, filter->kind));
 }
@@ -63,9 +64,11 @@ static int query_line(void *context, const struct place *place, struct span line
 	struct record scanned;
 	const char *reason = record_scan(line, &scanned);
 	json_t *record = reason ? NULL : record_parse(line);
-	if (!record)
-		return err_set(err, ERR_DAMAGED, "%s line %llu: %s", place->file, (unsigned long long)place->line,
-			       reason ? reason : "it is not valid JSON");
+	reason = record || reason ? reason : "it is not valid JSON";
+	if (reason && place->line == 0)
+		return err_set(err, ERR_DAMAGED, "%s: %s", place->file, reason);
+	if (reason)
+		return err_set(err, ERR_DAMAGED, "%s line %llu: %s", place->file, (unsigned long long)place->line, reason);
 	int r = head_is_wanted(&scanned, query->filter) && record_is_wanted(record, query->filter) ? query->each(query->context, record) : 0;
 	json_decref(record);
 	return r;
@@ -78,6 +81,10 @@ int audit_query(struct audit *audit, const struct audit_filter *filter, int (*ea
 	struct query query = {.filter = filter ? filter : &everything, .each = each, .context = context};
 	_cleanup_snapshot_ struct snapshot snapshot = SNAPSHOT_INIT;
 	int r = snapshot_take(audit, &snapshot, err);
-	size_t index = query.filter->after > 0 ? snapshot_find(&snapshot, query.filter->after) : 0;
-	return r < 0 ? r : snapshot_walk(audit, &snapshot, index, 0, query_line, &query, err);
+	if (r < 0)
+		return r;
+	const struct audit_head *after = query.filter->after;
+	size_t index = after ? snapshot_find(&snapshot, after->count) : 0;
+	uint64_t offset = after && snapshot_hint_is_right(audit, &snapshot, index, after) ? after->file_offset : 0;
+	return snapshot_walk(audit, &snapshot, index, offset, query_line, &query, err);
 }

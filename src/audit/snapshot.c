@@ -111,3 +111,23 @@ size_t snapshot_find(const struct snapshot *snapshot, uint64_t number)
 		index--;
 	return index > 0 ? index - 1 : 0;
 }
+
+bool snapshot_hint_is_right(const struct audit *audit, const struct snapshot *snapshot, size_t index,
+			    const struct audit_head *head)
+{
+	struct err ignored;
+	_cleanup_fd_ int opened = -1;
+	int fd = snapshot->active_fd;
+	uint64_t size = snapshot->active_end;
+	if (index < snapshot->rotated.count) {
+		if (rotated_open(audit, snapshot->rotated.first[index], &opened, &size, &ignored) < 0)
+			return false;
+		fd = opened;
+	}
+	_cleanup_tail_ struct tail tail = {0};
+	struct record record;
+	return fd >= 0 && head->file_offset > 0 && head->file_offset <= size &&
+	       tail_read(fd, "", head->file_offset, &tail, &ignored) == 0 && tail.torn.len == 0 &&
+	       !record_check(tail.line, &record) && record.number == head->count &&
+	       digest_is_equal(record.hash, head->hash);
+}

@@ -138,27 +138,6 @@ int audit_verify(struct audit *audit, const struct audit_head *anchor, struct au
 	return 0;
 }
 
-// Whether the anchored record ends at the offset that was kept with it.
-static bool hint_is_right(const struct audit *audit, const struct snapshot *snapshot, size_t index,
-			  const struct audit_head *anchor)
-{
-	struct err ignored;
-	_cleanup_fd_ int opened = -1;
-	int fd = snapshot->active_fd;
-	uint64_t size = snapshot->active_end;
-	if (index < snapshot->rotated.count) {
-		if (rotated_open(audit, snapshot->rotated.first[index], &opened, &size, &ignored) < 0)
-			return false;
-		fd = opened;
-	}
-	_cleanup_tail_ struct tail tail = {0};
-	struct record record;
-	return fd >= 0 && anchor->file_offset > 0 && anchor->file_offset <= size &&
-	       tail_read(fd, "", anchor->file_offset, &tail, &ignored) == 0 && tail.torn.len == 0 &&
-	       !record_check(tail.line, &record) && record.number == anchor->count &&
-	       digest_is_equal(record.hash, anchor->hash);
-}
-
 int audit_check_anchor(struct audit *audit, const struct audit_head *anchor, uint64_t *ret_unanchored, struct err *err)
 {
 	struct audit_head head;
@@ -174,7 +153,7 @@ int audit_check_anchor(struct audit *audit, const struct audit_head *anchor, uin
 	struct verifier verifier = {.anchor = anchor, .is_begun = anchor->count == 0};
 	size_t index = anchor->count > 0 ? snapshot_find(&snapshot, anchor->count) : 0;
 	uint64_t offset = 0;
-	if (anchor->count > 0 && hint_is_right(audit, &snapshot, index, anchor)) {
+	if (anchor->count > 0 && snapshot_hint_is_right(audit, &snapshot, index, anchor)) {
 		offset = anchor->file_offset;
 		verifier.is_begun = true;
 		verifier.has_anchor_passed = true;

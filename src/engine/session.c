@@ -88,9 +88,9 @@ static int tail_check(void *context, json_t *record)
 	return generation > 0 && (uint64_t)generation > vault_generation(session->vault) + 1 ? ERR_DAMAGED : 0;
 }
 
-static int generation_check(struct session *session, const struct vault_anchor *anchor, struct err *err)
+static int generation_check(struct session *session, const struct audit_head *anchor, struct err *err)
 {
-	struct audit_filter tail = {.after = anchor->count};
+	struct audit_filter tail = {.after = anchor};
 	err->code = 0;
 	int r = audit_query(session->audit, &tail, tail_check, session, err);
 	if (r == ERR_DAMAGED && err->code == 0)
@@ -107,7 +107,7 @@ int session_check_log(struct session *session, struct err *err)
 		return r;
 	struct audit_head head = head_from_anchor(&anchor);
 	r = audit_check_anchor(session->audit, &head, &unanchored, err);
-	return r == 0 && unanchored > 0 ? generation_check(session, &anchor, err) : r;
+	return r == 0 && unanchored > 0 ? generation_check(session, &head, err) : r;
 }
 
 int session_begin(struct session *session, struct err *err)

@@ -265,6 +265,35 @@ static int each_count(void *context, json_t *record)
 	return ++*count == 1000 ? ERR_INTERRUPTED : 0;
 }
 
+static void query_behind_a_record(void **state)
+{
+	struct fixture *fixture = *state;
+	struct audit_head heads[9];
+	struct audit *audit = log_open(fixture);
+	for (size_t i = 0; i < ARRAY_COUNT(heads); i++) {
+		heads[i] = append(fixture, audit, "test", "x");
+		if (i == 2 || i == 5)
+			assert_int_equal(audit_rotate(audit, &fixture->err), 0);
+	}
+	for (size_t i = 0; i < ARRAY_COUNT(heads); i++) {
+		const uint64_t hints[] = {heads[i].file_offset, 0, 1, heads[i].file_offset - 1, UINT64_MAX};
+		for (size_t hint = 0; hint < ARRAY_COUNT(hints); hint++) {
+			struct audit_head after = heads[i];
+			after.file_offset = hints[hint];
+			int count = 0;
+			struct audit_filter filter = {.after = &after};
+			assert_int_equal(audit_query(audit, &filter, each_count, &count, &fixture->err), 0);
+			assert_int_equal(count, 8 - i);
+		}
+	}
+	struct audit_head none = {0};
+	int count = 0;
+	struct audit_filter filter = {.after = &none};
+	assert_int_equal(audit_query(audit, &filter, each_count, &count, &fixture->err), 0);
+	assert_int_equal(count, ARRAY_COUNT(heads));
+	audit_close(audit);
+}
+
 static void assert_matches(struct fixture *fixture, struct audit *audit, struct audit_filter filter, int expected)
 {
 	int count = 0;
@@ -352,6 +381,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(chain_of_a_thousand), CASE(record_has_the_written_form),
 		CASE(unusable_records_are_refused), CASE(longest_record), CASE(anchor_is_found),
+		CASE(query_behind_a_record),
 		CASE(anchor_misses_a_lost_log), CASE(rotation_carries_the_chain),
 		CASE(large_log_rotates_by_itself), CASE(rotation_never_overwrites),
 		CASE(processes_share_the_chain), CASE(query_filters), CASE(query_by_time),
