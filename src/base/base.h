@@ -237,6 +237,11 @@ int path_join(const char *dir, const char *name, char **out, struct err *err);
 int64_t clock_now(void);
 // Milliseconds on CLOCK_MONOTONIC.
 int64_t clock_monotonic_ms(void);
+// Milliseconds on CLOCK_BOOTTIME: since this boot, suspended time too.
+int64_t clock_boottime_ms(void);
+#define CLOCK_BOOT_ID_BYTES 16
+// The kernel's random name for this boot; zeros where it cannot be read.
+void clock_boot_id(uint8_t out[CLOCK_BOOT_ID_BYTES]);
 #define CLOCK_TEXT_BYTES 32
 // RFC 3339, UTC, whole seconds: 2026-01-31T12:00:00Z. Years 1970-9999; outside, "invalid".
 void clock_format(int64_t seconds, char out[CLOCK_TEXT_BYTES]);

@@ -1,8 +1,10 @@
 #include "base/base.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 int64_t clock_now(void)
 {
@@ -16,6 +18,36 @@ int64_t clock_monotonic_ms(void)
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t clock_boottime_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+void clock_boot_id(uint8_t out[CLOCK_BOOT_ID_BYTES])
+{
+	char text[64] = "";
+	memset(out, 0, CLOCK_BOOT_ID_BYTES);
+	_cleanup_fd_ int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t len = fd < 0 ? 0 : read(fd, text, sizeof(text));
+	size_t digits = 0;
+	for (ssize_t i = 0; i < len && digits < 2 * CLOCK_BOOT_ID_BYTES; i++) {
+		int digit = hex_digit(text[i]);
+		if (digit < 0)
+			continue;
+		out[digits / 2] = (uint8_t)(out[digits / 2] << 4 | digit);
+		digits++;
+	}
 }
 
 // 9999-12-31T23:59:59Z

@@ -100,6 +100,20 @@ void vault_rollback(struct vault *vault); // harmless when no transaction is ope
 int vault_anchor_get(struct vault *vault, struct vault_anchor *out, struct err *err);
 uint64_t vault_generation(const struct vault *vault); // as last read or written
 
+// --- wrong passphrases since the state was last renewed. The caller counts them, and takes the row away with the change
+// that tells of them: kept outside the tree and written while locked, it is *unverified* whatever it says.
+
+struct vault_failures {
+	uint32_t count; // 0: none
+	int64_t first;  // times of the first and the last one
+	int64_t last;
+	uint8_t boot_id[CLOCK_BOOT_ID_BYTES]; // when the last one was, on the clock of that boot
+	int64_t boottime_ms;
+};
+int vault_failures_get(struct vault *vault, struct vault_failures *out, struct err *err); // ERR_DAMAGED: does not parse
+// Inside a transaction; works locked.
+int vault_failures_put(struct vault *vault, const struct vault_failures *failures, struct err *err);
+
 // --- reading (each verifies the rows it uses when unlocked, and takes O(log n))
 
 int vault_find(struct vault *vault, const char *name, struct vault_entry *out, struct err *err); // ERR_NOT_FOUND

@@ -103,6 +103,9 @@ int vault_check(struct vault *vault, uint64_t *ret_rows, struct err *err)
 			    "the vault holds stored versions that belong to no secret; restore a backup");
 	if (r == 0)
 		r = store_scan_kind(vault->store, KIND_DEPOSIT, span_of("", 0), check_deposit, &checking, err);
+	struct vault_failures failures;
+	if (r == 0)
+		r = vault_failures_get(vault, &failures, err);
 	if (r == 0)
 		*ret_rows = rows;
 	return r;

@@ -20,9 +20,10 @@ enum row_kind {
 	KIND_VERSION = 4,
 	KIND_SETTING = 5,
 	KIND_STATE = 6,
-	KIND_DEPOSIT = 7
+	KIND_DEPOSIT = 7,
+	KIND_FAILURES = 8
 };
-#define KIND_COUNT 8
+#define KIND_COUNT 9
 
 #define FLAG_WEAK 1u
 #define FLAG_NOTE 2u    // deposits only: the depositor gave one

@@ -80,7 +80,8 @@ int row_damaged(uint8_t kind, struct span key, const char *why, struct err *err)
 {
 	static const char *const nouns[KIND_COUNT] = {
 	    "a record",         "the vault's header", "a key slot",        "the record of secret",
-	    "a stored version", "the setting",        "the vault's state", "the waiting value of"};
+	    "a stored version", "the setting",        "the vault's state", "the waiting value of",
+	    "the count of wrong passphrases"};
 	char name[NAME_BYTES_MAX + 1] = "";
 	bool is_named = kind == KIND_SECRET || kind == KIND_SETTING || kind == KIND_DEPOSIT;
 	if (is_named)

@@ -308,6 +308,60 @@ static void test_lists(void **state)
 	vault_close(vault);
 }
 
+static void test_failures_are_counted_while_locked(void **state)
+{
+	(void)state;
+	struct vault *vault = vault_reopen(vault_make(0), false);
+	struct vault_failures wanted = {.count = 3, .first = 1000, .last = 2000, .boot_id = "boot of a test", .boottime_ms = 77};
+	struct vault_failures got = {.count = 9};
+	assert_int_equal(vault_failures_get(vault, &got, &err), 0);
+	assert_int_equal(got.count, 0);
+	assert_int_equal(vault_failures_put(vault, &wanted, &err), ERR_USAGE);
+	begin(vault);
+	assert_int_equal(vault_failures_put(vault, &wanted, &err), 0);
+	commit(vault);
+	vault = vault_reopen(vault, true);
+	assert_int_equal(vault_failures_get(vault, &got, &err), 0);
+	assert_memory_equal(&got, &wanted, sizeof(got));
+	assert_int_equal(check(vault), 0);
+	begin(vault);
+	assert_int_equal(vault_failures_put(vault, &(struct vault_failures){0}, &err), 0);
+	assert_int_equal(vault_failures_put(vault, &(struct vault_failures){0}, &err), 0);
+	commit(vault);
+	assert_int_equal(vault_failures_get(vault, &got, &err), 0);
+	assert_int_equal(got.count, 0);
+	vault_close(vault);
+}
+
+static void test_failures_that_do_not_parse(void **state)
+{
+	(void)state;
+	static const char *const bodies[] = {
+		"x''", "x'01'", "x'01030000'", "zeroblob(45)", "x'02' || x'01000000' || zeroblob(40)", "x'01' || zeroblob(44)",
+		"x'0101000000' || zeroblob(39)", "x'0101000000' || zeroblob(41)", "x'0101000000' || x'00000000000000ff' || zeroblob(32)",
+		"x'0101000000' || zeroblob(32) || x'00000000000000ff'",
+	};
+	struct vault *vault = vault_make(0);
+	for (size_t i = 0; i < ARRAY_COUNT(bodies); i++) {
+		char sql[256];
+		struct vault_failures got = {.count = 9};
+		snprintf(sql, sizeof(sql), "REPLACE INTO row VALUES (8, CAST('failures' AS BLOB), NULL, NULL, CAST(%s AS BLOB))",
+			 bodies[i]);
+		vault_close(vault);
+		sql_run(sql);
+		assert_int_equal(vault_open(vault_dir, &vault, &err), 0);
+		assert_int_equal(vault_failures_get(vault, &got, &err), ERR_DAMAGED);
+		assert_int_equal(got.count, 0);
+		assert_int_equal(unlock(vault, 0), 0);
+		assert_int_equal(check(vault), ERR_DAMAGED);
+		begin(vault);
+		assert_int_equal(vault_failures_put(vault, &(struct vault_failures){.count = 1}, &err), 0);
+		commit(vault);
+		assert_int_equal(check(vault), 0);
+	}
+	vault_close(vault);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -321,6 +375,8 @@ int main(void)
 	    DIR_TEST(test_deposits),
 	    DIR_TEST(test_removing_takes_the_deposit_too),
 	    DIR_TEST(test_lists),
+	    DIR_TEST(test_failures_are_counted_while_locked),
+	    DIR_TEST(test_failures_that_do_not_parse),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,6 +34,10 @@ def copy(to, source):
     return (f"sql UPDATE row SET (body, digest) = (SELECT body, digest FROM row WHERE {source}) WHERE {to}")
 
 
+def failures(expression):
+    return f"sql INSERT INTO row VALUES (8, CAST('failures' AS BLOB), NULL, NULL, CAST({expression} AS BLOB))"
+
+
 DEPOSIT = "kind = 7 AND key = CAST('ci/deploy-key' AS BLOB)"
 VECTORS = {
     "nothing": ("ok check", "sql SELECT 1"),
@@ -103,6 +107,12 @@ VECTORS = {
     "deposit-flags": ("damaged check", poke(DEPOSIT, 1, "x'03'")),
     "deposit-note": ("damaged check", poke(DEPOSIT, 46, "'BY'", 2)),
     "deposit-short": ("damaged check", cut(DEPOSIT)),
+    "failures": ("ok check", failures("x'0103000000' || zeroblob(16) || zeroblob(16) || zeroblob(8)")),
+    "failures-none": ("damaged check", failures("x'0100000000' || zeroblob(40)")),
+    "failures-format": ("damaged check", failures("x'0203000000' || zeroblob(40)")),
+    "failures-short": ("damaged check", failures("x'0103000000' || zeroblob(39)")),
+    "failures-long": ("damaged check", failures("x'0103000000' || zeroblob(41)")),
+    "failures-time": ("damaged check", failures("x'0103000000' || zeroblob(15) || x'80' || zeroblob(24)")),
     "deposit-renamed": ("damaged check", f"sql UPDATE row SET key = CAST('ci/deploy-kex' AS BLOB) WHERE {DEPOSIT}"),
 }
 

@@ -24,7 +24,7 @@ SCHEMA = {
     ("index", "row_bucket", "row",
      "CREATE INDEX row_bucket ON row(bucket, kind, key, digest) WHERE bucket IS NOT NULL"),
 }
-HEADER, SLOT, SECRET, VERSION, SETTING, STATE, DEPOSIT = range(1, 8)
+HEADER, SLOT, SECRET, VERSION, SETTING, STATE, DEPOSIT, FAILURES = range(1, 9)
 ZERO = bytes(32)
 NAME = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{0,127}(/[A-Za-z0-9][A-Za-z0-9._-]{0,127})*")
 
@@ -136,8 +136,8 @@ def rows_read(path):
 def tree_verify(rows, nodes, root):
     buckets = {}
     for (kind, key), (bucket, digest, body) in sorted(rows.items()):
-        need(1 <= kind <= 7 and 1 <= len(key) <= 512, f"row of kind {kind}")
-        if kind in (STATE, DEPOSIT):
+        need(1 <= kind <= 8 and 1 <= len(key) <= 512, f"row of kind {kind}")
+        if kind in (STATE, DEPOSIT, FAILURES):
             need(bucket is None, f"row of kind {kind} in the tree")
             continue
         head = bytes([kind]) + string(key)
@@ -258,6 +258,15 @@ class Vault:
         record.end()
         return aead_open(self.settings_key, nonce, sealed, string(b"envseal setting 1") + self.id + string(name), record.what)
 
+    def failures_read(self):
+        if (FAILURES, b"failures") not in self.rows:
+            return None
+        record = Reader(self.body(FAILURES, b"failures"), "failures")
+        count, first, last, boot, boottime = record.u32(), record.time(), record.time(), record.bytes(16), record.time()
+        record.end()
+        need(count > 0, "failures: none")
+        return {"count": count, "first": first, "last": last, "boot": boot.hex(), "boottime_ms": boottime}
+
     def read(self):
         for key, _ in self.of_kind(SLOT):
             need(len(key) == 4 and int.from_bytes(key, "big") < 16, "key of a slot")
@@ -267,6 +276,7 @@ class Vault:
         return {"format": 1, "id": self.id.hex(), "created": self.created, "generation": self.generation,
                 "anchor": self.anchor, "secrets": secrets,
                 "deposits": {name.decode(): self.deposit_read(name, body) for name, body in self.of_kind(DEPOSIT)},
+                "failures": self.failures_read(),
                 "settings": {name.decode(): self.setting_read(name, body).hex() for name, body in self.of_kind(SETTING)}}
 
 
