@@ -69,6 +69,21 @@ static int doctor_entries(struct doctor *doctor, struct vault *vault)
 	return r;
 }
 
+static int doctor_failures(struct doctor *doctor, struct vault *vault)
+{
+	struct vault_failures failures;
+	struct err err;
+	char since[CLOCK_TEXT_BYTES];
+	const char *remedy = "see `envseal audit show --kind unlock`; the next unlock compares log and vault";
+	if (vault_failures_get(vault, &failures, &err) < 0)
+		return doctor_tell(doctor, "unlock-failures", FINDING_WARN, "files", remedy, "%s", err.text);
+	if (failures.count == 0)
+		return 0;
+	clock_format(failures.first, since);
+	return doctor_tell(doctor, "unlock-failures", FINDING_WARN, "files", remedy, "%u wrong passphrase%s since %s",
+			   failures.count, failures.count == 1 ? "" : "s", since);
+}
+
 static int doctor_vault(struct doctor *doctor)
 {
 	_cleanup_vault_ struct vault *vault = NULL;
@@ -81,6 +96,8 @@ static int doctor_vault(struct doctor *doctor)
 				   err.text);
 	doctor->has_vault = true;
 	r = doctor_tell(doctor, "vault", FINDING_OK, "files", "", "the vault's files belong to you and are closed to others");
+	if (r == 0)
+		r = doctor_failures(doctor, vault);
 	return r == 0 ? doctor_entries(doctor, vault) : r;
 }
 

@@ -26,13 +26,17 @@ struct session {
 	struct engine *engine;
 	struct vault *vault;
 	struct audit *audit;
+	uint64_t failures_recorded;             // wrong passphrases that the log has behind the anchor; by session_check_log
+	char failures_since[CLOCK_TEXT_BYTES];  // the first of them
 };
 void session_done(struct session *session);
 #define _cleanup_session_ _cleanup_(session_done)
 
 // Opens vault and log, locked.
 int session_open(struct engine *engine, struct session *out, struct err *err);
-// Unlocks with this passphrase; a wrong one is recorded in the log.
+// Unlocks with this passphrase. A wrong one is counted in the vault and recorded in the log, and after some of them each try
+// has to wait (engine/backoff.h): ERR_DENIED, without a word on the passphrase. After a failure the session can only be done
+// with.
 int session_unlock(struct session *session, const struct secret *passphrase, struct err *err);
 // session_open, passphrase_get, session_unlock. That the names exist is checked before the passphrase is asked for: a typing
 // mistake should not cost a passphrase. ERR_NOT_FOUND.
@@ -42,12 +46,16 @@ int session_open_unlocked(struct engine *engine, const struct engine_unlock *unl
 			  struct err *err);
 // Unlocked: the log holds what the vault anchored, and nothing in it is from a later state of the vault. ERR_DAMAGED.
 int session_check_log(struct session *session, struct err *err);
-// Begins a transaction; when unlocked, checks that log and vault agree.
+// Begins a transaction; when unlocked, checks that log and vault agree, and tells and records the wrong passphrases since the
+// last time.
 int session_begin(struct session *session, struct err *err);
 // Appends the record and makes everything since session_begin durable together with it. Takes over `fields` in every case;
 // NULL fields are out of memory.
 int session_commit(struct session *session, const char *kind, json_t *fields, struct err *err);
 void session_rollback(struct session *session);
+// In a transaction that moves the anchor without session_begin: the wrong passphrases counted in the vault, which has none
+// from then on.
+int session_failures_take(struct session *session, struct vault_failures *out, struct err *err);
 struct vault_anchor anchor_from_head(const struct audit_head *head);
 struct audit_head head_from_anchor(const struct vault_anchor *anchor);
 

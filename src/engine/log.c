@@ -82,12 +82,12 @@ static int accept_ask(struct err *err)
 }
 
 // What the vault expected goes into the record that begins the new stretch.
-static json_t *accept_fields(const struct audit_head *anchor, const struct err *found)
+static json_t *accept_fields(const struct audit_head *anchor, const struct err *found, const struct vault_failures *failures)
 {
 	char hex[DIGEST_HEX_BYTES];
 	digest_hex(anchor->hash, hex);
-	return json_pack("{s:I, s:s, s:s}", "expected_count", (json_int_t)anchor->count, "expected_hash", hex, "found",
-			 found->text);
+	return json_pack("{s:I, s:s, s:s, s:I}", "expected_count", (json_int_t)anchor->count, "expected_hash", hex, "found",
+			 found->text, "wrong_passphrases", (json_int_t)failures->count);
 }
 
 int engine_audit_accept(struct engine *engine, const struct engine_unlock *unlock, bool yes, struct err *err)
@@ -109,5 +109,9 @@ int engine_audit_accept(struct engine *engine, const struct engine_unlock *unloc
 	struct err chain;
 	if (r == 0 && audit_verify(session.audit, NULL, &report, &chain) < 0)
 		r = audit_set_aside(session.audit, err);
-	return r < 0 ? r : session_commit(&session, "audit.accept", accept_fields(&head, &found), err);
+	// The anchor moves past them; session_unlock has told of them.
+	struct vault_failures failures = {0};
+	if (r == 0)
+		r = session_failures_take(&session, &failures, err);
+	return r < 0 ? r : session_commit(&session, "audit.accept", accept_fields(&head, &found, &failures), err);
 }

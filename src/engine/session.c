@@ -1,5 +1,8 @@
 #include "engine/engine_internal.h"
 
+#include "engine/backoff.h"
+
+#include <stdio.h>
 #include <string.h>
 
 void session_done(struct session *session)
@@ -22,19 +25,91 @@ int session_open(struct engine *engine, struct session *out, struct err *err)
 	return 0;
 }
 
+// A count that does not parse was not written by envseal. It is taken for more than anybody can have tried: that matches no
+// log, so the next unlock tells of it, and takes it away.
+static int failures_load(struct session *session, struct vault_failures *out, struct err *err)
+{
+	int r = vault_failures_get(session->vault, out, err);
+	if (r == ERR_DAMAGED)
+		*out = (struct vault_failures){.count = UINT32_MAX};
+	return r == ERR_DAMAGED ? 0 : r;
+}
+
+// In a transaction, so that it waits for whoever is counting, and so that a vault that cannot be written is refused here
+// and not after a guess. The clock is read inside: the transaction may have had to wait.
+static int tries_check(struct session *session, struct backoff_clock *out_clock, struct vault_failures *out,
+		       struct err *err)
+{
+	*out_clock = backoff_clock_now();
+	int r = failures_load(session, out, err);
+	int64_t left = r < 0 ? 0 : backoff_left(out, out_clock);
+	if (left > 0)
+		return err_set(err, ERR_DENIED, "%u wrong passphrases in a row; try again in %lld second%s", out->count,
+			       (long long)left, left == 1 ? "" : "s");
+	return r;
+}
+
+static int tries_look(struct session *session, struct vault_failures *out, struct err *err)
+{
+	struct backoff_clock clock;
+	int r = vault_begin(session->vault, err);
+	if (r == 0)
+		r = tries_check(session, &clock, out, err);
+	session_rollback(session);
+	return r;
+}
+
+static int failure_record(struct session *session, struct err *err)
+{
+	struct backoff_clock clock;
+	struct vault_failures failures;
+	int r = vault_begin(session->vault, err);
+	if (r == 0)
+		r = tries_check(session, &clock, &failures, err);
+	if (r == 0) {
+		backoff_add(&failures, &clock);
+		r = vault_failures_put(session->vault, &failures, err);
+	}
+	if (r < 0) {
+		session_rollback(session);
+		return r;
+	}
+	return session_commit(session, "unlock.failed",
+			      json_pack("{s:I, s:o}", "count", (json_int_t)failures.count, "asker", asker_json()), err);
+}
+
+// The wrong guess is what the caller hears of; that it could not be recorded comes second. But where others have failed
+// meanwhile, as many as may, this try was one too many and gets no answer.
+static int failure_answer(struct session *session, struct err *err)
+{
+	struct err own;
+	int r = failure_record(session, &own);
+	if (r == ERR_DENIED)
+		*err = own;
+	else if (r < 0)
+		engine_notice(session->engine, "the failed unlock could not be recorded: %s", own.text);
+	return err->code;
+}
+
 int session_unlock(struct session *session, const struct secret *passphrase, struct err *err)
 {
-	int r = vault_unlock(session->vault, passphrase, err);
-	if (r != ERR_PASSPHRASE)
+	struct vault_failures failures;
+	int r = tries_look(session, &failures, err);
+	if (r == 0)
+		r = vault_unlock(session->vault, passphrase, err);
+	if (r == ERR_PASSPHRASE)
+		return failure_answer(session, err);
+	if (r == 0)
+		r = tries_look(session, &failures, err);
+	if (r < 0)
 		return r;
-	// The wrong guess is what the caller hears of; that it could not be recorded comes second.
-	struct err record_err;
-	struct audit_head head;
-	json_t *fields = json_object();
-	if (!fields || audit_append(session->audit, "unlock.failed", fields, &head, &record_err) < 0)
-		engine_notice(session->engine, "the failed unlock could not be recorded in the audit log");
-	json_decref(fields);
-	return r;
+	// Told here, whatever the caller goes on to do. That vault and log do not match is for the caller to run into.
+	struct err untold;
+	if (session_begin(session, &untold) < 0 && failures.count > 0)
+		engine_notice(session->engine, "wrong passphrases counted since the last unlock: %u; they stay counted: %s",
+			      failures.count, untold.text);
+	session_rollback(session);
+	return 0;
 }
 
 int session_open_named(struct engine *engine, const struct engine_unlock *unlock, const char *const names[], size_t count,
@@ -83,7 +158,11 @@ struct audit_head head_from_anchor(const struct vault_anchor *anchor)
 // crash kept from being committed; more than that means that the vault is older than the log.
 static int tail_check(void *context, json_t *record)
 {
-	const struct session *session = context;
+	struct session *session = context;
+	const char *kind = json_string_value(json_object_get(record, "kind"));
+	const char *time = json_string_value(json_object_get(record, "time"));
+	if (kind && time && strcmp(kind, "unlock.failed") == 0 && session->failures_recorded++ == 0)
+		snprintf(session->failures_since, sizeof(session->failures_since), "%s", time);
 	json_int_t generation = json_integer_value(json_object_get(record, "generation"));
 	return generation > 0 && (uint64_t)generation > vault_generation(session->vault) + 1 ? ERR_DAMAGED : 0;
 }
@@ -102,6 +181,7 @@ int session_check_log(struct session *session, struct err *err)
 {
 	struct vault_anchor anchor;
 	uint64_t unanchored = 0;
+	session->failures_recorded = 0;
 	int r = vault_anchor_get(session->vault, &anchor, err);
 	if (r < 0)
 		return r;
@@ -110,10 +190,10 @@ int session_check_log(struct session *session, struct err *err)
 	return r == 0 && unanchored > 0 ? generation_check(session, &head, err) : r;
 }
 
-int session_begin(struct session *session, struct err *err)
+static int begin_checked(struct session *session, struct err *err)
 {
 	int r = vault_begin(session->vault, err);
-	if (r < 0 || !vault_is_unlocked(session->vault))
+	if (r < 0)
 		return r;
 	r = session_check_log(session, err);
 	if (r < 0) {
@@ -122,6 +202,51 @@ int session_begin(struct session *session, struct err *err)
 		session_rollback(session);
 	}
 	return r;
+}
+
+int session_failures_take(struct session *session, struct vault_failures *out, struct err *err)
+{
+	int r = failures_load(session, out, err);
+	return r < 0 || out->count == 0 ? r : vault_failures_put(session->vault, &(struct vault_failures){0}, err);
+}
+
+// Tells the human what was tried behind the anchor, once: the commit puts the anchor behind it, and takes the count away.
+static int failures_settle(struct session *session, const struct vault_failures *counted, struct err *err)
+{
+	char since[CLOCK_TEXT_BYTES];
+	char text[ERR_TEXT_BYTES];
+	clock_format(counted->first, since);
+	if (session->failures_recorded > 0)
+		memcpy(since, session->failures_since, sizeof(since));
+	backoff_text(counted, session->failures_recorded, since, text, sizeof(text));
+	int r = session_commit(session, "unlock.told",
+			   json_pack("{s:I, s:I, s:s}", "counted", (json_int_t)counted->count, "recorded",
+				     (json_int_t)session->failures_recorded, "since", since),
+			   err);
+	if (r == 0)
+		engine_notice(session->engine, "%s (see `envseal audit show --kind unlock`)", text);
+	return r;
+}
+
+int session_begin(struct session *session, struct err *err)
+{
+	if (!vault_is_unlocked(session->vault))
+		return vault_begin(session->vault, err);
+	for (;;) {
+		struct vault_failures counted;
+		int r = begin_checked(session, err);
+		if (r < 0)
+			return r;
+		r = session_failures_take(session, &counted, err);
+		if (r == 0 && counted.count == 0 && session->failures_recorded == 0)
+			return 0;
+		if (r == 0)
+			r = failures_settle(session, &counted, err);
+		if (r < 0) {
+			session_rollback(session);
+			return r;
+		}
+	}
 }
 
 void session_rollback(struct session *session)

@@ -65,7 +65,7 @@ def assert_sealed_tree(sieve, *folders, without=()):
 # ----------------------------------------------------------------------------------------------------------- the vault
 
 
-HEADER, SLOT, SECRET, VERSION, SETTING, STATE, DEPOSIT = range(1, 8)
+HEADER, SLOT, SECRET, VERSION, SETTING, STATE, DEPOSIT, FAILURES = range(1, 9)
 
 
 class Database:
@@ -94,7 +94,7 @@ class Database:
         """The body alone, and the columns beside it as a careful forger would write them."""
         done = self.db.execute("UPDATE row SET body = ? WHERE kind = ? AND key = ?", (body, kind, key))
         assert done.rowcount == 1
-        if kind not in (STATE, DEPOSIT):
+        if kind not in (STATE, DEPOSIT, FAILURES):
             self.db.execute("UPDATE row SET digest = ? WHERE kind = ? AND key = ?", (row_digest(kind, key, body), kind, key))
             self.rehash()
 
@@ -103,7 +103,7 @@ class Database:
         self.rehash()
 
     def insert(self, kind, key, body):
-        outside = kind in (STATE, DEPOSIT)
+        outside = kind in (STATE, DEPOSIT, FAILURES)
         self.db.execute("INSERT INTO row VALUES (?, ?, ?, ?, ?)", (
             kind, key, None if outside else row_bucket(kind, key), None if outside else row_digest(kind, key, body), body))
         self.rehash()
@@ -154,11 +154,10 @@ def row_bucket(kind, key):
 # ------------------------------------------------------------------------------------------------------------- the log
 
 
-def log_rehash(lines):
+def log_rehash(lines, first=1, previous="0" * 64):
     """The chain made anew over lines that were edited: what somebody without the key can do."""
-    previous = "0" * 64
     out = []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(lines, first):
         record = json.loads(line)
         record["seq"], record["prev"] = number, previous
         del record["hash"]

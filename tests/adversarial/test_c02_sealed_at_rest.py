@@ -6,6 +6,7 @@ import struct
 import pytest
 
 from attack_support import SLOT, Database, Sieve, assert_sealed_tree
+from backoff_support import take
 from envseal_support import PASSPHRASE, SECRETS, copy_vault
 
 VALUES = [*SECRETS.values(), b"Wm4!kTz8Qc2^rNp6Yb0+", b"Lf7@sHv1Xj5$dGe9Ua3="]
@@ -55,9 +56,11 @@ def test_a_wrong_passphrase_opens_nothing(filled, passphrase):
         for words in (["verify", "API_TOKEN"], ["rename", "API_TOKEN", "OTHER"], ["audit", "verify"]):
             result = filled.run(*words, input=VALUES[-1], status=status)
             assert result.out == b""
+        take(filled)
         result = filled.run("run", "-s", "API_TOKEN", "--", "sh", "-c", "echo started", status=125)
         assert result.out == b""
     finally:
+        take(filled)
         filled.write_passphrase(PASSPHRASE)
     assert "API_TOKEN" in filled.names()
 

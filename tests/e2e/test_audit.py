@@ -136,8 +136,8 @@ def test_a_refusal_at_the_prompt_is_recorded(vault, answer):
         assert record["kind"] == "unlock.failed"
     else:
         assert record["kind"] == "run.denied" and record["secrets"][0]["name"] == "API_TOKEN" and "argv" not in record
-    report = vault.check()
-    assert report["unanchored"] == 1
+    # A wrong passphrase is told of, which anchors it.
+    assert vault.check()["unanchored"] == (answer != "wrong")
 
 
 def test_what_only_looks_is_not_recorded(vault):
@@ -232,9 +232,8 @@ def test_verify_wants_the_passphrase(vault):
 def test_records_written_while_locked_are_behind_the_anchor(vault):
     anchored = len(lines_of(vault))
     vault.ok("set", "D", "--generate", "20", "--locked", passphrase=False)
-    vault.write_passphrase("not it at all")
-    vault.run("tag", "API_TOKEN", "--add", "x", status=5)
-    vault.write_passphrase("quiet otter maps lemon stairs")
+    vault.run("run", "-s", "API_TOKEN", "--", "true", passphrase=False, status=125)
+    vault.ok("set", "E", "--generate", "20", "--locked", passphrase=False)
     report = vault.check()
     assert (report["records"], report["anchor"], report["unanchored"]) == (anchored + 2, anchored, 2)
     assert "2 records behind it" in vault.ok("audit", "verify").text

@@ -295,10 +295,10 @@ def test_force_keeps_metadata_that_was_not_given(empty):
 
 def test_a_wrong_passphrase_is_refused_and_recorded(vault):
     vault.write_passphrase("not the passphrase")
-    before = vault.database.read_bytes()
+    before = vault.ok("list", "--json").out
     result = vault.run("set", "B", "--generate", "20", status=5)
     assert "passphrase" in result.talk and "not the passphrase" not in result.talk
-    assert vault.database.read_bytes() == before
+    assert vault.ok("list", "--json").out == before
     assert vault.records()[-1]["kind"] == "unlock.failed"
     vault.write_passphrase(PASSPHRASE)
     vault.ok("set", "B", "--generate", "20")
