@@ -60,3 +60,10 @@ void program_exec(const struct program *program, const struct program_argv *argv
 
 // BLAKE2b-256 over length-prefixed arguments, for the audit log and for rules.
 void argv_fingerprint(char *const argv[], uint8_t out[DIGEST_BYTES]);
+
+// True for a program with which approving any arguments approves everything, since they alone decide what code it runs
+// or where it sends what it holds: shells, interpreters, launchers, build tools, package managers, network clients,
+// debuggers, editors, copies. Known by the last component of the real path, without version, flavour and triple
+// (python3.11, vim.basic, x86_64-linux-gnu-gcc-12). A name that is not known proves nothing: a copy of a shell under
+// another name is bound by its digest, and its script or arguments should be too.
+bool program_is_open_ended(const char *path);
