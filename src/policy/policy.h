@@ -1,5 +1,5 @@
-// policy: pure decisions. For now: which environment variables of the caller a program may see, what PATH it gets, and
-// into which variables a secret may go.
+// policy: pure decisions: which environment variables of the caller a program may see, what PATH it gets, into which
+// variables a secret may go; and by standing rules (policy/rule.h, policy/decision.h) who may use what.
 //
 // The table in steering.c lists every variable, and every family by prefix, that loads or steers code. At the standard
 // level the caller's environment passes without them; a variable is kept against the table only when the human asked
@@ -7,6 +7,7 @@
 #pragma once
 
 #include "manifest/manifest.h"
+#include "policy/decision.h"
 #include "program/program.h"
 
 struct environment {

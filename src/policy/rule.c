@@ -1,0 +1,79 @@
+#include "policy/rule.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void list_done(struct rule_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		free(list->items[i]);
+	free(list->items);
+}
+
+void rule_done(struct rule *rule)
+{
+	list_done(&rule->secrets);
+	list_done(&rule->variables);
+	list_done(&rule->arguments);
+	free(rule->program.path);
+	free(rule->interpreter.path);
+	free(rule->directory);
+	*rule = (struct rule){0};
+}
+
+void rules_done(struct rule_set *set)
+{
+	for (size_t i = 0; i < set->count; i++)
+		rule_done(&set->rules[i]);
+	free(set->rules);
+	*set = (struct rule_set){0};
+}
+
+const char *rule_effect_name(enum rule_effect effect)
+{
+	static const char *const names[] = {"ask", "allow", "deny"};
+	return names[effect];
+}
+
+const char *rule_tier_name(enum rule_tier tier)
+{
+	static const char *const names[] = {"standard", "hardened", "lockdown"};
+	return names[tier];
+}
+
+bool rule_is_glob(const char *pattern)
+{
+	return strpbrk(pattern, "*?") != NULL;
+}
+
+size_t rule_literal_bytes(const char *pattern)
+{
+	size_t bytes = 0;
+	for (; *pattern; pattern++)
+		bytes += *pattern != '*' && *pattern != '?';
+	return bytes;
+}
+
+// What stands before the last `*` seen has been placed as early as it can be, so no other place for it needs a try:
+// only the part behind it is moved on.
+bool rule_glob_matches(const char *pattern, const char *text)
+{
+	const char *star = NULL, *from = NULL;
+	while (*text) {
+		if (*pattern == '*') {
+			star = ++pattern;
+			from = text;
+		} else if (*pattern == '?' || *pattern == *text) {
+			pattern++;
+			text++;
+		} else if (star) {
+			pattern = star;
+			text = ++from;
+		} else {
+			return false;
+		}
+	}
+	while (*pattern == '*')
+		pattern++;
+	return !*pattern;
+}

@@ -1,0 +1,113 @@
+// policy/rule: standing rules as plain data: what they may hold, their JSON form, and whether they are sound. What a set
+// of them decides is in policy/decision.h; docs/format-policy.md has both for other implementations.
+//
+// Invariants
+//  - A rule that rule_parse or rules_parse gave is sound (rule_check). Nothing else may be decided with.
+//  - Everything is bounded by the RULE_…_MAX. Patterns know `*` and `?` and nothing else.
+//  - An allow names the program, and never lets open-ended programs choose their arguments.
+#pragma once
+
+#include "program/program.h"
+
+#define RULES_COUNT_MAX 16384
+#define RULES_BYTES_MAX (16u << 20) // JSON text of a set
+#define RULE_BYTES_MAX (256u << 10) // JSON text of one rule
+#define RULE_ID_BYTES_MAX 64
+#define RULE_BOOT_BYTES 36          // /proc/sys/kernel/random/boot_id
+#define RULE_SECRETS_MAX 64
+#define RULE_PATTERN_BYTES_MAX 255
+#define RULE_VARIABLES_MAX 64
+#define RULE_ARGUMENTS_MAX 256
+#define RULE_ARGUMENTS_BYTES_MAX (32u << 10) // all of them together
+#define RULE_PATH_BYTES_MAX 4095
+#define RULE_TIME_MAX 253402300799 // the last second of the year 9999
+#define RULE_USES_MAX 1000000
+#define RULE_PID_MAX 4194304 // PID_MAX_LIMIT
+#define RULE_TAG_PREFIX "tag:"
+
+enum rule_effect { RULE_ASK, RULE_ALLOW, RULE_DENY };
+const char *rule_effect_name(enum rule_effect effect); // "ask", "allow", "deny"
+
+// The more specific one is the larger.
+enum rule_binding_kind {
+	RULE_BINDING_ANY,    // any program; for an interpreter: nothing is said of it
+	RULE_BINDING_SYSTEM, // real path of a program that only root can change
+	RULE_BINDING_EXACT   // digest; `path` says where it was, so that "changed" can be told from "another"
+};
+enum rule_argv_mode { RULE_ARGV_ANY, RULE_ARGV_PREFIX, RULE_ARGV_EXACT };
+
+enum rule_delivery { RULE_TO_VARIABLE = 1, RULE_TO_FILE = 2, RULE_TO_STDIN = 4 };
+
+// Tiers of the sandbox, the weakest first.
+enum rule_tier { RULE_TIER_STANDARD, RULE_TIER_HARDENED, RULE_TIER_LOCKDOWN };
+const char *rule_tier_name(enum rule_tier tier); // "standard", "hardened", "lockdown"
+
+struct rule_binding {
+	enum rule_binding_kind kind;
+	char *path; // owned; NULL for RULE_BINDING_ANY
+	uint8_t digest[DIGEST_BYTES];
+};
+
+struct rule_list {
+	char **items; // owned
+	size_t count;
+};
+
+// The leader of a session: a process by number and start time (field 22 of /proc/PID/stat), within one boot.
+struct rule_session {
+	int64_t pid; // 0: none
+	uint64_t start;
+};
+
+struct rule {
+	char id[RULE_ID_BYTES_MAX + 1];
+	enum rule_effect effect;
+	struct rule_list secrets;         // patterns of names, or of tags behind "tag:"
+	struct rule_binding program;
+	struct rule_binding interpreter;  // of a script
+	unsigned deliveries;              // rule_delivery bits; 0: any (not for an allow)
+	struct rule_list variables;       // patterns; for variables and files. Empty: any (not for an allow)
+	enum rule_argv_mode argv_mode;
+	struct rule_list arguments;       // argv[0] first, compared byte for byte
+	char *directory;                  // it and what is below; NULL: any
+	enum rule_tier tier;              // at least
+	bool redaction;                   // required
+	int64_t created;                  // seconds since the epoch
+	int64_t expires;                  // the first second in which it does not hold; 0: never
+	char boot[RULE_BOOT_BYTES + 1];   // holds in this boot only; "": in any
+	bool is_counted;
+	uint64_t uses_left;
+	struct rule_session session;      // holds for this session only
+};
+
+void rule_done(struct rule *rule);
+#define _cleanup_rule_ _cleanup_(rule_done)
+
+struct rule_set {
+	struct rule *rules; // sorted by id
+	size_t count;
+};
+void rules_done(struct rule_set *set);
+#define _cleanup_rules_ _cleanup_(rules_done)
+
+// Whether a rule may stand, whenever it was made. ERR_INPUT, or ERR_LIMIT for what is too long or too many; the sentence
+// names the rule and the field.
+int rule_check(const struct rule *rule, struct err *err);
+// The same for one that is to be added at `now`: it must not have expired or been used up, or come from the future.
+int rule_check_new(const struct rule *rule, int64_t now, struct err *err);
+
+// One JSON object. ERR_INPUT names the rule and the field: unknown, of a wrong type, missing, or not sound; a name that
+// stands twice and what is no JSON by line and column. ERR_LIMIT, ERR_MEMORY.
+int rule_parse(struct span json, struct rule *out, struct err *err);
+// {"rules": […], "version": 1}; also ERR_INPUT for an id that stands twice.
+int rules_parse(struct span json, struct rule_set *out, struct err *err);
+// Canonical: keys sorted, no blanks, ASCII, what has its default left out; a set in the order of ids. What they append
+// the parsers read back as the same rules. Unsound rules are refused as by rule_check; ERR_LIMIT by `out->max`.
+int rule_format(const struct rule *rule, struct buf *out, struct err *err);
+int rules_format(const struct rule_set *set, struct buf *out, struct err *err);
+
+// `*` is any bytes, also none and also '/'; `?` is one byte. No recursion: at most pattern × text steps.
+bool rule_glob_matches(const char *pattern, const char *text);
+bool rule_is_glob(const char *pattern);
+// Bytes of it that are not `*` or `?`.
+size_t rule_literal_bytes(const char *pattern);

@@ -1,0 +1,162 @@
+#include "policy/rule_json.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const rule_binding_names[3] = {"any", "system", "exact"};
+const char *const rule_argv_names[3] = {"any", "prefix", "exact"};
+const char *const rule_delivery_names[3] = {"variable", "file", "stdin"};
+
+static void json_free_ptr(json_t **json)
+{
+	json_decref(*json);
+}
+
+// The setters take the value's reference, also when they fail; a NULL value is a failure too.
+static bool set(json_t *object, const char *key, json_t *value)
+{
+	return json_object_set_new(object, key, value) == 0;
+}
+
+static json_t *list_json(const struct rule_list *list)
+{
+	json_t *array = json_array();
+	for (size_t i = 0; i < list->count; i++)
+		if (json_array_append_new(array, json_string(list->items[i])) < 0) {
+			json_decref(array);
+			return NULL;
+		}
+	return array;
+}
+
+static json_t *deliveries_json(unsigned deliveries)
+{
+	json_t *array = json_array();
+	for (size_t i = 0; i < ARRAY_COUNT(rule_delivery_names); i++)
+		if ((deliveries & (1u << i)) && json_array_append_new(array, json_string(rule_delivery_names[i])) < 0) {
+			json_decref(array);
+			return NULL;
+		}
+	return array;
+}
+
+static json_t *digest_json(const uint8_t digest[DIGEST_BYTES])
+{
+	static const char digits[] = "0123456789abcdef";
+	char hex[DIGEST_HEX_BYTES] = {0};
+	for (size_t i = 0; i < DIGEST_BYTES; i++) {
+		hex[2 * i] = digits[digest[i] >> 4];
+		hex[2 * i + 1] = digits[digest[i] & 15];
+	}
+	return json_string(hex);
+}
+
+static json_t *binding_json(const struct rule_binding *binding, const struct rule_binding *interpreter)
+{
+	json_t *object = json_object();
+	bool ok = set(object, "binding", json_string(rule_binding_names[binding->kind]));
+	if (ok && binding->path)
+		ok = set(object, "path", json_string(binding->path));
+	if (ok && binding->kind == RULE_BINDING_EXACT)
+		ok = set(object, "digest", digest_json(binding->digest));
+	if (ok && interpreter && interpreter->kind != RULE_BINDING_ANY)
+		ok = set(object, "interpreter", binding_json(interpreter, NULL));
+	if (ok)
+		return object;
+	json_decref(object);
+	return NULL;
+}
+
+static json_t *argv_json(const struct rule *rule)
+{
+	json_t *object = json_object();
+	bool ok = set(object, "mode", json_string(rule_argv_names[rule->argv_mode])) &&
+		  (rule->argv_mode == RULE_ARGV_ANY || set(object, "arguments", list_json(&rule->arguments)));
+	if (ok)
+		return object;
+	json_decref(object);
+	return NULL;
+}
+
+static bool set_what(json_t *object, const struct rule *rule)
+{
+	return set(object, "id", json_string(rule->id)) &&
+	       set(object, "effect", json_string(rule_effect_name(rule->effect))) &&
+	       set(object, "secrets", list_json(&rule->secrets)) &&
+	       set(object, "program", binding_json(&rule->program, &rule->interpreter)) &&
+	       set(object, "argv", argv_json(rule)) &&
+	       (!rule->deliveries || set(object, "deliveries", deliveries_json(rule->deliveries))) &&
+	       (!rule->variables.count || set(object, "variables", list_json(&rule->variables))) &&
+	       (!rule->directory || set(object, "directory", json_string(rule->directory)));
+}
+
+static bool set_conditions(json_t *object, const struct rule *rule)
+{
+	const struct rule_session *session = &rule->session;
+	return set(object, "created", json_integer(rule->created)) &&
+	       (!rule->tier || set(object, "tier", json_string(rule_tier_name(rule->tier)))) &&
+	       (!rule->redaction || set(object, "redaction", json_true())) &&
+	       (!rule->expires || set(object, "expires", json_integer(rule->expires))) &&
+	       (!rule->boot[0] || set(object, "boot", json_string(rule->boot))) &&
+	       (!rule->is_counted || set(object, "uses", json_integer((json_int_t)rule->uses_left))) &&
+	       (!session->pid ||
+		set(object, "session", json_pack("{s:I, s:I}", "pid", (json_int_t)session->pid, "start",
+						 (json_int_t)session->start)));
+}
+
+int rule_format(const struct rule *rule, struct buf *out, struct err *err)
+{
+	int r = rule_check(rule, err);
+	if (r < 0)
+		return r;
+	_cleanup_(json_free_ptr) json_t *object = json_object();
+	bool ok = set_what(object, rule) && set_conditions(object, rule);
+	_cleanup_free_ char *text = ok ? json_dumps(object, JSON_SORT_KEYS | JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
+	if (!text)
+		return err_set(err, ERR_MEMORY, "out of memory for a rule");
+	if (strlen(text) > RULE_BYTES_MAX)
+		return err_set(err, ERR_LIMIT, "rule %s: it is too long (%u bytes at most)", rule->id, RULE_BYTES_MAX);
+	return buf_append_text(out, text, err);
+}
+
+// ----------------------------------------------------------------------------------------------------------- a set
+
+static int id_compare(const void *a, const void *b)
+{
+	const struct rule *left = a, *right = b;
+	return strcmp(left->id, right->id);
+}
+
+int rules_sort(struct rule_set *set, struct err *err)
+{
+	if (set->count > 1)
+		qsort(set->rules, set->count, sizeof(set->rules[0]), id_compare);
+	for (size_t i = 1; i < set->count; i++)
+		if (strcmp(set->rules[i - 1].id, set->rules[i].id) == 0)
+			return err_set(err, ERR_INPUT, "rule %s: the field 'id' is another rule's too", set->rules[i].id);
+	return 0;
+}
+
+int rules_format(const struct rule_set *set, struct buf *out, struct err *err)
+{
+	if (set->count > RULES_COUNT_MAX)
+		return err_set(err, ERR_LIMIT, "too many rules (%d at most)", RULES_COUNT_MAX);
+	// The copies borrow what the rules own.
+	_cleanup_free_ struct rule *copies = calloc(set->count + 1, sizeof(*copies));
+	if (!copies)
+		return err_set(err, ERR_MEMORY, "out of memory for rules");
+	if (set->count > 0)
+		memcpy(copies, set->rules, set->count * sizeof(*copies));
+	struct rule_set sorted = {copies, set->count};
+	int r = rules_sort(&sorted, err);
+	if (r == 0)
+		r = buf_append_text(out, "{\"rules\":[", err);
+	for (size_t i = 0; r == 0 && i < sorted.count; i++) {
+		if (i > 0)
+			r = buf_append_byte(out, ',', err);
+		if (r == 0)
+			r = rule_format(&sorted.rules[i], out, err);
+	}
+	return r < 0 ? r : buf_printf(out, err, "],\"version\":%d}", RULES_VERSION);
+}

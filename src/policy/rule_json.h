@@ -1,0 +1,12 @@
+// policy/rule_json: what parsing and formatting share.
+#pragma once
+
+#include "policy/rule.h"
+
+#define RULES_VERSION 1
+
+extern const char *const rule_binding_names[3];  // by enum rule_binding_kind
+extern const char *const rule_argv_names[3];     // by enum rule_argv_mode
+extern const char *const rule_delivery_names[3]; // by bit number
+// Sorts by id. ERR_INPUT when one stands twice.
+int rules_sort(struct rule_set *set, struct err *err);

@@ -1,0 +1,390 @@
+#include "policy/rule_json.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void json_free_ptr(json_t **json)
+{
+	json_decref(*json);
+}
+
+// ----------------------------------------------------------------------------------------------------- typed values
+
+static int field_refuse(struct err *err, const char *field, const char *what)
+{
+	return err_set(err, ERR_INPUT, "the field '%s' %s", field, what);
+}
+
+static int text_read(const json_t *json, const char *field, char **out, struct err *err)
+{
+	if (!json_is_string(json))
+		return field_refuse(err, field, json ? "must be text" : "is missing");
+	char *copy = strdup(json_string_value(json));
+	if (!copy)
+		return err_set(err, ERR_MEMORY, "out of memory for a rule");
+	*out = copy;
+	return 0;
+}
+
+static int word_read(const json_t *json, const char *field, char *out, size_t out_bytes, struct err *err)
+{
+	if (!json_is_string(json))
+		return field_refuse(err, field, json ? "must be text" : "is missing");
+	if (json_string_length(json) == 0)
+		return field_refuse(err, field, "is empty");
+	if (json_string_length(json) >= out_bytes)
+		return err_set(err, ERR_LIMIT, "the field '%s' is too long (%zu bytes at most)", field, out_bytes - 1);
+	memcpy(out, json_string_value(json), json_string_length(json) + 1);
+	return 0;
+}
+
+static int number_read(const json_t *json, const char *field, int64_t *out, struct err *err)
+{
+	if (!json_is_integer(json))
+		return field_refuse(err, field, json ? "must be a whole number" : "is missing");
+	if (json_integer_value(json) < 0)
+		return field_refuse(err, field, "must not be negative");
+	*out = json_integer_value(json);
+	return 0;
+}
+
+static int choice_read(const json_t *json, const char *field, const char *const names[], size_t count, size_t *out,
+		       struct err *err)
+{
+	if (!json_is_string(json))
+		return field_refuse(err, field, json ? "must be text" : "is missing");
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(names[i], json_string_value(json)) == 0) {
+			*out = i;
+			return 0;
+		}
+	return field_refuse(err, field, "is none of the words that it may be (docs/format-policy.md)");
+}
+
+// `most` is looked at before anything is allocated.
+static int list_read(const json_t *json, const char *field, size_t most, struct rule_list *out, struct err *err)
+{
+	if (!json_is_array(json))
+		return field_refuse(err, field, json ? "must be a list of text" : "is missing");
+	if (json_array_size(json) > most)
+		return err_set(err, ERR_LIMIT, "the field '%s' has too many members (%zu at most)", field, most);
+	out->items = calloc(json_array_size(json) + 1, sizeof(*out->items));
+	if (!out->items)
+		return err_set(err, ERR_MEMORY, "out of memory for a rule");
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < json_array_size(json); i++) {
+		r = text_read(json_array_get(json, i), field, &out->items[i], err);
+		out->count += r == 0;
+	}
+	return r;
+}
+
+static int object_check(json_t *json, const char *field, const char *const known[], size_t count, struct err *err)
+{
+	if (!json_is_object(json))
+		return field_refuse(err, field, json ? "must be an object" : "is missing");
+	const char *key;
+	json_t *value;
+	json_object_foreach(json, key, value) {
+		bool is_known = false;
+		for (size_t i = 0; i < count; i++)
+			is_known = is_known || strcmp(known[i], key) == 0;
+		char brief[64];
+		if (!is_known)
+			return err_set(err, ERR_INPUT, "the field '%s' holds '%s', which is not known", field,
+				       text_brief(span_text(key), brief, sizeof(brief)));
+	}
+	return 0;
+}
+
+// ----------------------------------------------------------------------------------------------------------- fields
+
+static int id_read(struct rule *rule, json_t *json, struct err *err)
+{
+	return word_read(json, "id", rule->id, sizeof(rule->id), err);
+}
+
+static int effect_read(struct rule *rule, json_t *json, struct err *err)
+{
+	const char *const names[] = {rule_effect_name(RULE_ASK), rule_effect_name(RULE_ALLOW),
+				     rule_effect_name(RULE_DENY)};
+	size_t choice = 0;
+	int r = choice_read(json, "effect", names, ARRAY_COUNT(names), &choice, err);
+	rule->effect = (enum rule_effect)choice;
+	return r;
+}
+
+static int secrets_read(struct rule *rule, json_t *json, struct err *err)
+{
+	return list_read(json, "secrets", RULE_SECRETS_MAX, &rule->secrets, err);
+}
+
+static int digest_read(const json_t *json, const char *field, uint8_t out[DIGEST_BYTES], struct err *err)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *text = json_string_value(json);
+	if (!text || strlen(text) != 2 * DIGEST_BYTES || strspn(text, digits) != 2 * DIGEST_BYTES)
+		return field_refuse(err, field, "must hold a 'digest' of 64 lower-case hex digits");
+	for (size_t i = 0; i < DIGEST_BYTES; i++)
+		out[i] = (uint8_t)((strchr(digits, text[2 * i]) - digits) * 16 + (strchr(digits, text[2 * i + 1]) - digits));
+	return 0;
+}
+
+static int binding_read(json_t *json, const char *field, struct rule_binding *out, struct err *err)
+{
+	size_t choice = 0;
+	int r = choice_read(json_object_get(json, "binding"), field, rule_binding_names, ARRAY_COUNT(rule_binding_names),
+			    &choice, err);
+	if (r < 0)
+		return r;
+	out->kind = (enum rule_binding_kind)choice;
+	if (out->kind != RULE_BINDING_EXACT && json_object_get(json, "digest"))
+		return field_refuse(err, field, "may hold a 'digest' only with the binding 'exact'");
+	if (out->kind == RULE_BINDING_ANY)
+		return json_object_get(json, "path") ? field_refuse(err, field, "holds a 'path' beside the binding 'any'") : 0;
+	r = text_read(json_object_get(json, "path"), field, &out->path, err);
+	if (r == 0 && out->kind == RULE_BINDING_EXACT)
+		r = digest_read(json_object_get(json, "digest"), field, out->digest, err);
+	return r;
+}
+
+static int program_read(struct rule *rule, json_t *json, struct err *err)
+{
+	static const char *const known[] = {"binding", "path", "digest", "interpreter"};
+	int r = object_check(json, "program", known, ARRAY_COUNT(known), err);
+	if (r == 0)
+		r = binding_read(json, "program", &rule->program, err);
+	json_t *interpreter = json_object_get(json, "interpreter");
+	if (r < 0 || !interpreter)
+		return r;
+	r = object_check(interpreter, "program.interpreter", known, ARRAY_COUNT(known) - 1, err);
+	if (r == 0)
+		r = binding_read(interpreter, "program.interpreter", &rule->interpreter, err);
+	if (r == 0 && rule->interpreter.kind == RULE_BINDING_ANY)
+		return field_refuse(err, "program.interpreter", "must have the binding 'system' or 'exact'");
+	return r;
+}
+
+static int argv_read(struct rule *rule, json_t *json, struct err *err)
+{
+	static const char *const known[] = {"mode", "arguments"};
+	size_t choice = 0;
+	int r = object_check(json, "argv", known, ARRAY_COUNT(known), err);
+	if (r == 0)
+		r = choice_read(json_object_get(json, "mode"), "argv.mode", rule_argv_names, ARRAY_COUNT(rule_argv_names),
+				&choice, err);
+	if (r < 0)
+		return r;
+	rule->argv_mode = (enum rule_argv_mode)choice;
+	json_t *arguments = json_object_get(json, "arguments");
+	if (rule->argv_mode == RULE_ARGV_ANY)
+		return arguments ? field_refuse(err, "argv.arguments", "cannot stand beside the mode 'any'") : 0;
+	return list_read(arguments, "argv.arguments", RULE_ARGUMENTS_MAX, &rule->arguments, err);
+}
+
+static int deliveries_read(struct rule *rule, json_t *json, struct err *err)
+{
+	if (!json_is_array(json) || json_array_size(json) == 0)
+		return field_refuse(err, "deliveries", "must be a list of text, not empty");
+	for (size_t i = 0; i < json_array_size(json); i++) {
+		size_t choice = 0;
+		int r = choice_read(json_array_get(json, i), "deliveries", rule_delivery_names,
+				    ARRAY_COUNT(rule_delivery_names), &choice, err);
+		if (r < 0)
+			return r;
+		if (rule->deliveries & (1u << choice))
+			return field_refuse(err, "deliveries", "names one twice");
+		rule->deliveries |= 1u << choice;
+	}
+	return 0;
+}
+
+static int variables_read(struct rule *rule, json_t *json, struct err *err)
+{
+	if (json_is_array(json) && json_array_size(json) == 0)
+		return field_refuse(err, "variables", "is empty");
+	return list_read(json, "variables", RULE_VARIABLES_MAX, &rule->variables, err);
+}
+
+static int directory_read(struct rule *rule, json_t *json, struct err *err)
+{
+	return text_read(json, "directory", &rule->directory, err);
+}
+
+static int tier_read(struct rule *rule, json_t *json, struct err *err)
+{
+	const char *const names[] = {rule_tier_name(RULE_TIER_STANDARD), rule_tier_name(RULE_TIER_HARDENED),
+				     rule_tier_name(RULE_TIER_LOCKDOWN)};
+	size_t choice = 0;
+	int r = choice_read(json, "tier", names, ARRAY_COUNT(names), &choice, err);
+	rule->tier = (enum rule_tier)choice;
+	return r;
+}
+
+static int redaction_read(struct rule *rule, json_t *json, struct err *err)
+{
+	if (!json_is_boolean(json))
+		return field_refuse(err, "redaction", "must be true or false");
+	rule->redaction = json_is_true(json);
+	return 0;
+}
+
+static int created_read(struct rule *rule, json_t *json, struct err *err)
+{
+	return number_read(json, "created", &rule->created, err);
+}
+
+// 0 is how a rule without an end is held, so it cannot be an end.
+static int expires_read(struct rule *rule, json_t *json, struct err *err)
+{
+	int r = number_read(json, "expires", &rule->expires, err);
+	return r == 0 && rule->expires == 0 ? field_refuse(err, "expires", "must not be 0") : r;
+}
+
+static int boot_read(struct rule *rule, json_t *json, struct err *err)
+{
+	return word_read(json, "boot", rule->boot, sizeof(rule->boot), err);
+}
+
+static int uses_read(struct rule *rule, json_t *json, struct err *err)
+{
+	int64_t uses = 0;
+	int r = number_read(json, "uses", &uses, err);
+	rule->is_counted = true;
+	rule->uses_left = (uint64_t)uses;
+	return r;
+}
+
+static int session_read(struct rule *rule, json_t *json, struct err *err)
+{
+	static const char *const known[] = {"pid", "start"};
+	int64_t start = 0;
+	int r = object_check(json, "session", known, ARRAY_COUNT(known), err);
+	if (r == 0)
+		r = number_read(json_object_get(json, "pid"), "session.pid", &rule->session.pid, err);
+	if (r == 0)
+		r = number_read(json_object_get(json, "start"), "session.start", &start, err);
+	rule->session.start = (uint64_t)start;
+	return r == 0 && rule->session.pid == 0 ? field_refuse(err, "session.pid", "must not be 0") : r;
+}
+
+static const struct {
+	const char *name;
+	bool is_required;
+	int (*read)(struct rule *rule, json_t *json, struct err *err);
+} fields[] = {
+	{"id", true, id_read}, {"effect", true, effect_read}, {"secrets", true, secrets_read},
+	{"program", true, program_read}, {"argv", true, argv_read}, {"created", true, created_read},
+	{"deliveries", false, deliveries_read}, {"variables", false, variables_read}, {"directory", false, directory_read},
+	{"tier", false, tier_read}, {"redaction", false, redaction_read}, {"expires", false, expires_read},
+	{"boot", false, boot_read}, {"uses", false, uses_read}, {"session", false, session_read},
+};
+
+// ----------------------------------------------------------------------------------------------------- rule and set
+
+static int fields_read(json_t *json, struct rule *rule, struct err *err)
+{
+	const char *names[ARRAY_COUNT(fields)];
+	for (size_t i = 0; i < ARRAY_COUNT(fields); i++)
+		names[i] = fields[i].name;
+	const char *key;
+	json_t *value;
+	json_object_foreach(json, key, value) {
+		bool is_known = false;
+		for (size_t i = 0; i < ARRAY_COUNT(fields); i++)
+			is_known = is_known || strcmp(names[i], key) == 0;
+		char brief[64];
+		if (!is_known)
+			return err_set(err, ERR_INPUT, "the field '%s' is not known",
+				       text_brief(span_text(key), brief, sizeof(brief)));
+	}
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < ARRAY_COUNT(fields); i++) {
+		json_t *field = json_object_get(json, fields[i].name);
+		if (field)
+			r = fields[i].read(rule, field, err);
+		else if (fields[i].is_required)
+			r = field_refuse(err, fields[i].name, "is missing");
+	}
+	return r;
+}
+
+// `number` counts from 1 within a set, and is how a rule is named that has no id.
+static int rule_read(json_t *json, size_t number, struct rule *out, struct err *err)
+{
+	_cleanup_rule_ struct rule rule = {0};
+	char brief[RULE_ID_BYTES_MAX + 8];
+	const char *id = json_string_value(json_object_get(json, "id"));
+	int r = json_is_object(json) ? fields_read(json, &rule, err) : err_set(err, ERR_INPUT, "it is not an object");
+	if (r < 0)
+		return id ? err_prefix(err, "rule %s", text_brief(span_text(id), brief, sizeof(brief)))
+			  : err_prefix(err, "rule %zu", number);
+	r = rule_check(&rule, err);
+	if (r < 0)
+		return r;
+	*out = rule;
+	rule = (struct rule){0};
+	return 0;
+}
+
+static int json_read(struct span text, size_t bytes_max, json_t **out, struct err *err)
+{
+	if (text.len > bytes_max)
+		return err_set(err, ERR_LIMIT, "the rules are too long (%zu bytes at most)", bytes_max);
+	json_error_t error = {0};
+	json_t *json = json_loadb((const char *)text.data, text.len, JSON_REJECT_DUPLICATES, &error);
+	char brief[120];
+	if (!json)
+		return err_set(err, ERR_INPUT, "line %d, column %d of the rules: %s", error.line, error.column,
+			       text_brief(span_text(error.text), brief, sizeof(brief)));
+	*out = json;
+	return 0;
+}
+
+int rule_parse(struct span text, struct rule *out, struct err *err)
+{
+	_cleanup_(json_free_ptr) json_t *json = NULL;
+	int r = json_read(text, RULE_BYTES_MAX, &json, err);
+	return r < 0 ? r : rule_read(json, 1, out, err);
+}
+
+static int rules_read(json_t *list, struct rule_set *out, struct err *err)
+{
+	if (json_array_size(list) > RULES_COUNT_MAX)
+		return err_set(err, ERR_LIMIT, "too many rules (%d at most)", RULES_COUNT_MAX);
+	_cleanup_rules_ struct rule_set set = {.rules = calloc(json_array_size(list) + 1, sizeof(*set.rules))};
+	if (!set.rules)
+		return err_set(err, ERR_MEMORY, "out of memory for rules");
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < json_array_size(list); i++) {
+		r = rule_read(json_array_get(list, i), i + 1, &set.rules[i], err);
+		set.count += r == 0;
+	}
+	if (r == 0)
+		r = rules_sort(&set, err);
+	if (r < 0)
+		return r;
+	*out = set;
+	set = (struct rule_set){0};
+	return 0;
+}
+
+int rules_parse(struct span text, struct rule_set *out, struct err *err)
+{
+	static const char *const known[] = {"rules", "version"};
+	_cleanup_(json_free_ptr) json_t *json = NULL;
+	int64_t version = 0;
+	int r = json_read(text, RULES_BYTES_MAX, &json, err);
+	if (r == 0 && !json_is_object(json))
+		return err_set(err, ERR_INPUT, "the rules must be an object with 'rules' and 'version'");
+	if (r == 0)
+		r = object_check(json, "of the whole", known, ARRAY_COUNT(known), err);
+	if (r == 0)
+		r = number_read(json_object_get(json, "version"), "version", &version, err);
+	if (r == 0 && version != RULES_VERSION)
+		return field_refuse(err, "version", "is not 1; these rules are for another version of envseal");
+	if (r == 0 && !json_is_array(json_object_get(json, "rules")))
+		return field_refuse(err, "rules", "must be a list of rules");
+	return r < 0 ? r : rules_read(json_object_get(json, "rules"), out, err);
+}
