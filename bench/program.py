@@ -1,4 +1,4 @@
-"""Starting, the vault, a whole run, and the audit log."""
+"""Starting, the vault, the decision by rules, a whole run, and the audit log."""
 
 import json
 import os
@@ -14,6 +14,14 @@ ROUNDS_START = 31
 COUNTS = (10, 100_000)
 RATIO_MAX = 1.5
 VAULT_SAME = {"open_us": "opening", "unlock_us": "unlocking without the passphrase hash", "reveal_us": "one value"}
+RULES = 10_000
+POLICY = {
+    "decide": ("a decision, one secret", 1),
+    "decide_nearly": ("the same, every rule fits but has expired", 1),
+    "decide_8": ("a decision, eight secrets", None),
+    "explain": ("a reason for every rule", None),
+    "parse": ("reading the rules from JSON", None),
+}
 VAULT_LISTS = {"list_us": "a list, locked", "list_unlocked_us": "a list, unlocked"}
 
 
@@ -45,6 +53,14 @@ def vault(setting):
         report.row(f"vault_{key}_ratio", f"{what}, 100,000 secrets, of that", large[key] / small[key])
     for key, what in VAULT_LISTS.items():
         report.row(f"vault_{key}", f"{what}, 100,000 secrets", large[key])
+
+
+def policy(setting):
+    report = setting.report
+    report.group("policy", f"over {RULES:,} rules, processor time")
+    figures = output(setting.program("policy"), str(RULES))
+    for key, (what, ms_most) in POLICY.items():
+        report.row(f"policy_{key}_ms", f"{what}, ms", figures[f"{key}_us"] / 1e3, at_most=ms_most)
 
 
 def run(setting):

@@ -9,12 +9,16 @@ struct rank {
 	size_t keys[RANK_KEYS];
 };
 
-// One secret of a request, and what is asked of every rule and costs a look into a table.
+// Secrets that are decided in one walk over the rules: reading those from memory is what a decision costs.
+#define SECRETS_AT_ONCE 16
+
+// One secret of a request, what every rule asks of it and costs a look into a table, and the best rule so far.
 struct question {
 	const struct policy_request *request;
 	const struct policy_secret *secret;
 	bool is_steering;   // the variable
 	bool is_open_ended; // the program
+	struct rank best;   // of the verdict's rule
 };
 
 enum pattern_kind { PATTERN_TAG, PATTERN_NAME, PATTERN_EXACT };
@@ -213,17 +217,17 @@ static enum policy_reason request_reason(const struct rule *rule, const struct q
 
 // --------------------------------------------------------------------------------------------------------- deciding
 
-static void verdict_take(struct policy_verdict *verdict, struct rank *best, const struct rule *rule,
+static void verdict_take(struct policy_verdict *verdict, struct question *question, const struct rule *rule,
 			 const struct rank *rank)
 {
 	bool is_deny = rule->effect == RULE_DENY;
 	bool is_stricter = is_deny && verdict->effect != RULE_DENY;
-	bool is_weaker = !is_deny && verdict->rule && verdict->effect == RULE_DENY;
-	bool is_better = !verdict->rule || is_stricter || rank_compare(rank, rule, best, verdict->rule) > 0;
+	bool is_weaker = !is_deny && verdict->effect == RULE_DENY;
+	bool is_better = !verdict->rule || is_stricter || rank_compare(rank, rule, &question->best, verdict->rule) > 0;
 	if (is_weaker || !is_better)
 		return;
 	*verdict = (struct policy_verdict){.effect = rule->effect, .rule = rule, .reason = POLICY_DECIDES};
-	*best = *rank;
+	question->best = *rank;
 }
 
 static void nearest_take(struct policy_verdict *verdict, const struct rule *rule, enum policy_reason reason)
@@ -236,29 +240,37 @@ static void nearest_take(struct policy_verdict *verdict, const struct rule *rule
 	verdict->reason = reason;
 }
 
-static enum policy_reason rule_reason(const struct rule *rule, const struct question *question, struct rank *rank)
+// One rule for all secrets: what it says of the request is the same for each, and looked at when one of them needs it.
+static void rule_apply(const struct rule *rule, struct question questions[], size_t count,
+		       struct policy_verdict verdicts[])
 {
-	*rank = (struct rank){0};
-	enum policy_reason reason = secret_reason(rule, question, rank);
-	if (reason == POLICY_DECIDES)
-		reason = request_reason(rule, question);
-	if (reason == POLICY_DECIDES)
-		rank_fill(rule, rank);
-	return reason;
+	enum policy_reason request_says = POLICY_REASON_COUNT;
+	for (size_t i = 0; i < count; i++) {
+		struct rank rank = {0};
+		enum policy_reason reason = secret_reason(rule, &questions[i], &rank);
+		if (reason == POLICY_DECIDES && request_says == POLICY_REASON_COUNT)
+			request_says = request_reason(rule, &questions[i]);
+		if (reason == POLICY_DECIDES)
+			reason = request_says;
+		if (reason != POLICY_DECIDES) {
+			nearest_take(&verdicts[i], rule, reason);
+			continue;
+		}
+		rank_fill(rule, &rank);
+		verdict_take(&verdicts[i], &questions[i], rule, &rank);
+	}
 }
 
-static struct policy_verdict secret_decide(const struct rule rules[], size_t count, const struct question *question)
+static void secrets_decide(const struct rule rules[], size_t rule_count, const struct policy_request *request,
+			   const struct policy_secret secrets[], size_t count, struct policy_verdict verdicts[])
 {
-	struct policy_verdict verdict = {.effect = RULE_ASK, .reason = POLICY_OTHER_SECRET};
-	struct rank best = {0}, rank;
+	struct question questions[SECRETS_AT_ONCE];
 	for (size_t i = 0; i < count; i++) {
-		enum policy_reason reason = rule_reason(&rules[i], question, &rank);
-		if (reason == POLICY_DECIDES)
-			verdict_take(&verdict, &best, &rules[i], &rank);
-		else
-			nearest_take(&verdict, &rules[i], reason);
+		questions[i] = question_make(request, &secrets[i]);
+		verdicts[i] = (struct policy_verdict){.effect = RULE_ASK, .reason = POLICY_OTHER_SECRET};
 	}
-	return verdict;
+	for (size_t i = 0; i < rule_count; i++)
+		rule_apply(&rules[i], questions, count, verdicts);
 }
 
 static int strictness(enum rule_effect effect)
@@ -269,11 +281,14 @@ static int strictness(enum rule_effect effect)
 void policy_decide(const struct rule rules[], size_t count, const struct policy_request *request,
 		   struct policy_decision *out)
 {
+	for (size_t i = 0; i < request->secret_count; i += SECRETS_AT_ONCE) {
+		size_t left = request->secret_count - i;
+		secrets_decide(rules, count, request, request->secrets + i, left < SECRETS_AT_ONCE ? left : SECRETS_AT_ONCE,
+			       out->verdicts + i);
+	}
 	out->effect = request->secret_count > 0 ? RULE_ALLOW : RULE_ASK;
 	out->decisive = 0;
 	for (size_t i = 0; i < request->secret_count; i++) {
-		struct question question = question_make(request, &request->secrets[i]);
-		out->verdicts[i] = secret_decide(rules, count, &question);
 		if (strictness(out->verdicts[i].effect) <= strictness(out->effect))
 			continue;
 		out->effect = out->verdicts[i].effect;
@@ -285,9 +300,11 @@ void policy_explain(const struct rule rules[], size_t count, const struct policy
 		    const struct policy_verdict *verdict, enum policy_reason out[])
 {
 	struct question question = question_make(request, &request->secrets[secret]);
-	struct rank ignored;
 	for (size_t i = 0; i < count; i++) {
-		out[i] = rule_reason(&rules[i], &question, &ignored);
+		struct rank ignored = {0};
+		out[i] = secret_reason(&rules[i], &question, &ignored);
+		if (out[i] == POLICY_DECIDES)
+			out[i] = request_reason(&rules[i], &question);
 		if (out[i] != POLICY_DECIDES || &rules[i] == verdict->rule)
 			continue;
 		bool is_overruled = verdict->effect == RULE_DENY && rules[i].effect != RULE_DENY;

@@ -59,14 +59,13 @@ struct rule_session {
 	uint64_t start;
 };
 
+// What every decision looks at comes first: over ten thousand rules, memory is what it waits for.
 struct rule {
-	char id[RULE_ID_BYTES_MAX + 1];
 	enum rule_effect effect;
 	struct rule_list secrets;         // patterns of names, or of tags behind "tag:"
-	struct rule_binding program;
-	struct rule_binding interpreter;  // of a script
 	unsigned deliveries;              // rule_delivery bits; 0: any (not for an allow)
 	struct rule_list variables;       // patterns; for variables and files. Empty: any (not for an allow)
+	struct rule_binding program;
 	enum rule_argv_mode argv_mode;
 	struct rule_list arguments;       // argv[0] first, compared byte for byte
 	char *directory;                  // it and what is below; NULL: any
@@ -78,6 +77,8 @@ struct rule {
 	bool is_counted;
 	uint64_t uses_left;
 	struct rule_session session;      // holds for this session only
+	struct rule_binding interpreter;  // of a script
+	char id[RULE_ID_BYTES_MAX + 1];
 };
 
 void rule_done(struct rule *rule);
