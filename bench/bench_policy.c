@@ -1,5 +1,5 @@
-// bench_policy COUNT: a decision about a request of one and of eight secrets over COUNT rules, parsed from their JSON; one
-// line of JSON: microseconds of processor time (medians) for rules of a human's kind, for rules that all fit but for
+// bench_policy COUNT: a decision about a request of one and of eight secrets over COUNT rules, parsed from their JSON;
+// one line of JSON: microseconds of processor time (medians) for rules of a human's kind, for rules that all fit but for
 // their end, for the chain of reasons, and for reading the rules. "Human": a rule is for one program and a few secrets.
 #include "bench.h"
 #include "policy/policy.h"
@@ -90,11 +90,13 @@ static int bench(uint64_t count, struct err *err)
 		r = rules_make(count, nearly_add, &nearly, &ignored, err);
 	if (r < 0)
 		return r;
-	char path[] = "/usr/bin/tool-7", name[] = "tool-7", run[] = "run", now[] = "now", *argv[] = {name, run, now, NULL};
+	char path[] = "/usr/bin/tool-7", name[] = "tool-7", run[] = "run", now[] = "now";
+	char *argv[] = {name, run, now, NULL};
 	const struct program program = {.path = path, .is_system = true};
 	struct policy_secret secrets[SECRETS];
 	for (size_t i = 0; i < SECRETS; i++)
-		secrets[i] = (struct policy_secret){"team-7/db/production-app", NULL, 0, RULE_TO_VARIABLE, "DB_PASSWORD"};
+		secrets[i] = (struct policy_secret){"team-7/db/production-app", NULL, 0, RULE_TO_VARIABLE,
+						    "DB_PASSWORD"};
 	struct policy_request request = {.secrets = secrets, .secret_count = 1, .program = &program, .argv = argv,
 					 .directory = "/home/someone/work/team-7/app", .now = 1800000000, .boot = "",
 					 .uses = 1};

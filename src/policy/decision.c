@@ -23,7 +23,8 @@ struct question {
 
 enum pattern_kind { PATTERN_TAG, PATTERN_NAME, PATTERN_EXACT };
 
-static int rank_compare(const struct rank *a, const struct rule *rule_a, const struct rank *b, const struct rule *rule_b)
+static int rank_compare(const struct rank *a, const struct rule *rule_a, const struct rank *b,
+			const struct rule *rule_b)
 {
 	for (size_t i = 0; i < RANK_KEYS; i++)
 		if (a->keys[i] != b->keys[i])
@@ -122,9 +123,8 @@ static enum policy_reason secret_reason(const struct rule *rule, const struct qu
 static enum policy_reason binding_reason(const struct rule_binding *binding, const struct program *program)
 {
 	bool is_same_path = strcmp(binding->path, program->path) == 0;
-	bool matches = binding->kind == RULE_BINDING_SYSTEM ? is_same_path && program->is_system
-							    : memcmp(binding->digest, program->digest, DIGEST_BYTES) == 0;
-	if (matches)
+	bool is_same_content = memcmp(binding->digest, program->digest, DIGEST_BYTES) == 0;
+	if (binding->kind == RULE_BINDING_SYSTEM ? is_same_path && program->is_system : is_same_content)
 		return POLICY_DECIDES;
 	return is_same_path ? POLICY_PROGRAM_CHANGED : POLICY_OTHER_PROGRAM;
 }
@@ -283,8 +283,8 @@ void policy_decide(const struct rule rules[], size_t count, const struct policy_
 {
 	for (size_t i = 0; i < request->secret_count; i += SECRETS_AT_ONCE) {
 		size_t left = request->secret_count - i;
-		secrets_decide(rules, count, request, request->secrets + i, left < SECRETS_AT_ONCE ? left : SECRETS_AT_ONCE,
-			       out->verdicts + i);
+		size_t now = left < SECRETS_AT_ONCE ? left : SECRETS_AT_ONCE;
+		secrets_decide(rules, count, request, request->secrets + i, now, out->verdicts + i);
 	}
 	out->effect = request->secret_count > 0 ? RULE_ALLOW : RULE_ASK;
 	out->decisive = 0;

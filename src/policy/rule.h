@@ -1,5 +1,5 @@
-// policy/rule: standing rules as plain data: what they may hold, their JSON form, and whether they are sound. What a set
-// of them decides is in policy/decision.h; docs/format-policy.md has both for other implementations.
+// policy/rule: standing rules as plain data: what they may hold, their JSON form, and whether they are sound. What a
+// set of them decides is in policy/decision.h; docs/format-policy.md has both for other implementations.
 //
 // Invariants
 //  - A rule that rule_parse or rules_parse gave is sound (rule_check). Nothing else may be decided with.
@@ -91,8 +91,8 @@ struct rule_set {
 void rules_done(struct rule_set *set);
 #define _cleanup_rules_ _cleanup_(rules_done)
 
-// Whether a rule may stand, whenever it was made. ERR_INPUT, or ERR_LIMIT for what is too long or too many; the sentence
-// names the rule and the field.
+// Whether a rule may stand, whenever it was made. ERR_INPUT, or ERR_LIMIT for what is too long or too many; the
+// sentence names the rule and the field.
 int rule_check(const struct rule *rule, struct err *err);
 // The same for one that is to be added at `now`: it must not have expired or been used up, or come from the future.
 int rule_check_new(const struct rule *rule, int64_t now, struct err *err);

@@ -103,7 +103,8 @@ static int path_check(const char *field, const char *path, struct err *err)
 {
 	int r = text_check(field, path, RULE_PATH_BYTES_MAX, "", err);
 	if (r == 0 && !path_is_clean(path))
-		return field_refuse(err, field, "must be an absolute path without '.', '..' and doubled or trailing '/'");
+		return field_refuse(err, field,
+				"must be an absolute path without '.', '..' and doubled or trailing '/'");
 	return r;
 }
 
@@ -117,7 +118,8 @@ static int program_check(const struct rule *rule, struct err *err)
 {
 	const struct rule_binding *program = &rule->program, *interpreter = &rule->interpreter;
 	if (rule->effect == RULE_ALLOW && program->kind == RULE_BINDING_ANY)
-		return field_refuse(err, "program", "must say which program, by a binding 'system' or 'exact': only 'ask' "
+		return field_refuse(err, "program",
+				"must say which program, by a binding 'system' or 'exact': only 'ask' "
 						    "and 'deny' can be for any");
 	if (program->kind == RULE_BINDING_ANY)
 		return interpreter->kind == RULE_BINDING_ANY
@@ -158,8 +160,10 @@ static int argv_check(const struct rule *rule, struct err *err)
 	if (rule->argv_mode != RULE_ARGV_ANY && rule->arguments.count == 0)
 		return field_refuse(err, "argv.arguments", "must begin with the name by which the program is called");
 	// With a prefix too: what may be added to `find .` or `git -C x` is enough.
-	if (rule->effect == RULE_ALLOW && rule->argv_mode != RULE_ARGV_EXACT && program_is_open_ended(rule->program.path))
-		return field_refuse(err, "argv.mode", "must be 'exact': this program runs or sends whatever its arguments "
+	if (rule->effect == RULE_ALLOW && rule->argv_mode != RULE_ARGV_EXACT &&
+			program_is_open_ended(rule->program.path))
+		return field_refuse(err, "argv.mode",
+				"must be 'exact': this program runs or sends whatever its arguments "
 						      "say, so that to allow others would be to allow everything");
 	return arguments_check(rule, err);
 }
@@ -170,7 +174,8 @@ static int variable_check_pattern(const struct rule *rule, const char *pattern, 
 {
 	bool is_digit = pattern[0] >= '0' && pattern[0] <= '9';
 	if (!pattern[0] || is_digit || strlen(pattern) > RULE_PATTERN_BYTES_MAX || !has_only(pattern, "_*?"))
-		return field_refuse(err, "variables", "must hold names of variables, with '*' for any text and '?' for one "
+		return field_refuse(err, "variables",
+				"must hold names of variables, with '*' for any text and '?' for one "
 						      "character");
 	if (rule->effect == RULE_DENY)
 		return 0;
@@ -223,7 +228,8 @@ static int until_check(const struct rule *rule, struct err *err)
 	if (rule->created <= 0 || rule->created > RULE_TIME_MAX)
 		return field_refuse(err, "created", "must be seconds since 1970, before the year 10000");
 	if (rule->expires < 0 || rule->expires > RULE_TIME_MAX || (rule->expires && rule->expires <= rule->created))
-		return field_refuse(err, "expires", "must be seconds since 1970, after 'created' and before the year 10000");
+		return field_refuse(err, "expires",
+				"must be seconds since 1970, after 'created' and before the year 10000");
 	if (rule->boot[0] && !boot_is_valid(rule->boot))
 		return field_refuse(err, "boot", "must be a boot id as in /proc/sys/kernel/random/boot_id");
 	if (rule->is_counted ? rule->uses_left > RULE_USES_MAX : rule->uses_left != 0)
@@ -232,7 +238,8 @@ static int until_check(const struct rule *rule, struct err *err)
 	    (rule->session.pid == 0 && rule->session.start != 0))
 		return field_refuse(err, "session", "must hold the number and the start time of a process");
 	if (rule->session.pid && !rule->boot[0])
-		return field_refuse(err, "session", "needs 'boot' beside it: numbers of processes begin again with each");
+		return field_refuse(err, "session",
+				"needs 'boot' beside it: numbers of processes begin again with each");
 	return 0;
 }
 

@@ -134,7 +134,8 @@ int rules_sort(struct rule_set *set, struct err *err)
 		qsort(set->rules, set->count, sizeof(set->rules[0]), id_compare);
 	for (size_t i = 1; i < set->count; i++)
 		if (strcmp(set->rules[i - 1].id, set->rules[i].id) == 0)
-			return err_set(err, ERR_INPUT, "rule %s: the field 'id' is another rule's too", set->rules[i].id);
+			return err_set(err, ERR_INPUT, "rule %s: the field 'id' is another rule's too",
+					set->rules[i].id);
 	return 0;
 }
 

@@ -126,23 +126,23 @@ static int digest_read(const json_t *json, const char *field, uint8_t out[DIGEST
 	const char *text = json_string_value(json);
 	if (!text || strlen(text) != 2 * DIGEST_BYTES || strspn(text, digits) != 2 * DIGEST_BYTES)
 		return field_refuse(err, field, "must hold a 'digest' of 64 lower-case hex digits");
-	for (size_t i = 0; i < DIGEST_BYTES; i++)
-		out[i] = (uint8_t)((strchr(digits, text[2 * i]) - digits) * 16 + (strchr(digits, text[2 * i + 1]) - digits));
+	for (size_t i = 0; i < 2 * DIGEST_BYTES; i++)
+		out[i / 2] = (uint8_t)((i % 2 ? out[i / 2] << 4 : 0) | (strchr(digits, text[i]) - digits));
 	return 0;
 }
 
 static int binding_read(json_t *json, const char *field, struct rule_binding *out, struct err *err)
 {
 	size_t choice = 0;
-	int r = choice_read(json_object_get(json, "binding"), field, rule_binding_names, ARRAY_COUNT(rule_binding_names),
-			    &choice, err);
+	int r = choice_read(json_object_get(json, "binding"), field, rule_binding_names,
+			    ARRAY_COUNT(rule_binding_names), &choice, err);
 	if (r < 0)
 		return r;
 	out->kind = (enum rule_binding_kind)choice;
 	if (out->kind != RULE_BINDING_EXACT && json_object_get(json, "digest"))
 		return field_refuse(err, field, "may hold a 'digest' only with the binding 'exact'");
 	if (out->kind == RULE_BINDING_ANY)
-		return json_object_get(json, "path") ? field_refuse(err, field, "holds a 'path' beside the binding 'any'") : 0;
+		return json_object_get(json, "path") ? field_refuse(err, field, "is for any and names a 'path'") : 0;
 	r = text_read(json_object_get(json, "path"), field, &out->path, err);
 	if (r == 0 && out->kind == RULE_BINDING_EXACT)
 		r = digest_read(json_object_get(json, "digest"), field, out->digest, err);
@@ -172,8 +172,8 @@ static int argv_read(struct rule *rule, json_t *json, struct err *err)
 	size_t choice = 0;
 	int r = object_check(json, "argv", known, ARRAY_COUNT(known), err);
 	if (r == 0)
-		r = choice_read(json_object_get(json, "mode"), "argv.mode", rule_argv_names, ARRAY_COUNT(rule_argv_names),
-				&choice, err);
+		r = choice_read(json_object_get(json, "mode"), "argv.mode", rule_argv_names,
+				ARRAY_COUNT(rule_argv_names), &choice, err);
 	if (r < 0)
 		return r;
 	rule->argv_mode = (enum rule_argv_mode)choice;
@@ -276,7 +276,8 @@ static const struct {
 } fields[] = {
 	{"id", true, id_read}, {"effect", true, effect_read}, {"secrets", true, secrets_read},
 	{"program", true, program_read}, {"argv", true, argv_read}, {"created", true, created_read},
-	{"deliveries", false, deliveries_read}, {"variables", false, variables_read}, {"directory", false, directory_read},
+	{"deliveries", false, deliveries_read}, {"variables", false, variables_read},
+	{"directory", false, directory_read},
 	{"tier", false, tier_read}, {"redaction", false, redaction_read}, {"expires", false, expires_read},
 	{"boot", false, boot_read}, {"uses", false, uses_read}, {"session", false, session_read},
 };

@@ -119,7 +119,8 @@ static struct span version_drop(struct span name)
 	size_t len = name.len;
 	while (len > 1 && (is_digit(name.data[len - 1]) || name.data[len - 1] == '.'))
 		len--;
-	bool has_letter = len == name.len && len > 1 && is_digit(name.data[len - 2]) && strchr("dmtu", name.data[len - 1]);
+	bool has_letter = len == name.len && len > 1 && is_digit(name.data[len - 2]) &&
+			  strchr("dmtu", name.data[len - 1]);
 	if (has_letter)
 		return span_of(name.data, len - 1);
 	struct span rest = span_of(name.data, len);

@@ -1,5 +1,5 @@
-// Any text as a rule and as a set of rules: refused in printable words, or sound; what is written of it is read back and
-// written the same again.
+// Any text as a rule and as a set of rules: refused in printable words, or sound; what is written of it is read back
+// and written the same again.
 #include "policy/policy.h"
 
 #include <stdlib.h>
@@ -67,7 +67,8 @@ static void check_set(struct span text)
 		return;
 	}
 	for (size_t i = 0; i < set.count; i++)
-		require(rule_check(&set.rules[i], &err) == 0 && (i == 0 || strcmp(set.rules[i - 1].id, set.rules[i].id) < 0));
+		require(rule_check(&set.rules[i], &err) == 0 &&
+				(i == 0 || strcmp(set.rules[i - 1].id, set.rules[i].id) < 0));
 	require_decision(&set);
 }
 

@@ -1,7 +1,7 @@
 // Random rules over a tiny world, and random requests: what must hold of every decision; and any bytes as JSON.
 //
-// property_policy [CASES]; the seed is PROPERTY_SEED, or a fixed one. A case is named by its own seed, which replays it:
-// PROPERTY_SEED=<that> property_policy 1.
+// property_policy [CASES]; the seed is PROPERTY_SEED, or a fixed one. A case is named by its own seed, which replays
+// it: PROPERTY_SEED=<that> property_policy 1.
 #include "dice.h"
 #include "policy/policy.h"
 
@@ -134,15 +134,16 @@ static void request_make(struct world *world)
 	world->tags[0] = PICK(dice, "x", "y");
 	for (size_t i = 0; i < SECRETS_MOST; i++)
 		world->secrets[i] = (struct policy_secret){
-			.name = PICK(dice, "db/a", "db/bc", "api"), .tags = world->tags, .tag_count = dice_below(dice, 2),
+			.name = PICK(dice, "db/a", "db/bc", "api"),
+			.tags = world->tags, .tag_count = dice_below(dice, 2),
 			.delivery = one_in(dice, 6) ? RULE_TO_FILE : RULE_TO_VARIABLE,
 			.variable = PICK(dice, "TOKEN", "TOKEN", "TOKEN", "TOKEN", "KEY", "LD_PRELOAD")};
 	world->argv[0] = PICK(dice, "tool", "tool", "x");
 	world->argv[1] = PICK(dice, "a", "b", NULL);
 	world->argv[2] = world->argv[1] ? PICK(dice, "a", "b", NULL) : NULL;
 	world->request = (struct policy_request){
-		.secrets = world->secrets, .secret_count = one_in(dice, 2) ? 1 : 1 + dice_below(dice, SECRETS_MOST), .program = &world->program,
-		.argv = world->argv, .directory = PICK(dice, "/w", "/w/a", "/w/a/c", "/wx"),
+		.secrets = world->secrets, .secret_count = one_in(dice, 2) ? 1 : 1 + dice_below(dice, SECRETS_MOST),
+		.program = &world->program, .argv = world->argv, .directory = PICK(dice, "/w", "/w/a", "/w/a/c", "/wx"),
 		.tier = (enum rule_tier)dice_below(dice, 2), .redaction = !one_in(dice, 4),
 		.now = 80 + (int64_t)dice_below(dice, 200), .boot = PICK(dice, BOOT_A, BOOT_A, BOOT_B),
 		.session = {1 + (int64_t)dice_below(dice, 2), dice_below(dice, 2)}, .uses = 1};

@@ -91,10 +91,14 @@ static void test_secret(void **state)
 	(void)state;
 	struct scene s;
 	scene_init(&s);
-	static const char *const fit[] = {ALLOW("a", "'*'", ""), ALLOW("a", "'db/prod/pass'", ""), ALLOW("a", "'x','db/*'", ""),
-					  ALLOW("a", "'tag:prod'", ""), ALLOW("a", "'tag:team:*'", "")};
-	static const char *const others[] = {ALLOW("a", "'db/prod'", ""), ALLOW("a", "'db/prod/passx'", ""), ALLOW("a", "'db/?'", ""),
-					     ALLOW("a", "'prod'", ""), ALLOW("a", "'tag:pro'", "")};
+	static const char *const fit[] = {
+		ALLOW("a", "'*'", ""), ALLOW("a", "'db/prod/pass'", ""), ALLOW("a", "'x','db/*'", ""),
+		ALLOW("a", "'tag:prod'", ""), ALLOW("a", "'tag:team:*'", ""),
+	};
+	static const char *const others[] = {
+		ALLOW("a", "'db/prod'", ""), ALLOW("a", "'db/prod/passx'", ""), ALLOW("a", "'db/?'", ""),
+		ALLOW("a", "'prod'", ""), ALLOW("a", "'tag:pro'", ""),
+	};
 	for (size_t i = 0; i < ARRAY_COUNT(fit); i++)
 		assert_int_equal(reason_of(&s, fit[i]), POLICY_DECIDES);
 	for (size_t i = 0; i < ARRAY_COUNT(others); i++)
@@ -110,7 +114,8 @@ static void test_delivery(void **state)
 	scene_init(&s);
 	assert_int_equal(reason_of(&s, TO(TO_TOKEN)), POLICY_DECIDES);
 	assert_int_equal(reason_of(&s, TO(",'deliveries':['variable'],'variables':['TOK*']")), POLICY_DECIDES);
-	assert_int_equal(reason_of(&s, TO(",'deliveries':['variable'],'variables':['TOKE','TOKENS']")), POLICY_OTHER_VARIABLE);
+	assert_int_equal(reason_of(&s, TO(",'deliveries':['variable'],'variables':['TOKE','TOKENS']")),
+			POLICY_OTHER_VARIABLE);
 	assert_int_equal(reason_of(&s, TO(",'deliveries':['file'],'variables':['TOKEN']")), POLICY_OTHER_DELIVERY);
 	assert_int_equal(reason_of(&s, TO(",'deliveries':['stdin']")), POLICY_OTHER_DELIVERY);
 	s.secrets[0].delivery = RULE_TO_FILE;
@@ -170,7 +175,8 @@ static void test_script(void **state)
 	struct scene s;
 	scene_init(&s);
 	const char *bare = RULE("a", "allow", "'*'", EXACT("/usr/bin/tool", DIGEST_A), ANY_ARGV, TO_ANY);
-	const char *bound = RULE("a", "allow", "'*'", "{'binding':'exact','digest':'" DIGEST_A "','path':'/s','interpreter':"
+	const char *bound = RULE("a", "allow", "'*'",
+			"{'binding':'exact','digest':'" DIGEST_A "','path':'/s','interpreter':"
 				 SYSTEM("/usr/bin/dash") "}", ANY_ARGV, TO_ANY);
 	assert_int_equal(reason_of(&s, bound), POLICY_INTERPRETER_CHANGED);
 	s.program.interpreter = &s.interpreter;
@@ -269,7 +275,9 @@ static void test_deny_wins(void **state)
 	(void)state;
 	struct scene s;
 	scene_init(&s);
-	assert_decides(&s, RULES(DENY("z", "'tag:*'", ""), ALLOW("a", "'db/prod/pass'", ",'directory':'/home/u/work/app'")), "z");
+	assert_decides(&s,
+			RULES(DENY("z", "'tag:*'", ""),
+					ALLOW("a", "'db/prod/pass'", ",'directory':'/home/u/work/app'")), "z");
 	assert_int_equal(s.decision.effect, RULE_DENY);
 	// The more specific one of two is named.
 	assert_decides(&s, RULES(DENY("a", "'*'", ""), DENY("z", "'db/*'", ""), ALLOW("b", "'*'", "")), "z");
@@ -288,15 +296,19 @@ static void test_specificity(void **state)
 				 CALLED("prefix", "'tool'")), "z");
 	assert_decides(&s, RULES(RULE("z", "ask", "'*'", SYSTEM("/usr/bin/tool"), ARGV("exact", "'tool','-v','x'"), ""),
 				 CALLED("prefix", "'tool','-v','x'")), "z");
-	assert_decides(&s, RULES(ALLOW("a", "'db/*'", ",'directory':'/home/u/work'"), ALLOW("z", "'db/prod/pass'", "")), "z");
+	assert_decides(&s, RULES(ALLOW("a", "'db/*'", ",'directory':'/home/u/work'"), ALLOW("z", "'db/prod/pass'", "")),
+			"z");
 	assert_decides(&s, RULES(ALLOW("a", "'db/*'", ""), ALLOW("z", "'db/prod/*'", "")), "z");
 	assert_decides(&s, RULES(ALLOW("a", "'tag:team:a'", ""), ALLOW("z", "'*'", "")), "z");
 	assert_decides(&s, RULES(ALLOW("a", "'tag:prod'", ""), ALLOW("z", "'tag:team:*'", "")), "z");
 	assert_decides(&s, RULES(ALLOW("a", "'*','db/*'", ""), ALLOW("z", "'db/prod/*','*'", "")), "z");
 	assert_decides(&s, RULES(ALLOW("a", "'*'", ""), ALLOW("z", "'*'", ",'directory':'/'")), "z");
-	assert_decides(&s, RULES(ALLOW("a", "'*'", ",'directory':'/home/u'"), ALLOW("z", "'*'", ",'directory':'/home/u/work'")), "z");
+	assert_decides(&s,
+			RULES(ALLOW("a", "'*'", ",'directory':'/home/u'"),
+					ALLOW("z", "'*'", ",'directory':'/home/u/work'")), "z");
 	// Ask before allow; the id at last.
-	assert_decides(&s, RULES(ALLOW("a", "'*'", ""), RULE("z", "ask", "'*'", SYSTEM("/usr/bin/tool"), ANY_ARGV, "")), "z");
+	assert_decides(&s, RULES(ALLOW("a", "'*'", ""), RULE("z", "ask", "'*'", SYSTEM("/usr/bin/tool"), ANY_ARGV, "")),
+			"z");
 	assert_decides(&s, RULES(ALLOW("b", "'*'", ""), ALLOW("a", "'*'", "")), "a");
 }
 
@@ -322,7 +334,8 @@ static void test_chain(void **state)
 	(void)state;
 	struct scene s;
 	scene_init(&s);
-	_cleanup_rules_ struct rule_set set = RULES(ALLOW("a", "'*'", ""), DENY("b", "'*'", ""), DENY("c", "'db/*'", ""),
+	_cleanup_rules_ struct rule_set set = RULES(ALLOW("a", "'*'", ""), DENY("b", "'*'", ""),
+			DENY("c", "'db/*'", ""),
 						    ALLOW("d", "'x'", ""));
 	enum policy_reason chain[4];
 	decide(&s, &set);
