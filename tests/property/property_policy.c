@@ -3,7 +3,7 @@
 // property_policy [CASES]; the seed is PROPERTY_SEED, or a fixed one. A case is named by its own seed, which replays
 // it: PROPERTY_SEED=<that> property_policy 1.
 #include "dice.h"
-#include "policy/policy.h"
+#include "policy_oracle.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -274,6 +274,9 @@ static const char *check_chain(const struct world *world, const struct answer *a
 				return "the chain names another rule";
 			if (!verdict->rule && chain[i] > verdict->reason)
 				return "the chain has a nearer rule";
+			bool matches = chain[i] == POLICY_LESS_SPECIFIC || chain[i] == POLICY_OVERRULED;
+			if (matches && oracle_is_ahead(&world->rules[i], verdict->rule, &world->request.secrets[s]))
+				return "a more specific rule does not decide";
 		}
 	}
 	return NULL;
@@ -324,16 +327,6 @@ static const char *check_damage(struct world *world)
 	return err.code == ERR_INPUT || err.code == ERR_LIMIT ? NULL : "refused with a code that says nothing";
 }
 
-// The definition, by recursion.
-static bool glob_oracle(const char *pattern, const char *text)
-{
-	if (*pattern == '*')
-		return glob_oracle(pattern + 1, text) || (*text && glob_oracle(pattern, text + 1));
-	if (!*pattern || !*text)
-		return !*pattern && !*text;
-	return (*pattern == '?' || *pattern == *text) && glob_oracle(pattern + 1, text + 1);
-}
-
 static const char *check_glob(struct dice *dice)
 {
 	char pattern[8] = {0}, text[10] = {0};
@@ -341,7 +334,7 @@ static const char *check_glob(struct dice *dice)
 		pattern[i] = "ab?**"[dice_below(dice, 5)];
 	for (size_t i = dice_below(dice, sizeof(text)); i-- > 0;)
 		text[i] = "ab"[dice_below(dice, 2)];
-	return rule_glob_matches(pattern, text) == glob_oracle(pattern, text) ? NULL : "a pattern";
+	return rule_glob_matches(pattern, text) == oracle_glob(pattern, text) ? NULL : "a pattern";
 }
 
 static const char *case_run(uint64_t seed, size_t effects[3])

@@ -301,7 +301,7 @@ static void test_specificity(void **state)
 	assert_decides(&s, RULES(ALLOW("a", "'db/*'", ""), ALLOW("z", "'db/prod/*'", "")), "z");
 	assert_decides(&s, RULES(ALLOW("a", "'tag:team:a'", ""), ALLOW("z", "'*'", "")), "z");
 	assert_decides(&s, RULES(ALLOW("a", "'tag:prod'", ""), ALLOW("z", "'tag:team:*'", "")), "z");
-	assert_decides(&s, RULES(ALLOW("a", "'*','db/*'", ""), ALLOW("z", "'db/prod/*','*'", "")), "z");
+	assert_decides(&s, RULES(ALLOW("a", "'db/*'", ""), ALLOW("z", "'*','db/prod/*','tag:prod'", "")), "z");
 	assert_decides(&s, RULES(ALLOW("a", "'*'", ""), ALLOW("z", "'*'", ",'directory':'/'")), "z");
 	assert_decides(&s,
 			RULES(ALLOW("a", "'*'", ",'directory':'/home/u'"),
