@@ -137,7 +137,11 @@ int engine_doctor(struct engine *engine, const struct engine_unlock *unlock, fin
 		  struct err *err)
 {
 	struct doctor doctor = {.engine = engine, .each = each, .context = context};
-	struct guard_source source = {0};
+	const struct guard_source source = {
+		.vault_dir = engine->home.data_dir,
+		.variable_is_steering = variable_is_steering,
+		.path_entry_is_safe = path_entry_is_safe,
+	};
 	int r = guard_check(&source, each, context);
 	if (r == 0)
 		r = doctor_vault(&doctor);

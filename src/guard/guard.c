@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 // Files with one line.
 #define LINE_BYTES_MAX 4096
@@ -58,14 +60,31 @@ bool guard_read_number(const char *root, const char *path, long long *out)
 	return true;
 }
 
-const char *guard_variable_set(const char *const names[], size_t count)
+const char *guard_variable(const struct guard_source *source, const char *name)
 {
-	for (size_t i = 0; i < count; i++) {
-		const char *value = getenv(names[i]);
-		if (value && value[0])
-			return names[i];
-	}
+	size_t len = strlen(name);
+	for (char *const *entry = source->environment; entry && *entry; entry++)
+		if (strncmp(*entry, name, len) == 0 && (*entry)[len] == '=' && (*entry)[len + 1])
+			return *entry + len + 1;
 	return NULL;
+}
+
+const char *guard_variable_set(const struct guard_source *source, const char *const names[], size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (guard_variable(source, names[i]))
+			return names[i];
+	return NULL;
+}
+
+bool guard_path_next(const char **rest, struct span *out)
+{
+	if (!*rest)
+		return false;
+	size_t len = strcspn(*rest, ":");
+	*out = span_of(*rest, len);
+	*rest = (*rest)[len] ? *rest + len + 1 : NULL;
+	return true;
 }
 
 static int checks_run(const struct guard_check *checks, size_t count, const struct guard_source *source,
@@ -84,10 +103,12 @@ static int checks_run(const struct guard_check *checks, size_t count, const stru
 int guard_check(const struct guard_source *given, int (*each)(void *context, const struct finding *finding),
 		void *context)
 {
-	const struct guard_source source = {
-		.proc = given && given->proc ? given->proc : "/proc",
-		.sys = given && given->sys ? given->sys : "/sys",
-	};
+	struct guard_source source = given ? *given : (struct guard_source){0};
+	source.proc = source.proc ? source.proc : "/proc";
+	source.sys = source.sys ? source.sys : "/sys";
+	source.etc = source.etc ? source.etc : "/etc";
+	source.dev = source.dev ? source.dev : "/dev";
+	source.environment = source.environment ? source.environment : environ;
 	const struct {
 		const struct guard_check *checks;
 		size_t count;
@@ -96,6 +117,8 @@ int guard_check(const struct guard_source *given, int (*each)(void *context, con
 		{guard_memory_checks, guard_memory_check_count},
 		{guard_kernel_checks, guard_kernel_check_count},
 		{guard_terminal_checks, guard_terminal_check_count},
+		{guard_input_checks, guard_input_check_count},
+		{guard_files_checks, guard_files_check_count},
 	};
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < ARRAY_COUNT(tables); i++)

@@ -21,6 +21,13 @@ struct finding {
 struct guard_source {
 	const char *proc; // "/proc"
 	const char *sys;  // "/sys"
+	const char *etc;  // "/etc"
+	const char *dev;  // "/dev"
+	char *const *environment; // the caller's, NULL-terminated; environ
+	// What the layers above know; without it the checks that need it say so. Borrowed.
+	const char *vault_dir; // absolute; it need not exist
+	bool (*variable_is_steering)(struct span name);
+	bool (*path_entry_is_safe)(struct span entry);
 };
 
 // Each check in the table answers one finding; a check that cannot look says so as a note. Never fails for the state of

@@ -19,6 +19,10 @@ extern const struct guard_check guard_kernel_checks[];
 extern const size_t guard_kernel_check_count;
 extern const struct guard_check guard_terminal_checks[];
 extern const size_t guard_terminal_check_count;
+extern const struct guard_check guard_input_checks[];
+extern const size_t guard_input_check_count;
+extern const struct guard_check guard_files_checks[];
+extern const size_t guard_files_check_count;
 
 // `remedy` is "" when nothing is needed. Both are cut to FINDING_TEXT_BYTES.
 void finding_set(struct finding *finding, enum finding_severity severity, const char *remedy, const char *format, ...)
@@ -31,5 +35,9 @@ void finding_unknown(struct finding *finding, const char *path);
 bool guard_read(const char *root, const char *path, struct buf *out);
 // The same for a file that holds one number.
 bool guard_read_number(const char *root, const char *path, long long *out);
-// The first of the environment variables that is set and not empty, or NULL.
-const char *guard_variable_set(const char *const names[], size_t count);
+// The value of an environment variable that is set and not empty, or NULL.
+const char *guard_variable(const struct guard_source *source, const char *name);
+// The first of them that is set and not empty, or NULL.
+const char *guard_variable_set(const struct guard_source *source, const char *const names[], size_t count);
+// Takes the next entry off a PATH, which may be empty; `*rest` is NULL behind the last one. False when there is none.
+bool guard_path_next(const char **rest, struct span *out);

@@ -63,6 +63,19 @@ static void check_seccomp(const struct guard_source *source, struct finding *fin
 			    "want it");
 }
 
+static void check_pidfd(const struct guard_source *source, struct finding *finding)
+{
+	(void)source;
+	_cleanup_fd_ int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	if (fd >= 0)
+		finding_set(finding, FINDING_OK, "", "processes can be held so that their numbers are not mistaken "
+						     "(pidfd)");
+	else
+		finding_set(finding, FINDING_WARN, "use a kernel from 5.3 on, or let pidfd_open through the sandbox",
+			    "processes cannot be held by a descriptor (pidfd_open): programs are ended by number, and "
+			    "a number may be another process by then");
+}
+
 static void check_user_namespaces(const struct guard_source *source, struct finding *finding)
 {
 	long long max = 0, restricted = 0, clone = 1;
@@ -103,6 +116,7 @@ const struct guard_check guard_kernel_checks[] = {
 	{"kernel", "kernel", check_version},
 	{"landlock", "kernel", check_landlock},
 	{"seccomp", "kernel", check_seccomp},
+	{"pidfd", "kernel", check_pidfd},
 	{"user-namespaces", "kernel", check_user_namespaces},
 	{"memfd-exec", "kernel", check_memfd_exec},
 };

@@ -1,6 +1,7 @@
 // What holds for envseal's own process, and for the programs that it starts.
 #include "guard/guard_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -112,19 +113,65 @@ static void check_root(const struct guard_source *source, struct finding *findin
 			    "files, and no setting prevents that");
 }
 
-// Not read by envseal: it is linked statically. Programs get neither.
+// Not read by envseal: it is linked statically. Programs get none of them.
 static void check_preload(const struct guard_source *source, struct finding *finding)
 {
-	(void)source;
-	static const char *const names[] = {"LD_PRELOAD", "LD_AUDIT"};
-	const char *found = guard_variable_set(names, ARRAY_COUNT(names));
+	static const char *const names[] = {"LD_PRELOAD", "LD_AUDIT", "GLIBC_TUNABLES"};
+	const char *found = guard_variable_set(source, names, ARRAY_COUNT(names));
 	if (found)
 		finding_set(finding, FINDING_NOTE, "find out who sets it: look into your shell's start-up files",
 			    "%s is set; it does not reach envseal, which is linked statically, nor the programs it "
 			    "starts, but everything else in this session", found);
 	else
-		finding_set(finding, FINDING_OK, "", "nothing is set to be loaded into every program (LD_PRELOAD, "
-						     "LD_AUDIT)");
+		finding_set(finding, FINDING_OK, "", "no variable is set that changes what every program loads "
+						     "(LD_PRELOAD, LD_AUDIT, GLIBC_TUNABLES)");
+}
+
+// No environment is clean of this one: the loader of each program reads the file.
+static void check_preload_file(const struct guard_source *source, struct finding *finding)
+{
+	_cleanup_buf_ struct buf libraries = BUF_INIT(STATUS_BYTES_MAX);
+	bool names_any = guard_read(source->etc, "ld.so.preload", &libraries) &&
+			 buf_text(&libraries)[strspn(buf_text(&libraries), " \t\n:")] != 0;
+	if (names_any)
+		finding_set(finding, FINDING_WARN, "look what it names, and remove it unless you know why it is there",
+			    "/etc/ld.so.preload loads a library into every program that is not linked statically, "
+			    "those that get secrets too; envseal itself is not reached");
+	else
+		finding_set(finding, FINDING_OK, "", "no library is loaded into every program (/etc/ld.so.preload)");
+}
+
+#define NAMES_SHOWN 4
+#define NAME_BRIEF_BYTES 32
+
+// Those that envseal reads itself are no surprise.
+static bool is_dropped(const struct guard_source *source, struct span name)
+{
+	return source->variable_is_steering(name) && !span_has_prefix(name, SPAN_LITERAL("ENVSEAL_"));
+}
+
+static void check_variables(const struct guard_source *source, struct finding *finding)
+{
+	if (!source->variable_is_steering) {
+		finding_set(finding, FINDING_NOTE, "", "not known: nothing here tells which variables steer code");
+		return;
+	}
+	char names[NAMES_SHOWN * (NAME_BRIEF_BYTES + 2)] = "", brief[NAME_BRIEF_BYTES];
+	size_t count = 0, used = 0;
+	for (char *const *entry = source->environment; *entry; entry++) {
+		struct span name = span_of(*entry, strcspn(*entry, "="));
+		if (!is_dropped(source, name) || ++count > NAMES_SHOWN)
+			continue;
+		used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", count > 1 ? ", " : "",
+					 text_brief(name, brief, sizeof(brief)));
+	}
+	if (count == 0)
+		finding_set(finding, FINDING_OK, "", "no variable here loads or steers code in programs");
+	else
+		finding_set(finding, FINDING_NOTE, "",
+			    "%zu variable%s here may load or steer code, and will not reach programs without "
+			    "--keep-env: %s%s", count,
+			    count == 1 ? "" : "s", names, count > NAMES_SHOWN ? ", and others" : "");
 }
 
 // The last line of mountinfo(5) whose mount point is /proc counts.
@@ -164,6 +211,8 @@ const struct guard_check guard_process_checks[] = {
 	{"ptrace-scope", "process", check_ptrace},
 	{"root", "process", check_root},
 	{"preload", "process", check_preload},
+	{"preload-file", "process", check_preload_file},
+	{"variables", "process", check_variables},
 	{"proc-hidepid", "process", check_hidepid},
 };
 const size_t guard_process_check_count = ARRAY_COUNT(guard_process_checks);

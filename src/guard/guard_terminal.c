@@ -29,9 +29,8 @@ static void check_tiocsti(const struct guard_source *source, struct finding *fin
 
 static void check_multiplexer(const struct guard_source *source, struct finding *finding)
 {
-	(void)source;
 	static const char *const names[] = {"TMUX", "STY", "ZELLIJ"};
-	const char *name = guard_variable_set(names, ARRAY_COUNT(names));
+	const char *name = guard_variable_set(source, names, ARRAY_COUNT(names));
 	if (name)
 		finding_set(finding, FINDING_WARN, "type passphrases in a terminal outside of it",
 			    "this terminal is inside a multiplexer ($%s): any process of yours can read and type there "
@@ -43,9 +42,8 @@ static void check_multiplexer(const struct guard_source *source, struct finding 
 
 static void check_remote(const struct guard_source *source, struct finding *finding)
 {
-	(void)source;
 	static const char *const names[] = {"SSH_CONNECTION", "SSH_TTY"};
-	if (guard_variable_set(names, ARRAY_COUNT(names)))
+	if (guard_variable_set(source, names, ARRAY_COUNT(names)))
 		finding_set(finding, FINDING_NOTE, "",
 			    "this session came over SSH: whoever controls the machine at its other end sees what you "
 			    "type");
@@ -55,11 +53,10 @@ static void check_remote(const struct guard_source *source, struct finding *find
 
 static void check_display(const struct guard_source *source, struct finding *finding)
 {
-	(void)source;
 	static const char *const x11[] = {"DISPLAY"}, *const wayland[] = {"WAYLAND_DISPLAY"};
-	if (guard_variable_set(wayland, ARRAY_COUNT(wayland)))
+	if (guard_variable_set(source, wayland, ARRAY_COUNT(wayland)))
 		finding_set(finding, FINDING_OK, "", "the desktop is Wayland: programs do not see each other's keys");
-	else if (guard_variable_set(x11, ARRAY_COUNT(x11)))
+	else if (guard_variable_set(source, x11, ARRAY_COUNT(x11)))
 		finding_set(finding, FINDING_WARN, "use a Wayland session, or a text console, to type passphrases",
 			    "the desktop is X11: every program on it sees what you type, and can type in your place");
 	else

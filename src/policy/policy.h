@@ -8,6 +8,7 @@
 
 #include "manifest/manifest.h"
 #include "policy/decision.h"
+#include "policy/path.h"
 #include "program/program.h"
 
 struct environment {

@@ -49,14 +49,16 @@ def test_without_a_vault(no_vault):
 def test_what_the_machine_enforces(no_vault):
     found = findings(no_vault)
     for name in ("process-dumpable", "core-limit", "ptrace-scope", "memory-lock", "swap", "landlock", "seccomp",
-                 "terminal"):
+                 "terminal", "variables", "uinput", "screen-recorder"):
         assert name in found, name
     assert found["process-dumpable"]["severity"] == found["core-limit"]["severity"] == "ok"
     assert "no controlling terminal" in found["terminal"]["text"]
     env = {"LD_PRELOAD": "/nowhere.so", "SSH_CONNECTION": "10.0.0.1 1 10.0.0.2 22", "DISPLAY": ":0"}
+    assert not found["path-writable"]["text"].startswith("not known")
+    assert "(" in found["vault-filesystem"]["text"]
     changed = no_vault.run("doctor", "--json", env=env).json()["findings"]
     differing = {new["id"] for old, new in zip(found.values(), changed) if old != new}
-    assert {"preload", "remote", "display"} <= differing
+    assert {"preload", "variables", "remote", "display"} <= differing
 
 
 def test_with_a_vault(vault):

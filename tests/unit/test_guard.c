@@ -1,5 +1,9 @@
 // What doctor says of a machine: each answer of each check, on prepared copies of /proc and /sys.
+#include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pty.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,6 +14,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <utmp.h>
@@ -17,6 +22,7 @@
 #include <cmocka.h>
 
 #include "guard/guard.h"
+#include "policy/policy.h"
 
 #define FINDINGS_MAX 64
 
@@ -36,10 +42,12 @@ static int finding_keep(void *context, const struct finding *finding)
 // ---------------------------------------------------------------------------------------------------------- the tree
 
 static char scene[256];
+static struct guard_source given; // what a test gives beside the tree
 
 static int scene_setup(void **state)
 {
 	(void)state;
+	given = (struct guard_source){0};
 	const char *tmp = getenv("TMPDIR");
 	snprintf(scene, sizeof(scene), "%s/guard-XXXXXX", tmp ? tmp : "/tmp");
 	return mkdtemp(scene) && chdir(scene) == 0 ? 0 : -1;
@@ -90,10 +98,17 @@ static const struct {
 static struct finding find(const char *id)
 {
 	struct findings findings = {0};
-	char proc[300], sys[300];
+	char proc[300], sys[300], etc[300], dev[300];
+	struct guard_source source = given;
+	source.proc = proc;
+	source.sys = sys;
+	source.etc = etc;
+	source.dev = dev;
 	snprintf(proc, sizeof(proc), "%s/proc", scene);
 	snprintf(sys, sizeof(sys), "%s/sys", scene);
-	assert_int_equal(guard_check(&(struct guard_source){proc, sys}, finding_keep, &findings), 0);
+	snprintf(etc, sizeof(etc), "%s/etc", scene);
+	snprintf(dev, sizeof(dev), "%s/dev", scene);
+	assert_int_equal(guard_check(&source, finding_keep, &findings), 0);
 	for (size_t i = 0; i < findings.count; i++)
 		if (strcmp(findings.rows[i].id, id) == 0)
 			return findings.rows[i];
@@ -182,6 +197,18 @@ static const struct {
 	{"user-namespaces", "proc/sys/kernel/apparmor_restrict_unprivileged_userns", "0\n", FINDING_OK, "can make"},
 	{"user-namespaces", "proc/sys/kernel/unprivileged_userns_clone", "0\n", FINDING_NOTE, "userns_clone is 0"},
 	{"user-namespaces", "proc/sys/kernel/unprivileged_userns_clone", "1\n", FINDING_OK, "can make"},
+	{"preload-file", "etc/ld.so.preload", "/usr/lib/libx.so\n", FINDING_WARN, "every program"},
+	{"preload-file", "etc/ld.so.preload", " \n:\t\n", FINDING_OK, "no library"},
+	{"preload-file", "etc/ld.so.preload", "", FINDING_OK, "no library"},
+	{"uinput", "dev/uinput", "", FINDING_WARN, "can be a keyboard"},
+	{"uinput", "dev/uinput.old", "", FINDING_OK, "no keyboard"},
+	{"input-events", "dev/input/event7", "", FINDING_WARN, "see each key"},
+	{"input-events", "dev/input/mouse0", "", FINDING_OK, "cannot be read"},
+	{"screen-recorder", "proc/4711/comm", "wf-recorder\n", FINDING_WARN, "wf-recorder is running"},
+	{"screen-recorder", "proc/4711/comm", "simplescreenrec\n", FINDING_WARN, "simplescreenrec is"},
+	{"screen-recorder", "proc/4711/comm", "wf-recorder2\n", FINDING_OK, "no program"},
+	{"screen-recorder", "proc/4711/comm", "obs is a longer name\n", FINDING_OK, "no program"},
+	{"screen-recorder", "proc/self/comm", "obs\n", FINDING_OK, "no program"},
 	{"memfd-exec", "proc/sys/vm/memfd_noexec", "1\n", FINDING_OK, "sealed copies"},
 	{"memfd-exec", "proc/sys/vm/memfd_noexec", "2\n", FINDING_WARN, "cannot be executed"},
 	{"memfd-exec", "proc/sys/vm/memfd_noexec", NULL, FINDING_OK, "sealed copies"},
@@ -211,7 +238,8 @@ static void test_good_machine(void **state)
 	tree_make();
 	static const char *const ids[] = {"proc", "tracer", "core-pattern", "ptrace-scope", "proc-hidepid", "swap",
 					  "kernel",
-					  "user-namespaces", "memfd-exec", "terminal-injection"};
+					  "user-namespaces", "memfd-exec", "terminal-injection", "preload-file",
+					  "uinput", "input-events", "screen-recorder"};
 	for (size_t i = 0; i < ARRAY_COUNT(ids); i++)
 		assert_finding(ids[i], FINDING_OK, "");
 }
@@ -367,7 +395,7 @@ static void test_memory_lock_right(void **state)
 static void test_variables(void **state)
 {
 	(void)state;
-	static const char *const names[] = {"LD_PRELOAD", "LD_AUDIT", "TMUX", "STY", "ZELLIJ", "SSH_CONNECTION",
+	static const char *const names[] = {"LD_PRELOAD", "LD_AUDIT", "GLIBC_TUNABLES", "TMUX", "STY", "ZELLIJ", "SSH_CONNECTION",
 					    "SSH_TTY",
 					    "DISPLAY", "WAYLAND_DISPLAY"};
 	static const struct {
@@ -376,7 +404,9 @@ static void test_variables(void **state)
 		enum finding_severity severity;
 		const char *words;
 	} rows[] = {
+		{"LD_PRELOAD", "preload", FINDING_NOTE, "LD_PRELOAD"},
 		{"LD_AUDIT", "preload", FINDING_NOTE, "LD_AUDIT"},
+		{"GLIBC_TUNABLES", "preload", FINDING_NOTE, "GLIBC_TUNABLES"},
 		{"TMUX", "terminal-multiplexer", FINDING_WARN, "$TMUX"},
 		{"STY", "terminal-multiplexer", FINDING_WARN, "$STY"},
 		{"SSH_CONNECTION", "remote", FINDING_NOTE, "SSH"},
@@ -424,6 +454,184 @@ static void test_terminal(void **state)
 	tree_make();
 	assert_in_child(terminal_none, "terminal", FINDING_NOTE, "no controlling terminal");
 	assert_in_child(terminal_own, "terminal", FINDING_OK, "there is a controlling terminal");
+}
+
+#define LONG_ENTRY "LD_A_NAME_THAT_IS_LONGER_THAN_WHAT_IS_SHOWN=1"
+
+// Which of a session's variables will not reach programs: names only, the first few, and nothing that moves a cursor.
+static void test_dropped_variables(void **state)
+{
+	(void)state;
+	static char *const none[] = {"LANG=C", "PORT=80", "ENVSEAL_HOME=/x", "=", "PYTHONHASHSEED=0", NULL};
+	static char *const one[] = {"NODE_OPTIONS=--require /hidden", "LANG=C", NULL};
+	static char *const many[] = {"LD_\033[2J=1", "BASH_ENV=2", "PERL5LIB=3", "RUBYOPT", "PYTHONPATH=4", NULL};
+	static char *const wide[] = {LONG_ENTRY, LONG_ENTRY, LONG_ENTRY, LONG_ENTRY, LONG_ENTRY, NULL};
+	tree_make();
+	given.environment = one;
+	assert_finding("variables", FINDING_NOTE, "not known");
+	given.variable_is_steering = variable_is_steering;
+	assert_finding("variables", FINDING_NOTE, "1 variable here");
+	assert_string_equal(strchr(find("variables").text, ':'), ": NODE_OPTIONS");
+	given.environment = many;
+	assert_finding("variables", FINDING_NOTE, "5 variables here");
+	assert_string_equal(strchr(find("variables").text, ':'),
+			    ": LD_\\x1b[2J, BASH_ENV, PERL5LIB, RUBYOPT, and others");
+	given.environment = wide;
+	assert_finding("variables", FINDING_NOTE, "..., and others");
+	given.environment = none;
+	assert_finding("variables", FINDING_OK, "no variable");
+}
+
+static void environment_path(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void environment_path(const char *format, ...)
+{
+	static char variable[1024];
+	static char *environment[] = {variable, NULL};
+	int len = snprintf(variable, sizeof(variable), "PATH=");
+	va_list args;
+	va_start(args, format);
+	vsnprintf(variable + len, sizeof(variable) - (size_t)len, format, args);
+	va_end(args);
+	given.environment = environment;
+}
+
+// Devices that are there and closed, as they are for a user outside of their groups.
+static void test_closed_devices(void **state)
+{
+	(void)state;
+	if (geteuid() == 0)
+		skip(); // nothing is closed to root
+	tree_make();
+	file_write("dev/uinput", "");
+	file_write("dev/input/event0", "");
+	assert_int_equal(chmod("dev/uinput", 0440) | chmod("dev/input/event0", 0220), 0);
+	assert_finding("uinput", FINDING_OK, "no keyboard");
+	assert_finding("input-events", FINDING_OK, "cannot be read");
+	assert_int_equal(chmod("dev/uinput", 0220) | chmod("dev/input/event0", 0440), 0);
+	assert_finding("uinput", FINDING_WARN, "can be a keyboard");
+	assert_finding("input-events", FINDING_WARN, "see each key");
+}
+
+static void test_input_tools(void **state)
+{
+	(void)state;
+	tree_make();
+	file_write("bin/xdotool", "");
+	environment_path("/nowhere::bin:%s/bin", scene);
+	assert_finding("input-tools", FINDING_OK, "no tool");
+	assert_int_equal(chmod("bin/xdotool", 0755), 0);
+	assert_finding("input-tools", FINDING_NOTE, "xdotool is installed");
+	environment_path("bin:./bin:%s", scene);
+	assert_finding("input-tools", FINDING_OK, "no tool");
+	environment_path("%s", "");
+	assert_finding("input-tools", FINDING_OK, "no tool");
+}
+
+// As an ordinary user has it: a folder of his own, the system's, and some that are not there.
+static void test_path(void **state)
+{
+	(void)state;
+	tree_make();
+	assert_int_equal(mkdir("own", 0755), 0);
+	assert_int_equal(mkdir("open", 0755), 0);
+	assert_int_equal(chmod("open", 0777), 0);
+	environment_path("/usr/bin:%s/open", scene);
+	assert_finding("path-writable", FINDING_NOTE, "not known");
+	given.path_entry_is_safe = path_entry_is_safe;
+	assert_finding("path-writable", FINDING_WARN, "/open')");
+	environment_path("/usr/bin::/bin");
+	assert_finding("path-writable", FINDING_WARN, "('')");
+	environment_path("/usr/bin:b\033in");
+	assert_finding("path-writable", FINDING_WARN, "('b\\x1bin')");
+	environment_path("/nowhere/at/all:/usr/bin:%s/own:%s/nowhere", scene, scene);
+	assert_finding("path-writable", FINDING_OK, "nobody but");
+	environment_path("/usr/sbin:%s/own:/usr/bin", scene);
+	// Root's own folders are the system's.
+	bool is_root = geteuid() == 0;
+	assert_finding("path-writable", is_root ? FINDING_OK : FINDING_NOTE, is_root ? "nobody" : "/own)");
+	environment_path("%s/own", scene);
+	assert_finding("path-writable", FINDING_OK, "nobody but");
+	given.environment = (char *[]){NULL};
+	assert_finding("path-writable", FINDING_OK, "nobody but");
+}
+
+static void test_vault_filesystem(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *lines; // behind those of the root, with the scene's path for %s
+		enum finding_severity severity;
+		const char *words;
+	} rows[] = {
+		{"", FINDING_OK, "(ext4)"},
+		{"30 21 0:30 / %s/data rw shared:1 - nfs4 host:/x rw\n", FINDING_WARN, "(nfs4)"},
+		{"30 21 0:30 / %s/data rw - cifs //host/x rw\n", FINDING_WARN, "another machine"},
+		{"30 21 0:30 / %s/data rw - 9p share rw\n", FINDING_WARN, "another machine"},
+		{"30 21 0:30 / %s/data rw - vboxsf share rw\n", FINDING_WARN, "another machine"},
+		{"30 21 0:30 / %s/data rw - fuse.sshfs host: rw\n", FINDING_WARN, "(fuse.sshfs)"},
+		{"30 21 0:30 / %s/data/v\\040x rw - fuse.sshfs host: rw\n", FINDING_WARN, "(fuse.sshfs)"},
+		{"30 21 0:30 / %s/data rw - fuseblk /dev/sdb1 rw\n", FINDING_WARN, "keeps no owners"},
+		{"30 21 0:30 / %s/data rw - vfat /dev/sdb1 rw\n", FINDING_WARN, "keeps no owners"},
+		{"30 21 0:30 / %s/dat rw - nfs host:/x rw\n", FINDING_OK, "(ext4)"},
+		{"30 21 0:30 / %s/data/v rw - nfs host:/x rw\n", FINDING_OK, "(ext4)"},
+		// The nearest counts, in any order, and of two in one place the upper.
+		{"30 21 0:30 / %s/data rw - xfs /dev/sdb rw\n31 21 0:31 / /tmp rw - nfs x rw\n", FINDING_OK, "(xfs)"},
+		{"30 21 0:30 / %s/data rw - xfs x rw\n31 21 0:31 / %s/data rw - nfs x rw", FINDING_WARN, "(nfs)"},
+		{"30 21 0:30 / %s/data rw - a\033b x rw\n", FINDING_OK, "(a\\x1bb)"},
+		{"30 21 0:30 / %s/data rw nfs\n31 21 - nfs\n - nfs x\n\n", FINDING_OK, "(ext4)"},
+	};
+	char vault[300], real[PATH_MAX];
+	tree_make();
+	assert_finding("vault-filesystem", FINDING_NOTE, "not known");
+	file_write("data/v x/vault.db", "");
+	assert_non_null(realpath(scene, real));
+	snprintf(vault, sizeof(vault), "%s/data/v x/not/yet", scene);
+	given.vault_dir = vault;
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+		_cleanup_buf_ struct buf mounts = BUF_INIT(65536);
+		struct err err;
+		assert_int_equal(buf_append_text(&mounts, MOUNT_ROOT, &err), 0);
+		for (const char *at = rows[i].lines, *mark; *at; at = mark ? mark + 2 : at + strlen(at)) {
+			mark = strstr(at, "%s");
+			size_t len = mark ? (size_t)(mark - at) : strlen(at);
+			assert_int_equal(buf_append(&mounts, span_of(at, len), &err), 0);
+			assert_int_equal(buf_append_text(&mounts, mark ? real : "", &err), 0);
+		}
+		file_write("proc/self/mountinfo", buf_text(&mounts));
+		assert_finding("vault-filesystem", rows[i].severity, rows[i].words);
+	}
+	file_write("proc/self/mountinfo", "");
+	assert_finding("vault-filesystem", FINDING_NOTE, "cannot be read");
+	file_write("proc/self/mountinfo", "30 21 0:30 / /elsewhere rw - nfs x rw\n");
+	assert_finding("vault-filesystem", FINDING_NOTE, "cannot be read");
+	given.vault_dir = "no/absolute/path";
+	assert_finding("vault-filesystem", FINDING_NOTE, "cannot be read");
+}
+
+// A kernel from before these calls.
+static void kernel_old(void)
+{
+	static struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pidfd_open, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 444, 1, 0), // landlock_create_ruleset
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 447, 0, 1), // memfd_secret
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog program = {ARRAY_COUNT(filter), filter};
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+		_exit(99);
+}
+
+static void test_old_kernel(void **state)
+{
+	(void)state;
+	tree_make();
+	assert_finding("pidfd", FINDING_OK, "can be held");
+	assert_in_child(kernel_old, "pidfd", FINDING_WARN, "pidfd_open");
+	assert_in_child(kernel_old, "landlock", FINDING_NOTE, "Landlock is not there");
+	assert_in_child(kernel_old, "memfd-secret", FINDING_NOTE, "cannot be had");
 }
 
 // --------------------------------------------------------------------------------------------------------- every row
@@ -488,6 +696,12 @@ int main(void)
 		scene_test(test_memory_lock_right),
 		scene_test(test_variables),
 		scene_test(test_terminal),
+		scene_test(test_dropped_variables),
+		scene_test(test_closed_devices),
+		scene_test(test_input_tools),
+		scene_test(test_path),
+		scene_test(test_vault_filesystem),
+		scene_test(test_old_kernel),
 		cmocka_unit_test(test_rows_are_sound),
 		cmocka_unit_test(test_each_can_stop),
 		cmocka_unit_test(test_severity_names),
