@@ -62,7 +62,7 @@ static int tries_look(struct session *session, struct vault_failures *out, struc
 static int failure_record(struct session *session, struct err *err)
 {
 	struct backoff_clock clock;
-	struct vault_failures failures;
+	struct vault_failures failures = {0};
 	int r = vault_begin(session->vault, err);
 	if (r == 0)
 		r = tries_check(session, &clock, &failures, err);
@@ -93,7 +93,7 @@ static int failure_answer(struct session *session, struct err *err)
 
 int session_unlock(struct session *session, const struct secret *passphrase, struct err *err)
 {
-	struct vault_failures failures;
+	struct vault_failures failures = {0};
 	int r = tries_look(session, &failures, err);
 	if (r == 0)
 		r = vault_unlock(session->vault, passphrase, err);

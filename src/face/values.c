@@ -122,10 +122,8 @@ int envseal_value_coverage(const void *bytes, size_t len,
 			   struct envseal_error *error)
 {
 	int r = face_check_value(bytes, len, error);
-	if (r == 0)
-		r = each ? 0 : face_check_given(bytes, NULL, error);
-	if (r < 0)
-		return r;
+	if (r < 0 || !each)
+		return r < 0 ? r : face_check_given(bytes, NULL, error);
 	struct redact_coverage rows[REDACT_FORM_COUNT];
 	struct err err;
 	r = redact_coverage(span_of(bytes, len), rows, &err);
