@@ -224,7 +224,7 @@ static bool opening_is_wanted(const struct radius *radius, const json_t *record)
 
 static const char *opening_reason(const char *kind)
 {
-	static const char *const reasons[] = {"confirm", "copy", "coverage", "rename", "rollback", "verify"};
+	static const char *const reasons[] = {"confirm", "copy", "coverage", "health", "rename", "rollback", "verify"};
 	struct span prefix = SPAN_LITERAL("secret.");
 	if (strcmp(kind, "redact.intent") == 0)
 		return "redact";

@@ -22,7 +22,7 @@ struct radius {
 	json_t *own;      // what envseal did -> row
 	json_t *open;     // runs that have not ended, oldest first
 	uint64_t programs_left_out;
-	uint64_t names_left_out; // records of streams that do not tell all their names
+	uint64_t names_left_out; // records that do not tell all their names
 };
 
 // For the value that `name` has, or had last; with `all` for every value that it ever had. `name` is of the history.

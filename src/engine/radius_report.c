@@ -86,7 +86,7 @@ static void note_log(json_t *notes, const struct facts *facts, const struct life
 static void note_limits(json_t *notes, const struct radius *radius)
 {
 	if (radius->names_left_out > 0)
-		say(notes, "%llu filtered streams do not tell all their secrets in the log; this one may be among them",
+		say(notes, "%llu records of the log do not tell all their secrets; this one may be among them",
 		    (unsigned long long)radius->names_left_out);
 	if (radius->programs_left_out > 0)
 		say(notes, "only the first %d programs are listed; %llu records are about others", RADIUS_PROGRAMS_MAX,

@@ -242,6 +242,13 @@ static void test_what_envseal_opens_itself(void **state)
 	assert_opened(report, "verify 2, coverage 1, redact 1");
 }
 
+static void test_a_look_at_the_health_of_all(void **state)
+{
+	(void)state;
+	assert_opened(radius_of("[" INIT SET("A", 1) ",{\"kind\":\"secret.health\",\"secrets\":[\"B\",\"A\"]},"
+				"{\"kind\":\"secret.health\",\"secrets\":[\"B\"]}]", "A", false, 0), "health 1");
+}
+
 // Nothing of a forged log may reach a terminal as it is, nor count for more than it can.
 static void test_forged_records(void **state)
 {
@@ -311,6 +318,7 @@ int main(void)
 		cmocka_unit_test(test_failures_and_refusals),
 		cmocka_unit_test(test_a_log_that_begins_late),
 		cmocka_unit_test(test_what_envseal_opens_itself),
+		cmocka_unit_test(test_a_look_at_the_health_of_all),
 		cmocka_unit_test(test_forged_records),
 		cmocka_unit_test(test_rows_and_lists_are_bounded),
 	};
