@@ -33,8 +33,7 @@ static bool record_has_program(json_t *record, const char *program)
 	const char *path = json_string_value(json_is_object(member) ? json_object_get(member, "path") : member);
 	if (!path)
 		return false;
-	const char *slash = strrchr(path, '/');
-	return strcmp(path, program) == 0 || (slash && strcmp(slash + 1, program) == 0);
+	return strcmp(path, program) == 0 || strcmp(path_base(path), program) == 0;
 }
 
 static bool kind_is_of(struct span kind, const char *wanted)

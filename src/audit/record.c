@@ -183,11 +183,6 @@ static int fields_check(json_t *fields, struct err *err)
 	return 0;
 }
 
-static void json_free_ptr(json_t **json)
-{
-	json_decref(*json);
-}
-
 // The record without its hash as JSON text (malloc'd), or NULL.
 static char *record_dump(const char *kind, json_t *fields, const struct audit_head *head, const char *time,
 			 uint64_t torn_bytes)
@@ -195,7 +190,7 @@ static char *record_dump(const char *kind, json_t *fields, const struct audit_he
 	char previous[DIGEST_HEX_BYTES];
 	digest_hex(head->hash, previous);
 	const uint64_t seq = head->count + 1;
-	_cleanup_(json_free_ptr) json_t *record = json_object();
+	json_auto_t *record = json_object();
 	bool ok = json_object_set_new(record, "seq", json_integer((json_int_t)seq)) == 0 &&
 		  json_object_set_new(record, "time", json_string(time)) == 0 &&
 		  json_object_set_new(record, "kind", json_string(kind)) == 0 &&

@@ -228,6 +228,8 @@ struct home {
 int home_init(struct home *out, struct err *err); // reads the environment; makes nothing
 void home_done(struct home *home);
 #define _cleanup_home_ _cleanup_(home_done)
+// What stands behind the last '/'; the whole where there is none. Points into `path`.
+const char *path_base(const char *path);
 // malloc'd "dir/name"; never NULL on success.
 int path_join(const char *dir, const char *name, char **out, struct err *err);
 

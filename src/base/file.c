@@ -13,6 +13,12 @@
 // Room for it in a command that mends something; with the rest of the sentence it fits into ERR_TEXT_BYTES.
 #define PATH_QUOTE_BYTES 420
 
+const char *path_base(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	return slash ? slash + 1 : path;
+}
+
 int path_join(const char *dir, const char *name, char **out, struct err *err)
 {
 	size_t bytes = strlen(dir) + 1 + strlen(name) + 1;

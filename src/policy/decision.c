@@ -139,12 +139,6 @@ static bool interpreter_matches(const struct rule *rule, const struct program *i
 	       (rule->program.kind == RULE_BINDING_SYSTEM && interpreter->is_system);
 }
 
-static bool is_found_by_path(const struct program *interpreter)
-{
-	const char *slash = strrchr(interpreter->path, '/');
-	return strcmp(slash ? slash + 1 : interpreter->path, "env") == 0;
-}
-
 // What an allow wants of any program.
 static enum policy_reason pinned_reason(const struct rule *rule, const struct question *question)
 {
@@ -153,7 +147,7 @@ static enum policy_reason pinned_reason(const struct rule *rule, const struct qu
 		return POLICY_OPEN_ENDED;
 	if (program->is_by_path || (interpreter && interpreter->is_by_path))
 		return POLICY_UNPINNED;
-	return interpreter && is_found_by_path(interpreter) ? POLICY_INTERPRETER_BY_PATH : POLICY_DECIDES;
+	return interpreter && rule_path_is_env(interpreter->path) ? POLICY_INTERPRETER_BY_PATH : POLICY_DECIDES;
 }
 
 static bool arguments_match(const struct rule *rule, char *const argv[])

@@ -1,7 +1,12 @@
-#include "policy/rule.h"
+#include "policy/rule_json.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+int field_refuse(struct err *err, const char *field, const char *what)
+{
+	return err_set(err, ERR_INPUT, "the field '%s' %s", field, what);
+}
 
 static void list_done(struct rule_list *list)
 {
@@ -39,6 +44,11 @@ const char *rule_tier_name(enum rule_tier tier)
 {
 	static const char *const names[] = {"standard", "hardened", "lockdown"};
 	return names[tier];
+}
+
+bool rule_path_is_env(const char *path)
+{
+	return strcmp(path_base(path), "env") == 0;
 }
 
 bool rule_is_glob(const char *pattern)

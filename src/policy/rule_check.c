@@ -1,12 +1,8 @@
 #include "policy/policy.h"
+#include "policy/rule_json.h"
 
 #include <jansson.h>
 #include <string.h>
-
-static int field_refuse(struct err *err, const char *field, const char *what)
-{
-	return err_set(err, ERR_INPUT, "the field '%s' %s", field, what);
-}
 
 static bool has_control(struct span text, const char *allowed)
 {
@@ -108,12 +104,6 @@ static int path_check(const char *field, const char *path, struct err *err)
 	return r;
 }
 
-static bool is_env(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	return strcmp(slash ? slash + 1 : path, "env") == 0;
-}
-
 static int program_check(const struct rule *rule, struct err *err)
 {
 	const struct rule_binding *program = &rule->program, *interpreter = &rule->interpreter;
@@ -129,7 +119,7 @@ static int program_check(const struct rule *rule, struct err *err)
 			      : field_refuse(err, "program.path", "is missing");
 	if (r < 0 || interpreter->kind == RULE_BINDING_ANY)
 		return r;
-	if (rule->effect == RULE_ALLOW && interpreter->path && is_env(interpreter->path))
+	if (rule->effect == RULE_ALLOW && interpreter->path && rule_path_is_env(interpreter->path))
 		return field_refuse(err, "program.interpreter.path", "is env, which runs what PATH leads to; name the "
 								     "interpreter itself in the script's first line");
 	return interpreter->path ? path_check("program.interpreter.path", interpreter->path, err)

@@ -8,11 +8,6 @@ const char *const rule_binding_names[3] = {"any", "system", "exact"};
 const char *const rule_argv_names[3] = {"any", "prefix", "exact"};
 const char *const rule_delivery_names[3] = {"variable", "file", "stdin"};
 
-static void json_free_ptr(json_t **json)
-{
-	json_decref(*json);
-}
-
 // The setters take the value's reference, also when they fail; a NULL value is a failure too.
 static bool set(json_t *object, const char *key, json_t *value)
 {
@@ -43,12 +38,8 @@ static json_t *deliveries_json(unsigned deliveries)
 
 static json_t *digest_json(const uint8_t digest[DIGEST_BYTES])
 {
-	static const char digits[] = "0123456789abcdef";
-	char hex[DIGEST_HEX_BYTES] = {0};
-	for (size_t i = 0; i < DIGEST_BYTES; i++) {
-		hex[2 * i] = digits[digest[i] >> 4];
-		hex[2 * i + 1] = digits[digest[i] & 15];
-	}
+	char hex[DIGEST_HEX_BYTES];
+	digest_hex(digest, hex);
 	return json_string(hex);
 }
 
@@ -110,7 +101,7 @@ int rule_format(const struct rule *rule, struct buf *out, struct err *err)
 	int r = rule_check(rule, err);
 	if (r < 0)
 		return r;
-	_cleanup_(json_free_ptr) json_t *object = json_object();
+	json_auto_t *object = json_object();
 	bool ok = set_what(object, rule) && set_conditions(object, rule);
 	_cleanup_free_ char *text = ok ? json_dumps(object, JSON_SORT_KEYS | JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
 	if (!text)

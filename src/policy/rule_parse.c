@@ -4,17 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void json_free_ptr(json_t **json)
-{
-	json_decref(*json);
-}
-
 // ----------------------------------------------------------------------------------------------------- typed values
-
-static int field_refuse(struct err *err, const char *field, const char *what)
-{
-	return err_set(err, ERR_INPUT, "the field '%s' %s", field, what);
-}
 
 static int text_read(const json_t *json, const char *field, char **out, struct err *err)
 {
@@ -80,22 +70,28 @@ static int list_read(const json_t *json, const char *field, size_t most, struct 
 	return r;
 }
 
+// The first member that has none of the names, made printable; NULL when there is none.
+static const char *unknown_find(json_t *json, const char *const known[], size_t count, char *out, size_t out_bytes)
+{
+	const char *key;
+	json_t *value;
+	json_object_foreach(json, key, value) {
+		size_t i = 0;
+		while (i < count && strcmp(known[i], key) != 0)
+			i++;
+		if (i == count)
+			return text_brief(span_text(key), out, out_bytes);
+	}
+	return NULL;
+}
+
 static int object_check(json_t *json, const char *field, const char *const known[], size_t count, struct err *err)
 {
 	if (!json_is_object(json))
 		return field_refuse(err, field, json ? "must be an object" : "is missing");
-	const char *key;
-	json_t *value;
-	json_object_foreach(json, key, value) {
-		bool is_known = false;
-		for (size_t i = 0; i < count; i++)
-			is_known = is_known || strcmp(known[i], key) == 0;
-		char brief[64];
-		if (!is_known)
-			return err_set(err, ERR_INPUT, "the field '%s' holds '%s', which is not known", field,
-				       text_brief(span_text(key), brief, sizeof(brief)));
-	}
-	return 0;
+	char brief[64];
+	const char *unknown = unknown_find(json, known, count, brief, sizeof(brief));
+	return unknown ? err_set(err, ERR_INPUT, "the field '%s' holds '%s', which is not known", field, unknown) : 0;
 }
 
 // ----------------------------------------------------------------------------------------------------------- fields
@@ -122,12 +118,10 @@ static int secrets_read(struct rule *rule, json_t *json, struct err *err)
 
 static int digest_read(const json_t *json, const char *field, uint8_t out[DIGEST_BYTES], struct err *err)
 {
-	static const char digits[] = "0123456789abcdef";
+	struct err ignored;
 	const char *text = json_string_value(json);
-	if (!text || strlen(text) != 2 * DIGEST_BYTES || strspn(text, digits) != 2 * DIGEST_BYTES)
+	if (!text || digest_parse_hex(span_text(text), out, &ignored) < 0)
 		return field_refuse(err, field, "must hold a 'digest' of 64 lower-case hex digits");
-	for (size_t i = 0; i < 2 * DIGEST_BYTES; i++)
-		out[i / 2] = (uint8_t)((i % 2 ? out[i / 2] << 4 : 0) | (strchr(digits, text[i]) - digits));
 	return 0;
 }
 
@@ -289,17 +283,10 @@ static int fields_read(json_t *json, struct rule *rule, struct err *err)
 	const char *names[ARRAY_COUNT(fields)];
 	for (size_t i = 0; i < ARRAY_COUNT(fields); i++)
 		names[i] = fields[i].name;
-	const char *key;
-	json_t *value;
-	json_object_foreach(json, key, value) {
-		bool is_known = false;
-		for (size_t i = 0; i < ARRAY_COUNT(fields); i++)
-			is_known = is_known || strcmp(names[i], key) == 0;
-		char brief[64];
-		if (!is_known)
-			return err_set(err, ERR_INPUT, "the field '%s' is not known",
-				       text_brief(span_text(key), brief, sizeof(brief)));
-	}
+	char brief[64];
+	const char *unknown = unknown_find(json, names, ARRAY_COUNT(names), brief, sizeof(brief));
+	if (unknown)
+		return err_set(err, ERR_INPUT, "the field '%s' is not known", unknown);
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < ARRAY_COUNT(fields); i++) {
 		json_t *field = json_object_get(json, fields[i].name);
@@ -345,7 +332,7 @@ static int json_read(struct span text, size_t bytes_max, json_t **out, struct er
 
 int rule_parse(struct span text, struct rule *out, struct err *err)
 {
-	_cleanup_(json_free_ptr) json_t *json = NULL;
+	json_auto_t *json = NULL;
 	int r = json_read(text, RULE_BYTES_MAX, &json, err);
 	return r < 0 ? r : rule_read(json, 1, out, err);
 }
@@ -374,7 +361,7 @@ static int rules_read(json_t *list, struct rule_set *out, struct err *err)
 int rules_parse(struct span text, struct rule_set *out, struct err *err)
 {
 	static const char *const known[] = {"rules", "version"};
-	_cleanup_(json_free_ptr) json_t *json = NULL;
+	json_auto_t *json = NULL;
 	int64_t version = 0;
 	int r = json_read(text, RULES_BYTES_MAX, &json, err);
 	if (r == 0 && !json_is_object(json))

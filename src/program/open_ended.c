@@ -135,8 +135,7 @@ static struct span version_drop(struct span name)
 
 bool program_is_open_ended(const char *path)
 {
-	const char *slash = strrchr(path, '/');
-	struct span name = span_text(slash ? slash + 1 : path);
+	struct span name = span_text(path_base(path));
 	if (is_family(name))
 		return true;
 	name = triple_drop(name);

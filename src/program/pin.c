@@ -19,10 +19,9 @@
 
 static int memfd_new(const char *path, int *out_fd, struct err *err)
 {
-	const char *slash = strrchr(path, '/');
 	char name[64];
 	// The name shows in ps on kernels that derive it from the file; it has no other meaning.
-	text_brief(span_text(slash ? slash + 1 : path), name, sizeof(name));
+	text_brief(span_text(path_base(path)), name, sizeof(name));
 	unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
 	int fd = memfd_create(name, flags | MFD_EXEC);
 	// Kernels before 6.3 do not know MFD_EXEC, and give what it asks for.
