@@ -101,6 +101,11 @@ int opened_add_all(struct opened *opened, struct session *session, const char *c
 // The tables for all of them; `names` are borrowed by the redactor. A name that comes twice is looked for once.
 int opened_redactor(const struct opened *opened, const char *const names[], struct redactor **out, struct err *err);
 
+// Room for one more; NULL when there is none. Doubles at powers of two, so that it needs no capacity beside the count.
+void *array_room(void *array, size_t count, size_t bytes);
+// When the vault stored the current version: 0 when there is none.
+int secret_stored(struct vault *vault, const char *name, int64_t *out, struct err *err);
+
 #define ASKER_NAME_BYTES 64
 void asker_name(int pid, char out[ASKER_NAME_BYTES]);
 // {"pid", "name"} of the process that started this one.

@@ -45,14 +45,11 @@ static bool entry_is_wanted(const struct engine_health *request, const struct va
 static int health_add(void *context, const struct vault_entry *entry)
 {
 	struct health *health = context;
-	if ((health->count & (health->count - 1)) == 0) {
-		size_t room = health->count ? 2 * health->count : 1;
-		struct health_item *items = reallocarray(health->items, room, sizeof(*items));
-		if (!items)
-			return err_set(health->err, ERR_MEMORY, "out of memory");
-		health->items = items;
-	}
-	struct health_item *item = &health->items[health->count++];
+	struct health_item *items = array_room(health->items, health->count, sizeof(*items));
+	if (!items)
+		return err_set(health->err, ERR_MEMORY, "out of memory");
+	health->items = items;
+	struct health_item *item = &items[health->count++];
 	*item = (struct health_item){.times.expires = entry->expires, .has_value = entry->version > 0,
 				     .is_wanted = entry_is_wanted(health->request, entry)};
 	memcpy(item->name, entry->name, sizeof(item->name));
@@ -61,19 +58,11 @@ static int health_add(void *context, const struct vault_entry *entry)
 	return 0;
 }
 
-// A change of the note or the tags counts as a change of the entry; what makes a value old is when it was stored.
-static int stored_find(void *context, const struct vault_version *version)
-{
-	struct health_item *item = context;
-	if (version->is_current)
-		item->times.stored = version->stored;
-	return 0;
-}
-
 static int item_judge(struct session *session, struct health *health, struct health_item *item, struct err *err)
 {
 	_cleanup_secret_ struct secret *value = NULL;
-	int r = vault_history(session->vault, item->name, stored_find, item, err);
+	// A change of the note or the tags counts as a change of the entry; what makes a value old is when it was stored.
+	int r = secret_stored(session->vault, item->name, &item->times.stored, err);
 	if (r == 0)
 		r = vault_reveal(session->vault, item->name, 0, &value, err);
 	if (r < 0)

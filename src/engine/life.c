@@ -1,5 +1,7 @@
 #include "engine/life.h"
 
+#include "engine/engine_internal.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,21 +11,24 @@ static size_t value_older(const struct life *life, const struct life_name *name)
 	return 2 * (size_t)(name - life->names);
 }
 
-static int err_memory(struct err *err)
+int err_memory(struct err *err)
 {
 	return err_set(err, ERR_MEMORY, "out of memory");
 }
 
-// Room for one more; NULL when there is none. Doubles at powers of two, so that it needs no capacity beside the count.
-static void *array_room(void *array, size_t count, size_t bytes)
+const char *record_text(const json_t *object, const char *key)
 {
-	bool is_full = (count & (count - 1)) == 0;
-	return is_full ? reallocarray(array, count == 0 ? 1 : 2 * count, bytes) : array;
+	return json_string_value(json_object_get(object, key));
+}
+
+const char *record_listed_name(const json_t *member)
+{
+	return json_string_value(json_is_object(member) ? json_object_get(member, "name") : member);
 }
 
 int64_t record_time(const json_t *record)
 {
-	const char *text = json_string_value(json_object_get(record, "time"));
+	const char *text = record_text(record, "time");
 	struct err ignored;
 	int64_t seconds = 0;
 	return text && clock_parse(text, 0, &seconds, &ignored) == 0 ? seconds : 0;
@@ -82,26 +87,21 @@ int life_note(struct life *life, const char *name, struct err *err)
 
 static struct life_name *name_of(struct life *life, const char *name)
 {
-	const json_t *position = name ? json_object_get(life->index, name) : NULL;
-	return position ? &life->names[json_integer_value(position)] : NULL;
-}
-
-static const char *listed_name(const json_t *member)
-{
-	return json_string_value(json_is_object(member) ? json_object_get(member, "name") : member);
+	const struct life_name *found = name ? life_find(life, name) : NULL;
+	return found ? &life->names[found - life->names] : NULL;
 }
 
 // Whatever comes of the record: both readings must number the names alike.
 static int names_note(struct life *life, const json_t *record, struct err *err)
 {
 	const json_t *list = json_object_get(record, "secrets");
-	int r = life_note(life, json_string_value(json_object_get(record, "secret")), err);
+	int r = life_note(life, record_text(record, "secret"), err);
 	if (r == 0)
-		r = life_note(life, json_string_value(json_object_get(record, "to")), err);
+		r = life_note(life, record_text(record, "to"), err);
 	for (size_t i = 0; r == 0 && i < json_array_size(list); i++)
-		r = life_note(life, listed_name(json_array_get(list, i)), err);
+		r = life_note(life, record_listed_name(json_array_get(list, i)), err);
 	if (!life->is_begun) {
-		const char *kind = json_string_value(json_object_get(record, "kind"));
+		const char *kind = record_text(record, "kind");
 		life->is_whole = kind && strcmp(kind, "vault.init") == 0;
 		life->is_begun = true;
 	}
@@ -194,7 +194,7 @@ static int name_store(struct life *life, const char *text, uint32_t version, con
 
 static int apply_set(struct life *life, const json_t *record, struct err *err)
 {
-	const char *name = json_string_value(json_object_get(record, "secret"));
+	const char *name = record_text(record, "secret");
 	return name_store(life, name, record_version(record, "version"), record, err);
 }
 
@@ -204,14 +204,14 @@ static int apply_stored(struct life *life, const json_t *record, struct err *err
 	const json_t *list = json_object_get(record, "secrets");
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < json_array_size(list); i++)
-		r = name_store(life, listed_name(json_array_get(list, i)), 0, record, err);
+		r = name_store(life, record_listed_name(json_array_get(list, i)), 0, record, err);
 	return r;
 }
 
 static int apply_rename(struct life *life, const json_t *record, struct err *err)
 {
-	struct life_name *from = name_of(life, json_string_value(json_object_get(record, "secret")));
-	struct life_name *to = name_of(life, json_string_value(json_object_get(record, "to")));
+	struct life_name *from = name_of(life, record_text(record, "secret"));
+	struct life_name *to = name_of(life, record_text(record, "to"));
 	if (!from || !to || from == to)
 		return 0;
 	int r = from->held_count == 0 ? name_hold(from, 0, value_older(life, from), err) : 0;
@@ -225,8 +225,8 @@ static int apply_rename(struct life *life, const json_t *record, struct err *err
 
 static int apply_copy(struct life *life, const json_t *record, struct err *err)
 {
-	const struct life_name *from = name_of(life, json_string_value(json_object_get(record, "secret")));
-	struct life_name *to = name_of(life, json_string_value(json_object_get(record, "to")));
+	const struct life_name *from = name_of(life, record_text(record, "secret"));
+	struct life_name *to = name_of(life, record_text(record, "to"));
 	return from && to ? name_hold(to, 1, life_value(life, from), err) : 0;
 }
 
@@ -235,7 +235,7 @@ static int apply_remove(struct life *life, const json_t *record, struct err *err
 	const json_t *list = json_object_get(record, "secrets");
 	(void)err;
 	for (size_t i = 0; i < json_array_size(list); i++) {
-		struct life_name *name = name_of(life, listed_name(json_array_get(list, i)));
+		struct life_name *name = name_of(life, record_listed_name(json_array_get(list, i)));
 		if (!name)
 			continue;
 		name->state = LIFE_REMOVED;
@@ -246,7 +246,7 @@ static int apply_remove(struct life *life, const json_t *record, struct err *err
 
 static int apply_rollback(struct life *life, const json_t *record, struct err *err)
 {
-	struct life_name *name = name_of(life, json_string_value(json_object_get(record, "secret")));
+	struct life_name *name = name_of(life, record_text(record, "secret"));
 	if (!name)
 		return 0;
 	size_t value = life_value_of_version(life, name, record_version(record, "from"));
@@ -263,7 +263,7 @@ static apply_fn *change_find(const json_t *record)
 	} changes[] = {{"secret.set", apply_set}, {"secret.confirm", apply_stored}, {"import", apply_stored},
 		       {"secret.rename", apply_rename}, {"secret.copy", apply_copy}, {"secret.remove", apply_remove},
 		       {"secret.rollback", apply_rollback}};
-	const char *kind = json_string_value(json_object_get(record, "kind"));
+	const char *kind = record_text(record, "kind");
 	for (size_t i = 0; kind && i < ARRAY_COUNT(changes); i++)
 		if (strcmp(kind, changes[i].kind) == 0)
 			return changes[i].apply;
@@ -328,7 +328,7 @@ static int pending_settle(struct life_history *history, uint64_t generation, str
 
 static void history_note(struct life_history *history, const json_t *record)
 {
-	const char *kind = json_string_value(json_object_get(record, "kind"));
+	const char *kind = record_text(record, "kind");
 	if (!history->life.is_begun)
 		history->begins = record_time(record);
 	history->last = member_number(record, "seq");

@@ -54,6 +54,8 @@ struct life_history {
 	struct life_origin accepted; // the last time the log was accepted as it was
 };
 
+int err_memory(struct err *err); // ERR_MEMORY
+
 int life_init(struct life *life, struct err *err);
 void life_done(struct life *life);
 // Takes in one record. `voids` are those that history found.
@@ -79,6 +81,10 @@ struct life_origin life_origin(const struct life *life, size_t value);
 // All numbers of values are below.
 size_t life_value_end(const struct life *life);
 
+// A member that is text; NULL for any other.
+const char *record_text(const json_t *object, const char *key);
+// Of the list "secrets": its members are names, or objects that have one. NULL for any other.
+const char *record_listed_name(const json_t *member);
 // The time of a record in seconds; 0 when it has none.
 int64_t record_time(const json_t *record);
 // A version's number; 0 when it has none.

@@ -89,3 +89,22 @@ json_t *asker_json(void)
 		return NULL;
 	return json_pack("{s:i, s:s}", "pid", getppid(), "name", buf_text(&printable));
 }
+
+void *array_room(void *array, size_t count, size_t bytes)
+{
+	bool is_full = (count & (count - 1)) == 0;
+	return is_full ? reallocarray(array, count == 0 ? 1 : 2 * count, bytes) : array;
+}
+
+static int stored_take(void *context, const struct vault_version *version)
+{
+	if (version->is_current)
+		*(int64_t *)context = version->stored;
+	return 0;
+}
+
+int secret_stored(struct vault *vault, const char *name, int64_t *out, struct err *err)
+{
+	*out = 0;
+	return vault_history(vault, name, stored_take, out, err);
+}

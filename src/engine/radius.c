@@ -3,16 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int err_memory(struct err *err)
-{
-	return err_set(err, ERR_MEMORY, "out of memory");
-}
-
-static const char *member_text(const json_t *object, const char *key)
-{
-	return json_string_value(json_object_get(object, key));
-}
-
 // ------------------------------------------------------------------------------------------------------------- values
 
 static bool is_wanted(const struct radius *radius, size_t value)
@@ -30,17 +20,12 @@ static bool name_is_wanted(const struct radius *radius, const char *name, const 
 	return now && is_wanted(radius, life_value(&radius->life, now));
 }
 
-static const char *listed_name(const json_t *member)
-{
-	return json_string_value(json_is_object(member) ? json_object_get(member, "name") : member);
-}
-
 static bool record_is_wanted(const struct radius *radius, const json_t *record, const json_t *held)
 {
 	const json_t *list = json_object_get(record, "secrets");
-	bool wanted = name_is_wanted(radius, member_text(record, "secret"), held);
+	bool wanted = name_is_wanted(radius, record_text(record, "secret"), held);
 	for (size_t i = 0; !wanted && i < json_array_size(list); i++)
-		wanted = name_is_wanted(radius, listed_name(json_array_get(list, i)), held);
+		wanted = name_is_wanted(radius, record_listed_name(json_array_get(list, i)), held);
 	return wanted;
 }
 
@@ -52,11 +37,11 @@ static int row_leaks(const struct radius *radius, json_t *row, const json_t *rec
 	for (size_t i = 0; r == 0 && i < json_array_size(list); i++) {
 		const json_t *leak = json_array_get(list, i);
 		json_int_t count = json_integer_value(json_object_get(leak, "count"));
-		if (!name_is_wanted(radius, member_text(leak, "secret"), held))
+		if (!name_is_wanted(radius, record_text(leak, "secret"), held))
 			continue;
 		count_add(row, "leak_total", count);
-		r = row_tally(row, "leaks", json_pack("{s:o, s:o}", "form", shown_json(member_text(leak, "form")), "stream",
-						      shown_json(member_text(leak, "stream"))), count, err);
+		r = row_tally(row, "leaks", json_pack("{s:o, s:o}", "form", shown_json(record_text(leak, "form")), "stream",
+						      shown_json(record_text(leak, "stream"))), count, err);
 	}
 	return r;
 }
@@ -69,7 +54,7 @@ static json_t *held_json(const struct radius *radius, const json_t *record)
 	const json_t *list = json_object_get(record, "secrets");
 	json_t *held = json_object();
 	for (size_t i = 0; held && i < json_array_size(list); i++) {
-		const char *name = listed_name(json_array_get(list, i));
+		const char *name = record_listed_name(json_array_get(list, i));
 		const struct life_name *found = name ? life_find(&radius->life, name) : NULL;
 		if (found)
 			json_object_set_new(held, name, json_integer((json_int_t)life_value(&radius->life, found)));
@@ -102,7 +87,7 @@ static ssize_t run_find(const struct radius *radius, const char *action, const j
 	for (size_t i = 0; i < json_array_size(radius->open); i++) {
 		const json_t *run = json_array_get(radius->open, i);
 		int64_t distance = llabs(json_integer_value(json_object_get(run, "time")) - began);
-		if (distance <= best_distance && strcmp(member_text(run, "action"), action) == 0 &&
+		if (distance <= best_distance && strcmp(record_text(run, "action"), action) == 0 &&
 		    member_is_same(run, record, "program") && member_is_same(run, record, "secrets")) {
 			best = (ssize_t)i;
 			best_distance = distance;
@@ -129,11 +114,11 @@ static int row_deliveries(const struct radius *radius, json_t *row, const json_t
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < json_array_size(list); i++) {
 		const json_t *secret = json_array_get(list, i);
-		if (!name_is_wanted(radius, listed_name(secret), NULL))
+		if (!name_is_wanted(radius, record_listed_name(secret), NULL))
 			continue;
-		json_t *entry = json_pack("{s:o, s:o, s:o}", "name", shown_json(listed_name(secret)), "delivery",
-					  shown_json(member_text(secret, "delivery")), "variable",
-					  shown_json(member_text(secret, "variable")));
+		json_t *entry = json_pack("{s:o, s:o, s:o}", "name", shown_json(record_listed_name(secret)), "delivery",
+					  shown_json(record_text(secret, "delivery")), "variable",
+					  shown_json(record_text(secret, "variable")));
 		r = row_tally(row, "deliveries", entry, 1, err);
 	}
 	return r;
@@ -152,7 +137,7 @@ static int add_intent(struct radius *radius, const char *action, const json_t *r
 	row_times(row, record);
 	r = row_tally(row, "actions", json_pack("{s:s}", "action", action), 1, err);
 	if (r == 0)
-		r = row_tally(row, "tiers", json_pack("{s:o}", "tier", shown_json(member_text(record, "tier"))), 1, err);
+		r = row_tally(row, "tiers", json_pack("{s:o}", "tier", shown_json(record_text(record, "tier"))), 1, err);
 	return r == 0 ? row_deliveries(radius, row, record, err) : r;
 }
 
@@ -162,7 +147,7 @@ static int add_outcome(struct radius *radius, const char *action, const json_t *
 	json_t *row = NULL;
 	int r = record_is_wanted(radius, record, held) ? program_row(radius, record, &row, err) : 0;
 	if (r == 0 && row) {
-		count_add(row, "not_started", member_text(record, "error") ? 1 : 0);
+		count_add(row, "not_started", record_text(record, "error") ? 1 : 0);
 		count_add(row, "killed_for_leak", json_is_true(json_object_get(record, "killed_for_leak")) ? 1 : 0);
 		r = row_leaks(radius, row, record, held, err);
 	}
@@ -177,7 +162,7 @@ static int add_denied(struct radius *radius, const char *action, const json_t *r
 	int r = record_is_wanted(radius, record, NULL) ? program_row(radius, record, &row, err) : 0;
 	if (r == 0 && row) {
 		count_add(row, "denied", 1);
-		json_object_set_new(row, "denied_last", shown_json(member_text(record, "time")));
+		json_object_set_new(row, "denied_last", shown_json(record_text(record, "time")));
 	}
 	return r;
 }
@@ -215,7 +200,7 @@ static int add_stream_end(struct radius *radius, const json_t *record, struct er
 // What a rollback opens is the earlier version; every other record is about the value of its name.
 static bool opening_is_wanted(const struct radius *radius, const json_t *record)
 {
-	const char *name = member_text(record, "secret"), *kind = member_text(record, "kind");
+	const char *name = record_text(record, "secret"), *kind = record_text(record, "kind");
 	const struct life_name *found = name ? life_find(&radius->life, name) : NULL;
 	if (strcmp(kind, "secret.rollback") != 0 || !found)
 		return record_is_wanted(radius, record, NULL);
@@ -283,7 +268,7 @@ void radius_done(struct radius *radius)
 
 int radius_add(struct radius *radius, json_t *record, struct err *err)
 {
-	const char *kind = member_text(record, "kind");
+	const char *kind = record_text(record, "kind");
 	if (!kind || json_integer_value(json_object_get(record, "seq")) > (json_int_t)radius->history->last)
 		return 0;
 	// What a change opened has its number after it as well.

@@ -180,23 +180,23 @@ static json_t *checklist_json(const struct facts *facts, const json_t *programs,
 
 // -------------------------------------------------------------------------------------------------------- the use-case
 
+// One of the two readings.
+struct reading {
+	struct life_history *history;
+	struct radius *radius;
+	struct err *err;
+};
+
 static int history_each(void *context, json_t *record)
 {
-	struct err *err = ((void **)context)[1];
-	return history_add(((void **)context)[0], record, err);
+	const struct reading *reading = context;
+	return history_add(reading->history, record, reading->err);
 }
 
 static int radius_each(void *context, json_t *record)
 {
-	struct err *err = ((void **)context)[1];
-	return radius_add(((void **)context)[0], record, err);
-}
-
-static int stored_each(void *context, const struct vault_version *version)
-{
-	if (version->is_current)
-		*(int64_t *)context = version->stored;
-	return 0;
+	const struct reading *reading = context;
+	return radius_add(reading->radius, record, reading->err);
 }
 
 static int session_open_checked(struct engine *engine, const struct engine_unlock *unlock, struct session *session,
@@ -222,7 +222,7 @@ static int facts_find(struct session *session, struct life_history *history, str
 	r = vault_find(session->vault, facts->now->name, &facts->entry, err);
 	facts->exists = r == 0;
 	if (r == 0)
-		return vault_history(session->vault, facts->now->name, stored_each, &facts->stored, err);
+		return secret_stored(session->vault, facts->now->name, &facts->stored, err);
 	if (r == ERR_NOT_FOUND && !is_told)
 		return err_set(err, ERR_NOT_FOUND, "there is no secret %s, and the audit log has nothing of it", facts->name);
 	// A name that the vault would not take can stand in a log only.
@@ -256,7 +256,7 @@ static int rows_read(struct session *session, const struct facts *facts, const s
 	_cleanup_radius_ struct radius radius = {0};
 	int r = radius_init(&radius, history, facts->asked, request->all, err);
 	if (r == 0)
-		r = audit_query(session->audit, NULL, radius_each, (void *[]){&radius, err}, err);
+		r = audit_query(session->audit, NULL, radius_each, &(struct reading){.radius = &radius, .err = err}, err);
 	json_t *report = r == 0 ? report_json(facts, request, history, &radius) : NULL;
 	if (r == 0 && !report)
 		return err_set(err, ERR_MEMORY, "out of memory");
@@ -275,7 +275,7 @@ int engine_radius(struct engine *engine, const struct engine_radius *request, js
 	if (r == 0)
 		r = history_init(&history, err);
 	if (r == 0)
-		r = audit_query(session.audit, NULL, history_each, (void *[]){&history, err}, err);
+		r = audit_query(session.audit, NULL, history_each, &(struct reading){.history = &history, .err = err}, err);
 	if (r == 0)
 		r = history_end(&history, vault_generation(session.vault), err);
 	if (r == 0)

@@ -2,16 +2,6 @@
 
 #include <stdlib.h>
 
-static int err_memory(struct err *err)
-{
-	return err_set(err, ERR_MEMORY, "out of memory");
-}
-
-static const char *member_text(const json_t *object, const char *key)
-{
-	return json_string_value(json_object_get(object, key));
-}
-
 static bool is_shown(const char *text)
 {
 	while (*text >= 0x20 && *text <= 0x7e)
@@ -70,7 +60,7 @@ int row_tally(json_t *row, const char *list_name, json_t *entry, json_int_t coun
 
 void row_times(json_t *row, const json_t *record)
 {
-	json_t *time = shown_json(member_text(record, "time"));
+	json_t *time = shown_json(record_text(record, "time"));
 	if (json_is_null(json_object_get(row, "first")))
 		json_object_set(row, "first", time);
 	json_object_set_new(row, "last", time);
@@ -78,8 +68,8 @@ void row_times(json_t *row, const json_t *record)
 
 static json_t *program_shown(const json_t *program)
 {
-	return json_pack("{s:o, s:o, s:o}", "path", shown_json(member_text(program, "path")), "digest",
-			 shown_json(member_text(program, "digest")), "binding", shown_json(member_text(program, "binding")));
+	return json_pack("{s:o, s:o, s:o}", "path", shown_json(record_text(program, "path")), "digest",
+			 shown_json(record_text(program, "digest")), "binding", shown_json(record_text(program, "binding")));
 }
 
 static json_t *program_row_new(const json_t *program)
@@ -100,8 +90,8 @@ static json_t *program_row_new(const json_t *program)
 static char *program_key(const json_t *program)
 {
 	const json_t *interpreter = json_object_get(program, "interpreter");
-	json_t *parts = json_pack("[s?, s?, s?, s?]", member_text(program, "path"), member_text(program, "digest"),
-				  member_text(interpreter, "path"), member_text(interpreter, "digest"));
+	json_t *parts = json_pack("[s?, s?, s?, s?]", record_text(program, "path"), record_text(program, "digest"),
+				  record_text(interpreter, "path"), record_text(interpreter, "digest"));
 	char *key = parts ? json_dumps(parts, JSON_COMPACT) : NULL;
 	json_decref(parts);
 	return key;

@@ -10,16 +10,20 @@ bool entry_is_expired(const struct vault_entry *entry)
 	return entry->expires != 0 && entry->expires <= clock_now();
 }
 
+static bool entry_has_tag(const struct vault_entry *entry, const char *tag)
+{
+	for (size_t i = 0; i < entry->tag_count; i++)
+		if (strcmp(entry->tags[i], tag) == 0)
+			return true;
+	return false;
+}
+
 bool entry_has_tags(const struct vault_entry *entry, const char *const tags[], size_t count)
 {
-	size_t has = 0;
 	for (size_t i = 0; i < count; i++)
-		for (size_t t = 0; t < entry->tag_count; t++)
-			if (strcmp(entry->tags[t], tags[i]) == 0) {
-				has++;
-				break;
-			}
-	return has == count;
+		if (!entry_has_tag(entry, tags[i]))
+			return false;
+	return true;
 }
 
 const char *entry_size_bucket(const struct vault_entry *entry)
