@@ -92,6 +92,22 @@ struct span span_of(const void *data, size_t len);
 struct span span_text(const char *text); // without its NUL; NULL gives an empty span
 bool span_is_equal(struct span a, struct span b); // not constant time: never for secrets
 bool span_has_prefix(struct span s, struct span prefix);
+// ASCII only.
+static inline bool byte_is_digit(uint8_t byte)
+{
+	return byte >= '0' && byte <= '9';
+}
+static inline bool byte_is_letter(uint8_t byte)
+{
+	return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
+}
+// Of a lower-case hexadecimal digit; -1 for any other byte.
+static inline int byte_hex_value(uint8_t byte)
+{
+	if (byte_is_digit(byte))
+		return byte - '0';
+	return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
+}
 
 // Owned, growing, bounded, not secret. `data` always has a NUL behind `len` once anything was appended, so text can be
 // used as a C string. What appends in several steps (writer_string, text_printable, fd_read_all) may leave the first of

@@ -13,25 +13,21 @@ int64_t clock_now(void)
 	return now.tv_sec;
 }
 
-int64_t clock_monotonic_ms(void)
+static int64_t clock_ms(clockid_t clock)
 {
 	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t clock_monotonic_ms(void)
+{
+	return clock_ms(CLOCK_MONOTONIC);
 }
 
 int64_t clock_boottime_ms(void)
 {
-	struct timespec now;
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+	return clock_ms(CLOCK_BOOTTIME);
 }
 
 void clock_boot_id(uint8_t out[CLOCK_BOOT_ID_BYTES])
@@ -42,7 +38,7 @@ void clock_boot_id(uint8_t out[CLOCK_BOOT_ID_BYTES])
 	ssize_t len = fd < 0 ? 0 : read(fd, text, sizeof(text));
 	size_t digits = 0;
 	for (ssize_t i = 0; i < len && digits < 2 * CLOCK_BOOT_ID_BYTES; i++) {
-		int digit = hex_digit(text[i]);
+		int digit = byte_hex_value((uint8_t)text[i]);
 		if (digit < 0)
 			continue;
 		out[digits / 2] = (uint8_t)(out[digits / 2] << 4 | digit);

@@ -31,21 +31,14 @@ void digest_hex(const uint8_t digest[DIGEST_BYTES], char out[DIGEST_HEX_BYTES])
 	sodium_bin2hex(out, DIGEST_HEX_BYTES, digest, DIGEST_BYTES);
 }
 
-static int hex_value(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 // Not sodium_hex2bin: that takes capitals too, and a digest must have one spelling only.
 int digest_parse_hex(struct span hex, uint8_t out[DIGEST_BYTES], struct err *err)
 {
 	uint8_t digest[DIGEST_BYTES];
 	bool ok = hex.len == 2 * DIGEST_BYTES;
 	for (size_t i = 0; ok && i < DIGEST_BYTES; i++) {
-		int high = hex_value(hex.data[2 * i]);
-		int low = hex_value(hex.data[2 * i + 1]);
+		int high = byte_hex_value(hex.data[2 * i]);
+		int low = byte_hex_value(hex.data[2 * i + 1]);
 		ok = high >= 0 && low >= 0;
 		digest[i] = ok ? (uint8_t)(high * 16 + low) : 0;
 	}

@@ -36,19 +36,9 @@ static bool byte_is_separator(uint8_t c)
 	return c == '-' || c == '_' || c == '.' || c == ' ';
 }
 
-static bool byte_is_digit(uint8_t c)
-{
-	return c >= '0' && c <= '9';
-}
-
 static uint8_t byte_lower(uint8_t c)
 {
 	return c >= 'A' && c <= 'Z' ? (uint8_t)(c + ('a' - 'A')) : c;
-}
-
-static bool byte_is_letter(uint8_t c)
-{
-	return byte_lower(c) >= 'a' && byte_lower(c) <= 'z';
 }
 
 static struct span span_cut(struct span s, size_t from, size_t to)

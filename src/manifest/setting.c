@@ -15,11 +15,6 @@
 
 // All functions work on the caller's bytes in place: the value may turn out to be a secret.
 
-static bool byte_is_digit(uint8_t c)
-{
-	return c >= '0' && c <= '9';
-}
-
 static bool byte_is_lower(uint8_t c)
 {
 	return c >= 'a' && c <= 'z';

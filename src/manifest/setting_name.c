@@ -20,11 +20,6 @@ static bool span_holds_word(struct span s, const char *upper)
 	return false;
 }
 
-static bool byte_is_letter(uint8_t c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
 // Takes the next part of a name off its front: letters up to anything else, or up to the next hump of userPinCode.
 static struct span name_take_part(struct span *rest)
 {

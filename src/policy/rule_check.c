@@ -45,9 +45,8 @@ static int list_check(const char *field, const struct rule_list *list, size_t co
 static bool has_only(const char *text, const char *more)
 {
 	for (; *text; text++) {
-		char c = *text;
-		bool alnum = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-		if (!alnum && !strchr(more, c))
+		uint8_t c = (uint8_t)*text;
+		if (!byte_is_digit(c) && !byte_is_letter(c) && !strchr(more, *text))
 			return false;
 	}
 	return true;
@@ -162,8 +161,7 @@ static int argv_check(const struct rule *rule, struct err *err)
 
 static int variable_check_pattern(const struct rule *rule, const char *pattern, struct err *err)
 {
-	bool is_digit = pattern[0] >= '0' && pattern[0] <= '9';
-	if (!pattern[0] || is_digit || strlen(pattern) > RULE_PATTERN_BYTES_MAX || !has_only(pattern, "_*?"))
+	if (!pattern[0] || byte_is_digit((uint8_t)pattern[0]) || strlen(pattern) > RULE_PATTERN_BYTES_MAX || !has_only(pattern, "_*?"))
 		return field_refuse(err, "variables",
 				"must hold names of variables, with '*' for any text and '?' for one "
 						      "character");

@@ -129,16 +129,11 @@ bool variable_is_credential(struct span name)
 
 // ------------------------------------------------------------------------------------------------------------- shapes
 
-static bool is_letter(uint8_t c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
 static bool is_word(struct span value, const char *more, size_t max)
 {
 	for (size_t i = 0; i < value.len; i++) {
 		uint8_t c = value.data[i];
-		if (!is_letter(c) && !(c >= '0' && c <= '9') && !(c != 0 && strchr(more, c)))
+		if (!byte_is_letter(c) && !byte_is_digit(c) && !(c != 0 && strchr(more, c)))
 			return false;
 	}
 	return value.len <= max;

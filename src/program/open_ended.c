@@ -70,17 +70,12 @@ static bool is_listed(struct span name)
 	return bsearch(&name, names, ARRAY_COUNT(names), sizeof(names[0]), name_compare) != NULL;
 }
 
-static bool is_digit(uint8_t c)
-{
-	return c >= '0' && c <= '9';
-}
-
 // The dynamic loader runs any program it is given: ld-linux-x86-64.so.2, ld-2.31.so, ld64.so.2, ld-musl-x86_64.so.1.
 // And an emulator of a processor: qemu-x86_64, qemu-aarch64-static.
 static bool is_family(struct span name)
 {
 	bool is_loader = span_has_prefix(name, SPAN_LITERAL("ld")) && memmem(name.data, name.len, ".so", 3) &&
-			 name.len > 2 && (name.data[2] == '-' || name.data[2] == '.' || is_digit(name.data[2]));
+			 name.len > 2 && (name.data[2] == '-' || name.data[2] == '.' || byte_is_digit(name.data[2]));
 	return is_loader || span_has_prefix(name, SPAN_LITERAL("qemu-"));
 }
 
@@ -117,9 +112,9 @@ static struct span flavour_drop(struct span name)
 static struct span version_drop(struct span name)
 {
 	size_t len = name.len;
-	while (len > 1 && (is_digit(name.data[len - 1]) || name.data[len - 1] == '.'))
+	while (len > 1 && (byte_is_digit(name.data[len - 1]) || name.data[len - 1] == '.'))
 		len--;
-	bool has_letter = len == name.len && len > 1 && is_digit(name.data[len - 2]) &&
+	bool has_letter = len == name.len && len > 1 && byte_is_digit(name.data[len - 2]) &&
 			  strchr("dmtu", name.data[len - 1]);
 	if (has_letter)
 		return span_of(name.data, len - 1);

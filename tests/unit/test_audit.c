@@ -99,16 +99,21 @@ static void longest_record(void **state)
 
 // ------------------------------------------------------------------------------------------------------------- anchors
 
+static void append_in_three_files(struct fixture *fixture, struct audit *audit, struct audit_head heads[9])
+{
+	for (size_t i = 0; i < 9; i++) {
+		heads[i] = append(fixture, audit, "test", "x");
+		if (i == 2 || i == 5)
+			assert_int_equal(audit_rotate(audit, &fixture->err), 0);
+	}
+}
+
 static void anchor_is_found(void **state)
 {
 	struct fixture *fixture = *state;
 	struct audit_head heads[9];
 	struct audit *audit = log_open(fixture);
-	for (size_t i = 0; i < ARRAY_COUNT(heads); i++) {
-		heads[i] = append(fixture, audit, "test", "x");
-		if (i == 2 || i == 5)
-			assert_int_equal(audit_rotate(audit, &fixture->err), 0);
-	}
+	append_in_three_files(fixture, audit, heads);
 	for (size_t i = 0; i < ARRAY_COUNT(heads); i++) {
 		uint64_t unanchored = 99;
 		const uint64_t hints[] = {heads[i].file_offset, 0, 1, heads[i].file_offset - 1, UINT64_MAX};
@@ -270,11 +275,7 @@ static void query_behind_a_record(void **state)
 	struct fixture *fixture = *state;
 	struct audit_head heads[9];
 	struct audit *audit = log_open(fixture);
-	for (size_t i = 0; i < ARRAY_COUNT(heads); i++) {
-		heads[i] = append(fixture, audit, "test", "x");
-		if (i == 2 || i == 5)
-			assert_int_equal(audit_rotate(audit, &fixture->err), 0);
-	}
+	append_in_three_files(fixture, audit, heads);
 	for (size_t i = 0; i < ARRAY_COUNT(heads); i++) {
 		const uint64_t hints[] = {heads[i].file_offset, 0, 1, heads[i].file_offset - 1, UINT64_MAX};
 		for (size_t hint = 0; hint < ARRAY_COUNT(hints); hint++) {
