@@ -1,0 +1,68 @@
+// engine/rules: the standing rules of a vault, and how a plan is turned into a rule and into a question to them.
+//
+// Invariants
+//  - They lie in the vault as sealed settings `rules/0`, `rules/1`, …, which joined are the canonical JSON of a set
+//    (docs/format-policy.md). A change renews the state MAC and has its audit record, like every change of the vault.
+//  - A grant is a rule that ends by itself: with a session, a boot, a time, or after some uses.
+#pragma once
+
+#include "engine/engine_internal.h"
+
+// The session is unlocked. An empty set where there are none. ERR_DAMAGED for what does not parse or does not verify.
+int session_rules_load(struct session *session, struct rule_set *out, struct err *err);
+// In a transaction. Drops grants that ended (rule_is_over) first. ERR_LIMIT for too many.
+int session_rules_store(struct session *session, struct rule_set *set, struct err *err);
+
+// Where and when a rule is looked at.
+struct rule_clock {
+	int64_t now;
+	int64_t boottime_ms;
+	char boot[RULE_BOOT_BYTES + 1];
+};
+struct rule_clock rule_clock_now(void);
+// It can never match again, whatever happens: its time, boot, session or uses are gone.
+bool rule_is_over(const struct rule *rule, const struct rule_clock *clock);
+// A rule that ends by itself.
+bool rule_is_grant(const struct rule *rule);
+
+// Adds a sound rule, which is moved into the set. An id of "" is replaced by one that is free: "rule-1", "grant-1", ….
+// ERR_EXISTS for an id that is there; what rule_check_new and RULES_COUNT_MAX refuse.
+int rules_add(struct rule_set *set, struct rule *rule, const struct rule_clock *clock, struct err *err);
+// False when there is none of that id.
+bool rules_remove(struct rule_set *set, const char *id);
+
+// What a rule is to say beyond the plan's program, arguments, folder and kept variables.
+struct rule_terms {
+	enum rule_effect effect;
+	const char *const *secrets; // patterns; NULL: the names in the plan, their deliveries and variables
+	size_t secret_count;
+	const char *const *variables; // patterns, beside `secrets`
+	size_t variable_count;
+	unsigned deliveries;          // rule_delivery bits, beside `secrets`
+	bool any_program;             // not for an allow
+	enum rule_argv_mode argv_mode;
+	const char *directory;        // NULL: any
+	enum rule_tier tier;
+	bool redaction;
+	int64_t seconds;              // 0: for ever; else by the clock, and by the boot clock within this boot
+	bool this_boot;               // ends with the boot
+	uint64_t uses;                // 0: not counted
+	struct rule_session session;  // pid 0: any
+	bool from_prompt;
+};
+// A rule for what the plan would run. The program's binding is `system` where only root can change it, else `exact`; a
+// script's interpreter and a script among the arguments are bound too. ERR_DENIED for a program that is run by path, which
+// nothing pins; what rule_check refuses, with the sentence what to do instead.
+int rule_from_plan(const struct plan *plan, const struct rule_terms *terms, const struct rule_clock *clock,
+		   struct rule *out, struct err *err);
+
+// The question to the rules, in the plan's own memory and room for its secrets.
+struct plan_question {
+	struct policy_request request;
+	struct policy_secret secrets[ENGINE_SECRETS_MAX];
+	struct vault_entry *entries; // for the tags; owned
+};
+void plan_question_done(struct plan_question *question);
+// Reads the tags of the plan's secrets from the vault (verified, when it is unlocked).
+int plan_question_make(const struct plan *plan, struct vault *vault, const struct rule_clock *clock,
+		       struct plan_question *out, struct err *err);
