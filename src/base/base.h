@@ -266,6 +266,23 @@ void clock_format(int64_t seconds, char out[CLOCK_TEXT_BYTES]);
 // RFC 3339 date (midnight UTC) or date-time with Z, or a span from now such as 90d, 12h, 4w, 30m. ERR_USAGE otherwise.
 int clock_parse(const char *text, int64_t now, int64_t *out_seconds, struct err *err);
 
+// -------------------------------------------------------------------------------------------------------- processes
+
+#define PROCESS_NAME_BYTES 64
+
+// A process as /proc/PID/stat has it (proc(5)).
+struct process {
+	pid_t pid;
+	pid_t parent;
+	pid_t group;
+	pid_t session;
+	uint64_t start;                // clock ticks after boot: with the number, and within a boot, no other process has it
+	bool is_dead;                  // a zombie, or about to go
+	char name[PROCESS_NAME_BYTES]; // any bytes but NUL
+};
+// False when it is not there. `proc` is "/proc", or a prepared tree.
+bool process_read(const char *proc, pid_t pid, struct process *out);
+
 // ------------------------------------------------------------------------------------------------------------- text
 
 // Appends `text` so that it is inert on a terminal and in a log: printable ASCII as it is, backslash as \\, everything

@@ -31,30 +31,38 @@ int rules_add(struct rule_set *set, struct rule *rule, const struct rule_clock *
 // False when there is none of that id.
 bool rules_remove(struct rule_set *set, const char *id);
 
-// What a rule is to say beyond the plan's program, arguments, folder and kept variables.
+// A secret of a rule, by name or pattern.
+struct rule_secret {
+	const char *pattern;
+	enum rule_delivery delivery;
+	const char *variable; // or a pattern; NULL for standard input, and for a deny of any
+};
+
+// What rules are to say beyond the plan's program, arguments, folder and kept variables.
 struct rule_terms {
 	enum rule_effect effect;
-	const char *const *secrets; // patterns; NULL: the names in the plan, their deliveries and variables
+	const char *id;                    // NULL: the next one that is free
+	const struct rule_secret *secrets; // NULL: those of the plan
 	size_t secret_count;
-	const char *const *variables; // patterns, beside `secrets`
-	size_t variable_count;
-	unsigned deliveries;          // rule_delivery bits, beside `secrets`
-	bool any_program;             // not for an allow
+	bool any_program;                  // and any arguments; not for an allow
 	enum rule_argv_mode argv_mode;
-	const char *directory;        // NULL: any
+	const char *directory;             // NULL: any
 	enum rule_tier tier;
 	bool redaction;
-	int64_t seconds;              // 0: for ever; else by the clock, and by the boot clock within this boot
-	bool this_boot;               // ends with the boot
-	uint64_t uses;                // 0: not counted
-	struct rule_session session;  // pid 0: any
+	int64_t seconds;                   // 0: for ever; else by the clock, and within this boot by the boot clock
+	bool this_boot;                    // ends with the boot
+	uint64_t uses;                     // 0: not counted
+	struct rule_session session;       // pid 0: any
 	bool from_prompt;
 };
-// A rule for what the plan would run. The program's binding is `system` where only root can change it, else `exact`; a
-// script's interpreter and a script among the arguments are bound too. ERR_DENIED for a program that is run by path, which
-// nothing pins; what rule_check refuses, with the sentence what to do instead.
-int rule_from_plan(const struct plan *plan, const struct rule_terms *terms, const struct rule_clock *clock,
-		   struct rule *out, struct err *err);
+#define RULES_MADE_MAX 3
+// Rules for what the plan would run: one for each delivery among the secrets, in which each secret goes with its own
+// variable and no other. The program's binding is `system` where only root can change it, else `exact`; a script's
+// interpreter and a script among the arguments are bound too. The first argument is the absolute path under which a
+// bare word was found. ERR_DENIED for a program that is run by path, which nothing pins; what rule_check refuses, with
+// the sentence what to do instead. The caller owns the rules (rule_done).
+int rules_make(const struct plan *plan, const struct rule_terms *terms, const struct rule_clock *clock,
+	       struct rule out[RULES_MADE_MAX], size_t *ret_count, struct err *err);
 
 // The question to the rules, in the plan's own memory and room for its secrets.
 struct plan_question {

@@ -15,14 +15,6 @@
 #define ANCESTORS_MAX 4096
 #define KILL_ROUNDS_MAX 64
 
-struct process {
-	pid_t pid;
-	pid_t parent;
-	pid_t group;
-	pid_t session;
-	bool is_dead;
-};
-
 struct process_list {
 	struct process *rows;
 	size_t count;
@@ -32,29 +24,6 @@ struct process_list {
 static void process_list_done(struct process_list *list)
 {
 	free(list->rows);
-}
-
-// proc(5), /proc/PID/stat. The command name in parentheses may hold anything, so the fields count from the last one.
-static bool process_read(pid_t pid, struct process *out)
-{
-	char path[48];
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	char text[512];
-	ssize_t len = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	if (len <= 0)
-		return false;
-	text[len] = 0;
-	const char *after_name = strrchr(text, ')');
-	if (!after_name || strlen(after_name) < strlen(") S 1 1 1"))
-		return false;
-	char *at;
-	long parent = strtol(after_name + strlen(") S"), &at, 10);
-	long group = strtol(at, &at, 10);
-	long session = strtol(at, &at, 10);
-	*out = (struct process){.pid = pid, .parent = (pid_t)parent, .group = (pid_t)group, .session = (pid_t)session};
-	out->is_dead = after_name[2] == 'Z' || after_name[2] == 'X';
-	return true;
 }
 
 static bool process_list_add(struct process_list *list, const struct process *process)
@@ -94,7 +63,7 @@ static bool process_list_read(struct process_list *list)
 	while ((entry = readdir(dir))) {
 		struct process process;
 		long pid = strtol(entry->d_name, NULL, 10);
-		if (pid > 0 && process_read((pid_t)pid, &process) && !process_list_add(list, &process))
+		if (pid > 0 && process_read("/proc", (pid_t)pid, &process) && !process_list_add(list, &process))
 			break;
 	}
 	if (list->count > 0)
@@ -172,7 +141,7 @@ static void process_signal(const struct process *seen, const struct survivors *s
 {
 	_cleanup_fd_ int pidfd = (int)syscall(SYS_pidfd_open, seen->pid, 0);
 	struct process now;
-	if (!process_read(seen->pid, &now) || now.is_dead || now.session != seen->session || now.parent != seen->parent)
+	if (!process_read("/proc", seen->pid, &now) || now.is_dead || now.session != seen->session || now.parent != seen->parent)
 		return;
 	if (survivors && !may_hold_output(seen->pid, survivors))
 		return;

@@ -21,6 +21,7 @@
 #define VAULT_NOTE_BYTES_MAX 1024
 #define VAULT_TAG_BYTES_MAX 64
 #define VAULT_TAGS_MAX 32
+#define VAULT_SETTING_BYTES_MAX 65536
 
 // Where the audit log stood when the state was last renewed; the vault keeps it under its MAC and knows nothing else of
 // the log. All zeros: no record yet.
@@ -154,7 +155,6 @@ int vault_remove(struct vault *vault, const char *name, struct err *err); // wit
 // the current one.
 int vault_rollback_to(struct vault *vault, const char *name, uint32_t version, struct err *err);
 
-// Small sealed settings under the state MAC (counters, later rules), at most 65536 bytes, by keys that follow the rule
-// for names. `out` stays empty when there is none; storing an empty value takes the setting away.
+// Small sealed settings under the state MAC, by keys that follow the rule for names. `out` stays empty when there is none; storing an empty value takes the setting away.
 int vault_setting_get(struct vault *vault, const char *key, struct buf *out, struct err *err);
 int vault_setting_put(struct vault *vault, const char *key, struct span value, struct err *err);

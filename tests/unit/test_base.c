@@ -364,6 +364,55 @@ static void gather_takes_small_pieces(void **state)
 	free(written);
 }
 
+// A name may hold what looks like the fields behind it.
+static void process_is_read_behind_its_name(void **state)
+{
+	(void)state;
+	char dir[] = "/tmp/envseal-process-XXXXXX", path[64];
+	static const char *const texts[] = {
+		"7 (a) S 1 1 (b) R 3 4 5 34816 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654321 9 9",
+		"8 (z) Z 3 4 5 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 11 0",
+		"9 (cut) S 3 4 5",
+		"10 no name",
+	};
+	assert_non_null(mkdtemp(dir));
+	struct process processes[ARRAY_COUNT(texts)];
+	bool read[ARRAY_COUNT(texts)];
+	for (size_t i = 0; i < ARRAY_COUNT(texts); i++) {
+		snprintf(path, sizeof(path), "%s/%zu", dir, i + 7);
+		assert_int_equal(mkdir(path, 0700), 0);
+		snprintf(path, sizeof(path), "%s/%zu/stat", dir, i + 7);
+		FILE *file = fopen(path, "w");
+		assert_non_null(file);
+		fputs(texts[i], file);
+		fclose(file);
+		read[i] = process_read(dir, (pid_t)i + 7, &processes[i]);
+		unlink(path);
+		*strrchr(path, '/') = 0;
+		rmdir(path);
+	}
+	rmdir(dir);
+	assert_true(read[0] && read[1]);
+	assert_false(read[2] || read[3] || process_read(dir, 99, &processes[2]));
+	assert_string_equal(processes[0].name, "a) S 1 1 (b");
+	assert_int_equal(processes[0].parent, 3);
+	assert_int_equal(processes[0].session, 5);
+	assert_int_equal(processes[0].start, 987654321);
+	assert_false(processes[0].is_dead);
+	assert_true(processes[1].is_dead);
+	assert_int_equal(processes[1].start, 11);
+}
+
+static void process_reads_this_one(void **state)
+{
+	(void)state;
+	struct process process;
+	assert_true(process_read("/proc", getpid(), &process));
+	assert_int_equal(process.parent, getppid());
+	assert_int_equal(process.session, getsid(0));
+	assert_true(process.start > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -371,6 +420,8 @@ int main(void)
 		cmocka_unit_test(err_sentences),
 		cmocka_unit_test(err_sentences_are_cut),
 		cmocka_unit_test(owned_values_are_handed_on_once),
+		cmocka_unit_test(process_is_read_behind_its_name),
+		cmocka_unit_test(process_reads_this_one),
 		cmocka_unit_test(fd_close_keeps_errno_and_empties),
 		cmocka_unit_test(spans),
 		cmocka_unit_test(buf_keeps_its_limit),
