@@ -189,6 +189,10 @@ struct plan {
 	enum engine_action action;
 	struct program *program;
 	char *const *argv; // borrowed from the request
+	// The same, but that a bare word gave way to the absolute path under which the program was found: what rules look
+	// at. The list is owned, its texts are not.
+	char **found_argv;
+	struct rule_session session; // that asks: its leader; pid 0 where that is gone
 	struct plan_secret *secrets;
 	size_t secret_count;
 	struct environment environment; // with the manifest's plain settings
@@ -202,6 +206,8 @@ struct plan {
 };
 
 int plan_build(struct engine *engine, const struct engine_run *request, struct plan *out, struct err *err);
+// The same without secrets, and so without a look into the vault: program, arguments, folder, environment.
+int plan_build_subject(struct engine *engine, const struct engine_run *request, struct plan *out, struct err *err);
 void plan_done(struct plan *plan);
 #define _cleanup_plan_ _cleanup_(plan_done)
 

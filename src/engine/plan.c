@@ -18,6 +18,7 @@ void plan_done(struct plan *plan)
 		free(plan->secrets[i].variable);
 	}
 	free(plan->secrets);
+	free(plan->found_argv);
 	program_free_ptr(&plan->program);
 	environment_done(&plan->environment);
 	free(plan->manifest_path);
@@ -197,29 +198,77 @@ static int plan_check_names(const struct plan *plan, struct engine *engine, stru
 	return r;
 }
 
-int plan_build(struct engine *engine, const struct engine_run *request, struct plan *out, struct err *err)
+// Without links, as the kernel has it; "." in front of a name says nothing about where that is.
+static int plan_find_argv(struct plan *plan, struct err *err)
+{
+	size_t count = 0;
+	while (plan->argv[count])
+		count++;
+	plan->found_argv = calloc(count + 1, sizeof(*plan->found_argv));
+	if (!plan->found_argv)
+		return err_set(err, ERR_MEMORY, "out of memory");
+	memcpy(plan->found_argv, plan->argv, count * sizeof(*plan->found_argv));
+	if (!strchr(plan->argv[0], '/'))
+		plan->found_argv[0] = plan->program->path;
+	return 0;
+}
+
+// The session in which envseal was started. Its leader may be gone, and its number with it.
+static struct rule_session asking_session(void)
+{
+	struct process leader;
+	pid_t pid = getsid(0);
+	if (pid <= 0 || pid == getpid() || !process_read("/proc", pid, &leader) || leader.is_dead)
+		return (struct rule_session){0};
+	return (struct rule_session){.pid = pid, .start = leader.start};
+}
+
+static int plan_subject(struct plan *plan, const struct engine_run *request, struct err *err)
+{
+	plan->directory = getcwd(NULL, 0);
+	if (!plan->directory)
+		return err_set_errno(err, ERR_SYSTEM, errno, "the working directory cannot be named; go to one that exists");
+	plan->session = asking_session();
+	return environment_build(request->environment, request->keep, request->keep_count, &plan->environment, err);
+}
+
+static int plan_program(struct plan *plan, const struct engine_run *request, struct err *err)
+{
+	struct program_options options = {.path_list = plan->environment.path, .by_path = request->by_path};
+	int r = program_resolve(request->argv[0], &options, &plan->program, err);
+	return r == 0 ? plan_find_argv(plan, err) : r;
+}
+
+static int plan_make(struct engine *engine, const struct engine_run *request, bool has_secrets, struct plan *out,
+		     struct err *err)
 {
 	_cleanup_plan_ struct plan plan = {.action = request->action, .argv = request->argv, .keep = request->keep,
 					   .keep_count = request->keep_count, .on_leak = request->on_leak,
 					   .inherited = request->inherited,
 					   .sandbox = sandbox_plan_standard()};
 	plan.secrets = calloc(ENGINE_SECRETS_MAX, sizeof(*plan.secrets));
-	plan.directory = getcwd(NULL, 0);
 	if (!plan.secrets)
 		return err_set(err, ERR_MEMORY, "out of memory");
-	if (!plan.directory)
-		return err_set_errno(err, ERR_SYSTEM, errno, "the working directory cannot be named; go to one that exists");
-	int r = environment_build(request->environment, request->keep, request->keep_count, &plan.environment, err);
-	if (r == 0)
+	int r = plan_subject(&plan, request, err);
+	if (r == 0 && has_secrets)
 		r = plan_secrets(&plan, request, err);
-	if (r == 0)
+	if (r == 0 && has_secrets)
 		r = plan_check_names(&plan, engine, err);
-	struct program_options options = {.path_list = plan.environment.path, .by_path = request->by_path};
 	if (r == 0)
-		r = program_resolve(request->argv[0], &options, &plan.program, err);
+		r = plan_program(&plan, request, err);
 	if (r < 0)
 		return r;
 	*out = plan;
 	plan = (struct plan){0};
 	return 0;
+}
+
+int plan_build(struct engine *engine, const struct engine_run *request, struct plan *out, struct err *err)
+{
+	return plan_make(engine, request, true, out, err);
+}
+
+int plan_build_subject(struct engine *engine, const struct engine_run *request, struct plan *out, struct err *err)
+{
+	return plan_make(engine, request, false, out, err);
 }

@@ -64,13 +64,17 @@ struct rule_terms {
 int rules_make(const struct plan *plan, const struct rule_terms *terms, const struct rule_clock *clock,
 	       struct rule out[RULES_MADE_MAX], size_t *ret_count, struct err *err);
 
-// The question to the rules, in the plan's own memory and room for its secrets.
+// The question to the rules. Points into itself: not to be moved.
 struct plan_question {
 	struct policy_request request;
 	struct policy_secret secrets[ENGINE_SECRETS_MAX];
-	struct vault_entry *entries; // for the tags; owned
+	struct vault_entry *entries; // one for each secret; owned
+	const char **tags;           // VAULT_TAGS_MAX for each secret; owned
+	struct rule_clock clock;
 };
 void plan_question_done(struct plan_question *question);
-// Reads the tags of the plan's secrets from the vault (verified, when it is unlocked).
+#define _cleanup_plan_question_ _cleanup_(plan_question_done)
+// Reads the tags of the plan's secrets from the vault; verified, when it is unlocked. `out` is to be zero, and to be
+// done with in every case.
 int plan_question_make(const struct plan *plan, struct vault *vault, const struct rule_clock *clock,
 		       struct plan_question *out, struct err *err);
