@@ -1,3 +1,4 @@
+#include "engine/decide.h"
 #include "engine/record.h"
 
 #include <stdio.h>
@@ -87,14 +88,16 @@ static int plan_approve(const struct plan *plan, const struct engine_unlock *unl
 }
 
 // The record is on disk and anchored before anything leaves this process.
-static int plan_record_intent(const struct plan *plan, struct session *session, const struct redactor *redactor,
-			      struct err *err)
+static int plan_record_intent(const struct plan *plan, const struct decision *decision, struct session *session,
+			      const struct redactor *redactor, struct err *err)
 {
 	char kind[32];
 	snprintf(kind, sizeof(kind), "%s.intent", engine_action_name(plan->action));
 	json_t *fields = plan_json(plan, redactor);
-	if (fields)
+	if (fields) {
 		json_object_set_new(fields, "asker", asker_json());
+		json_object_set_new(fields, "decision", decision_json(plan, decision));
+	}
 	return session_commit(session, kind, fields, err);
 }
 
@@ -150,21 +153,57 @@ static void plan_record_denial(struct engine *engine, const struct plan *plan, c
 		engine_notice(engine, "the refusal could not be recorded in the audit log: %s", err.text);
 }
 
+// A refusal by a rule. The vault is open, so the record is anchored.
+static int plan_refuse(const struct plan *plan, const struct decision *decision, struct session *session, struct err *err)
+{
+	char kind[32];
+	struct err own;
+	snprintf(kind, sizeof(kind), "%s.denied", engine_action_name(plan->action));
+	decision_refuse(plan, decision, err);
+	json_t *fields = failure_json(plan, NULL, err);
+	if (fields)
+		json_object_set_new(fields, "decision", decision_json(plan, decision));
+	if (session_commit(session, kind, fields, &own) < 0)
+		engine_notice(session->engine, "the refusal could not be recorded in the audit log: %s", own.text);
+	return err->code;
+}
+
+static void change_tell(void *context, const char *sentence)
+{
+	engine_notice(context, "%s; this run was approved by the passphrase", sentence);
+}
+
+// Within the transaction of the intent: what the rules say, and what it costs them.
+static int plan_ask_rules(const struct plan *plan, struct session *session, struct decision *decision, struct err *err)
+{
+	int r = plan_decide(plan, session, decision, err);
+	if (r < 0)
+		return r;
+	if (decision->effect == RULE_DENY)
+		return plan_refuse(plan, decision, session, err);
+	if (decision->effect == RULE_ASK)
+		decision_changes(plan, decision, change_tell, session->engine);
+	return decision_spend(session, decision, err);
+}
+
 int plan_run(struct engine *engine, const struct plan *plan, struct session *session, struct exec_outcome *out,
 	     struct err *err)
 {
 	_cleanup_(opened_done) struct opened opened = {0};
 	_cleanup_redactor_ struct redactor *redactor = NULL;
+	_cleanup_decision_ struct decision decision = {0};
 	const char *names[ENGINE_SECRETS_MAX];
 	for (size_t i = 0; i < plan->secret_count; i++)
 		names[i] = plan->secrets[i].name;
 	int r = session_begin(session, err);
 	if (r == 0)
+		r = plan_ask_rules(plan, session, &decision, err);
+	if (r == 0)
 		r = opened_add_all(&opened, session, names, plan->secret_count, err);
 	if (r == 0)
 		r = opened_redactor(&opened, names, &redactor, err);
 	if (r == 0)
-		r = plan_record_intent(plan, session, redactor, err);
+		r = plan_record_intent(plan, &decision, session, redactor, err);
 	if (r < 0)
 		return r;
 	return plan_execute(engine, plan, &opened, redactor, session, out, err);
