@@ -1,12 +1,7 @@
-#include "policy/rule_json.h"
+#include "policy/rule.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-int field_refuse(struct err *err, const char *field, const char *what)
-{
-	return err_set(err, ERR_INPUT, "the field '%s' %s", field, what);
-}
 
 static void list_done(struct rule_list *list)
 {

@@ -1,7 +1,6 @@
 #include "policy/policy.h"
 #include "policy/rule_json.h"
 
-#include <jansson.h>
 #include <string.h>
 
 static bool has_control(struct span text, const char *allowed)

@@ -1,6 +1,5 @@
 #include "policy/rule_json.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 

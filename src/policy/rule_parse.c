@@ -1,104 +1,13 @@
 #include "policy/rule_json.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-
-// ----------------------------------------------------------------------------------------------------- typed values
-
-static int text_read(const json_t *json, const char *field, char **out, struct err *err)
-{
-	if (!json_is_string(json))
-		return field_refuse(err, field, json ? "must be text" : "is missing");
-	char *copy = strdup(json_string_value(json));
-	if (!copy)
-		return err_set(err, ERR_MEMORY, "out of memory for a rule");
-	*out = copy;
-	return 0;
-}
-
-static int word_read(const json_t *json, const char *field, char *out, size_t out_bytes, struct err *err)
-{
-	if (!json_is_string(json))
-		return field_refuse(err, field, json ? "must be text" : "is missing");
-	if (json_string_length(json) == 0)
-		return field_refuse(err, field, "is empty");
-	if (json_string_length(json) >= out_bytes)
-		return err_set(err, ERR_LIMIT, "the field '%s' is too long (%zu bytes at most)", field, out_bytes - 1);
-	memcpy(out, json_string_value(json), json_string_length(json) + 1);
-	return 0;
-}
-
-static int number_read(const json_t *json, const char *field, int64_t *out, struct err *err)
-{
-	if (!json_is_integer(json))
-		return field_refuse(err, field, json ? "must be a whole number" : "is missing");
-	if (json_integer_value(json) < 0)
-		return field_refuse(err, field, "must not be negative");
-	*out = json_integer_value(json);
-	return 0;
-}
-
-static int choice_read(const json_t *json, const char *field, const char *const names[], size_t count, size_t *out,
-		       struct err *err)
-{
-	if (!json_is_string(json))
-		return field_refuse(err, field, json ? "must be text" : "is missing");
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(names[i], json_string_value(json)) == 0) {
-			*out = i;
-			return 0;
-		}
-	return field_refuse(err, field, "is none of the words that it may be (docs/format-policy.md)");
-}
-
-// `most` is looked at before anything is allocated.
-static int list_read(const json_t *json, const char *field, size_t most, struct rule_list *out, struct err *err)
-{
-	if (!json_is_array(json))
-		return field_refuse(err, field, json ? "must be a list of text" : "is missing");
-	if (json_array_size(json) > most)
-		return err_set(err, ERR_LIMIT, "the field '%s' has too many members (%zu at most)", field, most);
-	out->items = calloc(json_array_size(json) + 1, sizeof(*out->items));
-	if (!out->items)
-		return err_set(err, ERR_MEMORY, "out of memory for a rule");
-	int r = 0;
-	for (size_t i = 0; r == 0 && i < json_array_size(json); i++) {
-		r = text_read(json_array_get(json, i), field, &out->items[i], err);
-		out->count += r == 0;
-	}
-	return r;
-}
-
-// The first member that has none of the names, made printable; NULL when there is none.
-static const char *unknown_find(json_t *json, const char *const known[], size_t count, char *out, size_t out_bytes)
-{
-	const char *key;
-	json_t *value;
-	json_object_foreach(json, key, value) {
-		size_t i = 0;
-		while (i < count && strcmp(known[i], key) != 0)
-			i++;
-		if (i == count)
-			return text_brief(span_text(key), out, out_bytes);
-	}
-	return NULL;
-}
-
-static int object_check(json_t *json, const char *field, const char *const known[], size_t count, struct err *err)
-{
-	if (!json_is_object(json))
-		return field_refuse(err, field, json ? "must be an object" : "is missing");
-	char brief[64];
-	const char *unknown = unknown_find(json, known, count, brief, sizeof(brief));
-	return unknown ? err_set(err, ERR_INPUT, "the field '%s' holds '%s', which is not known", field, unknown) : 0;
-}
 
 // ----------------------------------------------------------------------------------------------------------- fields
 
 static int id_read(struct rule *rule, json_t *json, struct err *err)
 {
-	return word_read(json, "id", rule->id, sizeof(rule->id), err);
+	return field_read_word(json, "id", rule->id, sizeof(rule->id), err);
 }
 
 static int effect_read(struct rule *rule, json_t *json, struct err *err)
@@ -106,14 +15,14 @@ static int effect_read(struct rule *rule, json_t *json, struct err *err)
 	const char *const names[] = {rule_effect_name(RULE_ASK), rule_effect_name(RULE_ALLOW),
 				     rule_effect_name(RULE_DENY)};
 	size_t choice = 0;
-	int r = choice_read(json, "effect", names, ARRAY_COUNT(names), &choice, err);
+	int r = field_read_choice(json, "effect", names, ARRAY_COUNT(names), &choice, err);
 	rule->effect = (enum rule_effect)choice;
 	return r;
 }
 
 static int secrets_read(struct rule *rule, json_t *json, struct err *err)
 {
-	return list_read(json, "secrets", RULE_SECRETS_MAX, &rule->secrets, err);
+	return field_read_list(json, "secrets", RULE_SECRETS_MAX, &rule->secrets, err);
 }
 
 static int digest_read(const json_t *json, const char *field, uint8_t out[DIGEST_BYTES], struct err *err)
@@ -128,8 +37,8 @@ static int digest_read(const json_t *json, const char *field, uint8_t out[DIGEST
 static int binding_read(json_t *json, const char *field, struct rule_binding *out, struct err *err)
 {
 	size_t choice = 0;
-	int r = choice_read(json_object_get(json, "binding"), field, rule_binding_names,
-			    ARRAY_COUNT(rule_binding_names), &choice, err);
+	int r = field_read_choice(json_object_get(json, "binding"), field, rule_binding_names,
+				  ARRAY_COUNT(rule_binding_names), &choice, err);
 	if (r < 0)
 		return r;
 	out->kind = (enum rule_binding_kind)choice;
@@ -137,7 +46,7 @@ static int binding_read(json_t *json, const char *field, struct rule_binding *ou
 		return field_refuse(err, field, "may hold a 'digest' only with the binding 'exact'");
 	if (out->kind == RULE_BINDING_ANY)
 		return json_object_get(json, "path") ? field_refuse(err, field, "is for any and names a 'path'") : 0;
-	r = text_read(json_object_get(json, "path"), field, &out->path, err);
+	r = field_read_text(json_object_get(json, "path"), field, &out->path, err);
 	if (r == 0 && out->kind == RULE_BINDING_EXACT)
 		r = digest_read(json_object_get(json, "digest"), field, out->digest, err);
 	return r;
@@ -146,13 +55,13 @@ static int binding_read(json_t *json, const char *field, struct rule_binding *ou
 static int program_read(struct rule *rule, json_t *json, struct err *err)
 {
 	static const char *const known[] = {"binding", "path", "digest", "interpreter"};
-	int r = object_check(json, "program", known, ARRAY_COUNT(known), err);
+	int r = field_check_object(json, "program", known, ARRAY_COUNT(known), err);
 	if (r == 0)
 		r = binding_read(json, "program", &rule->program, err);
 	json_t *interpreter = json_object_get(json, "interpreter");
 	if (r < 0 || !interpreter)
 		return r;
-	r = object_check(interpreter, "program.interpreter", known, ARRAY_COUNT(known) - 1, err);
+	r = field_check_object(interpreter, "program.interpreter", known, ARRAY_COUNT(known) - 1, err);
 	if (r == 0)
 		r = binding_read(interpreter, "program.interpreter", &rule->interpreter, err);
 	if (r == 0 && rule->interpreter.kind == RULE_BINDING_ANY)
@@ -164,17 +73,17 @@ static int argv_read(struct rule *rule, json_t *json, struct err *err)
 {
 	static const char *const known[] = {"mode", "arguments"};
 	size_t choice = 0;
-	int r = object_check(json, "argv", known, ARRAY_COUNT(known), err);
+	int r = field_check_object(json, "argv", known, ARRAY_COUNT(known), err);
 	if (r == 0)
-		r = choice_read(json_object_get(json, "mode"), "argv.mode", rule_argv_names,
-				ARRAY_COUNT(rule_argv_names), &choice, err);
+		r = field_read_choice(json_object_get(json, "mode"), "argv.mode", rule_argv_names,
+				      ARRAY_COUNT(rule_argv_names), &choice, err);
 	if (r < 0)
 		return r;
 	rule->argv_mode = (enum rule_argv_mode)choice;
 	json_t *arguments = json_object_get(json, "arguments");
 	if (rule->argv_mode == RULE_ARGV_ANY)
 		return arguments ? field_refuse(err, "argv.arguments", "cannot stand beside the mode 'any'") : 0;
-	return list_read(arguments, "argv.arguments", RULE_ARGUMENTS_MAX, &rule->arguments, err);
+	return field_read_list(arguments, "argv.arguments", RULE_ARGUMENTS_MAX, &rule->arguments, err);
 }
 
 static int deliveries_read(struct rule *rule, json_t *json, struct err *err)
@@ -183,8 +92,8 @@ static int deliveries_read(struct rule *rule, json_t *json, struct err *err)
 		return field_refuse(err, "deliveries", "must be a list of text, not empty");
 	for (size_t i = 0; i < json_array_size(json); i++) {
 		size_t choice = 0;
-		int r = choice_read(json_array_get(json, i), "deliveries", rule_delivery_names,
-				    ARRAY_COUNT(rule_delivery_names), &choice, err);
+		int r = field_read_choice(json_array_get(json, i), "deliveries", rule_delivery_names,
+					  ARRAY_COUNT(rule_delivery_names), &choice, err);
 		if (r < 0)
 			return r;
 		if (rule->deliveries & (1u << choice))
@@ -198,12 +107,12 @@ static int variables_read(struct rule *rule, json_t *json, struct err *err)
 {
 	if (json_is_array(json) && json_array_size(json) == 0)
 		return field_refuse(err, "variables", "is empty");
-	return list_read(json, "variables", RULE_VARIABLES_MAX, &rule->variables, err);
+	return field_read_list(json, "variables", RULE_VARIABLES_MAX, &rule->variables, err);
 }
 
 static int directory_read(struct rule *rule, json_t *json, struct err *err)
 {
-	return text_read(json, "directory", &rule->directory, err);
+	return field_read_text(json, "directory", &rule->directory, err);
 }
 
 static int tier_read(struct rule *rule, json_t *json, struct err *err)
@@ -211,7 +120,7 @@ static int tier_read(struct rule *rule, json_t *json, struct err *err)
 	const char *const names[] = {rule_tier_name(RULE_TIER_STANDARD), rule_tier_name(RULE_TIER_HARDENED),
 				     rule_tier_name(RULE_TIER_LOCKDOWN)};
 	size_t choice = 0;
-	int r = choice_read(json, "tier", names, ARRAY_COUNT(names), &choice, err);
+	int r = field_read_choice(json, "tier", names, ARRAY_COUNT(names), &choice, err);
 	rule->tier = (enum rule_tier)choice;
 	return r;
 }
@@ -226,25 +135,25 @@ static int redaction_read(struct rule *rule, json_t *json, struct err *err)
 
 static int created_read(struct rule *rule, json_t *json, struct err *err)
 {
-	return number_read(json, "created", &rule->created, err);
+	return field_read_number(json, "created", &rule->created, err);
 }
 
 // 0 is how a rule without an end is held, so it cannot be an end.
 static int expires_read(struct rule *rule, json_t *json, struct err *err)
 {
-	int r = number_read(json, "expires", &rule->expires, err);
+	int r = field_read_number(json, "expires", &rule->expires, err);
 	return r == 0 && rule->expires == 0 ? field_refuse(err, "expires", "must not be 0") : r;
 }
 
 static int boot_read(struct rule *rule, json_t *json, struct err *err)
 {
-	return word_read(json, "boot", rule->boot, sizeof(rule->boot), err);
+	return field_read_word(json, "boot", rule->boot, sizeof(rule->boot), err);
 }
 
 static int uses_read(struct rule *rule, json_t *json, struct err *err)
 {
 	int64_t uses = 0;
-	int r = number_read(json, "uses", &uses, err);
+	int r = field_read_number(json, "uses", &uses, err);
 	rule->is_counted = true;
 	rule->uses_left = (uint64_t)uses;
 	return r;
@@ -254,11 +163,11 @@ static int session_read(struct rule *rule, json_t *json, struct err *err)
 {
 	static const char *const known[] = {"pid", "start"};
 	int64_t start = 0;
-	int r = object_check(json, "session", known, ARRAY_COUNT(known), err);
+	int r = field_check_object(json, "session", known, ARRAY_COUNT(known), err);
 	if (r == 0)
-		r = number_read(json_object_get(json, "pid"), "session.pid", &rule->session.pid, err);
+		r = field_read_number(json_object_get(json, "pid"), "session.pid", &rule->session.pid, err);
 	if (r == 0)
-		r = number_read(json_object_get(json, "start"), "session.start", &start, err);
+		r = field_read_number(json_object_get(json, "start"), "session.start", &start, err);
 	rule->session.start = (uint64_t)start;
 	return r == 0 && rule->session.pid == 0 ? field_refuse(err, "session.pid", "must not be 0") : r;
 }
@@ -284,7 +193,7 @@ static int fields_read(json_t *json, struct rule *rule, struct err *err)
 	for (size_t i = 0; i < ARRAY_COUNT(fields); i++)
 		names[i] = fields[i].name;
 	char brief[64];
-	const char *unknown = unknown_find(json, names, ARRAY_COUNT(names), brief, sizeof(brief));
+	const char *unknown = field_find_unknown(json, names, ARRAY_COUNT(names), brief, sizeof(brief));
 	if (unknown)
 		return err_set(err, ERR_INPUT, "the field '%s' is not known", unknown);
 	int r = 0;
@@ -367,9 +276,9 @@ int rules_parse(struct span text, struct rule_set *out, struct err *err)
 	if (r == 0 && !json_is_object(json))
 		return err_set(err, ERR_INPUT, "the rules must be an object with 'rules' and 'version'");
 	if (r == 0)
-		r = object_check(json, "of the whole", known, ARRAY_COUNT(known), err);
+		r = field_check_object(json, "of the whole", known, ARRAY_COUNT(known), err);
 	if (r == 0)
-		r = number_read(json_object_get(json, "version"), "version", &version, err);
+		r = field_read_number(json_object_get(json, "version"), "version", &version, err);
 	if (r == 0 && version != RULES_VERSION)
 		return field_refuse(err, "version", "is not 1; these rules are for another version of envseal");
 	if (r == 0 && !json_is_array(json_object_get(json, "rules")))
