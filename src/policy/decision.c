@@ -96,13 +96,18 @@ static bool variable_matches(const struct rule *rule, const struct policy_secret
 	return false;
 }
 
+static bool is_open_ended(const struct program *program)
+{
+	return program_is_open_ended(program->path);
+}
+
 static struct question question_make(const struct policy_request *request, const struct policy_secret *secret)
 {
 	struct err ignored;
 	bool is_fit = secret->delivery == RULE_TO_STDIN ||
 		      (secret->variable && variable_check_secret(secret->variable, &ignored) == 0);
 	return (struct question){.request = request, .secret = secret, .is_steering = !is_fit,
-				 .is_open_ended = program_is_open_ended(request->program->path)};
+				 .is_open_ended = is_open_ended(request->program)};
 }
 
 // POLICY_DECIDES where everything fits: here, and below.
@@ -139,17 +144,6 @@ static bool interpreter_matches(const struct rule *rule, const struct program *i
 	       (rule->program.kind == RULE_BINDING_SYSTEM && interpreter->is_system);
 }
 
-// What an allow wants of any program.
-static enum policy_reason pinned_reason(const struct rule *rule, const struct question *question)
-{
-	const struct program *program = question->request->program, *interpreter = program->interpreter;
-	if (rule->argv_mode != RULE_ARGV_EXACT && question->is_open_ended)
-		return POLICY_OPEN_ENDED;
-	if (program->is_by_path || (interpreter && interpreter->is_by_path))
-		return POLICY_UNPINNED;
-	return interpreter && rule_path_is_env(interpreter->path) ? POLICY_INTERPRETER_BY_PATH : POLICY_DECIDES;
-}
-
 static bool arguments_match(const struct rule *rule, char *const argv[])
 {
 	if (rule->argv_mode == RULE_ARGV_ANY)
@@ -161,6 +155,56 @@ static bool arguments_match(const struct rule *rule, char *const argv[])
 	return rule->argv_mode == RULE_ARGV_PREFIX || !argv[i];
 }
 
+static enum policy_reason script_reason(const struct rule *rule, const struct policy_request *request)
+{
+	const struct rule_binding *script = &rule->script;
+	bool is_allow = rule->effect == RULE_ALLOW;
+	bool is_unread = request->script_is_unread || (request->script_path && !request->script_digest);
+	if (script->kind == RULE_BINDING_ANY)
+		return is_allow && (request->script_path || is_unread) ? POLICY_OTHER_SCRIPT : POLICY_DECIDES;
+	bool is_same_path = request->script_path && strcmp(script->path, request->script_path) == 0;
+	bool is_same_content = request->script_path && !is_unread &&
+			       memcmp(script->digest, request->script_digest, DIGEST_BYTES) == 0;
+	// Neither an edit nor a copy gets a script past what asks or denies.
+	if (!is_allow)
+		return is_same_path || is_same_content ? POLICY_DECIDES : POLICY_OTHER_SCRIPT;
+	if (!is_same_path || is_unread)
+		return POLICY_OTHER_SCRIPT;
+	return is_same_content ? POLICY_DECIDES : POLICY_SCRIPT_CHANGED;
+}
+
+static bool list_has(const struct rule_list *list, const char *text)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (strcmp(list->items[i], text) == 0)
+			return true;
+	return false;
+}
+
+static bool kept_match(const struct rule *rule, const struct policy_request *request)
+{
+	// No rule names more, so that no request makes the walk long by naming one again and again.
+	if (request->kept_count > RULE_ENVIRONMENT_MAX)
+		return false;
+	for (size_t i = 0; i < request->kept_count; i++)
+		if (!list_has(&rule->environment, request->kept[i]))
+			return false;
+	return true;
+}
+
+// What an allow wants of any run.
+static enum policy_reason pinned_reason(const struct rule *rule, const struct question *question)
+{
+	if (!kept_match(rule, question->request))
+		return POLICY_KEPT_VARIABLE;
+	const struct program *program = question->request->program, *interpreter = program->interpreter;
+	if (rule->argv_mode != RULE_ARGV_EXACT && question->is_open_ended)
+		return POLICY_OPEN_ENDED;
+	if (program->is_by_path || (interpreter && interpreter->is_by_path))
+		return POLICY_UNPINNED;
+	return interpreter && rule_path_is_env(interpreter->path) ? POLICY_INTERPRETER_BY_PATH : POLICY_DECIDES;
+}
+
 static bool directory_matches(const char *directory, const char *asked)
 {
 	if (!directory || strcmp(directory, "/") == 0)
@@ -169,12 +213,24 @@ static bool directory_matches(const char *directory, const char *asked)
 	return strncmp(directory, asked, len) == 0 && (asked[len] == 0 || asked[len] == '/');
 }
 
+// An allow ends by the first of its ends, so that neither clock set back lengthens it; what asks or denies by the last
+// that counts, so that neither set forward shortens it.
+static bool has_expired(const struct rule *rule, const struct policy_request *request)
+{
+	bool by_clock = rule->expires && request->now >= rule->expires;
+	bool counts = rule->until.boot[0] && request->boot && strcmp(rule->until.boot, request->boot) == 0;
+	if (!counts)
+		return by_clock;
+	bool by_boot = request->boottime_ms >= rule->until.milliseconds;
+	return rule->effect == RULE_ALLOW ? by_clock || by_boot : by_clock && by_boot;
+}
+
 static enum policy_reason until_reason(const struct rule *rule, const struct policy_request *request)
 {
 	// A deny or an ask holds on when the clock is set back.
 	if (rule->effect == RULE_ALLOW && rule->expires && request->now < rule->created)
 		return POLICY_CLOCK_BACK;
-	if (rule->expires && request->now >= rule->expires)
+	if (has_expired(rule, request))
 		return POLICY_EXPIRED;
 	if (rule->is_counted && rule->uses_left < (request->uses ? request->uses : 1))
 		return POLICY_USED_UP;
@@ -195,6 +251,9 @@ static enum policy_reason request_reason(const struct rule *rule, const struct q
 		return POLICY_OTHER_DIRECTORY;
 	if (!arguments_match(rule, request->argv))
 		return POLICY_OTHER_ARGUMENTS;
+	enum policy_reason script = script_reason(rule, request);
+	if (script == POLICY_OTHER_SCRIPT)
+		return script;
 	enum policy_reason pinned = rule->effect == RULE_ALLOW ? pinned_reason(rule, question) : POLICY_DECIDES;
 	if (pinned != POLICY_DECIDES)
 		return pinned;
@@ -202,6 +261,8 @@ static enum policy_reason request_reason(const struct rule *rule, const struct q
 		return bound;
 	if (!interpreter_matches(rule, request->program->interpreter))
 		return POLICY_INTERPRETER_CHANGED;
+	if (script != POLICY_DECIDES)
+		return script;
 	if (request->tier < rule->tier)
 		return POLICY_WEAKER_TIER;
 	if (rule->redaction && !request->redaction)

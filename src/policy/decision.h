@@ -5,8 +5,9 @@
 //  - Each secret is decided by itself, and a request is allowed only when every secret of it is.
 //  - A deny that matches wins. Of the other rules that match the most specific one decides. Where none matches: ask.
 //  - The order of the rules plays no part (ids must differ, as rules_parse sees to).
-//  - Adding a deny never allows more; a rule that has expired, was used up, or belongs to another boot or session never
-//    matches.
+//  - Adding a deny never allows more, nor does keeping one more variable; a script that no allow names by path and
+//    content, or that could not be read, is never allowed. A rule that has expired, was used up, or belongs to another
+//    boot or session never matches.
 #pragma once
 
 #include "policy/rule.h"
@@ -24,11 +25,19 @@ struct policy_request {
 	const struct policy_secret *secrets;
 	size_t secret_count;
 	const struct program *program;
+	// As it was called; but where argv[0] is a bare word, found on the PATH, the absolute path under which it was
+	// found, with links as they are. Whether the program is open-ended goes by its present real path.
 	char *const *argv;
+	const char *script_path;       // that the program is told to run, or NULL: none
+	const uint8_t *script_digest;  // DIGEST_BYTES
+	bool script_is_unread;         // there may be one, and what it holds could not be known
+	const char *const *kept;       // variables that steer programs and are handed on (--keep-env)
+	size_t kept_count;
 	const char *directory;
 	enum rule_tier tier; // that the run will really have
 	bool redaction;
 	int64_t now;      // seconds since the epoch
+	int64_t boottime_ms; // CLOCK_BOOTTIME
 	const char *boot; // boot id
 	struct rule_session session; // that asks; pid 0: none
 	uint64_t uses;    // that the request takes of a counted rule, usually 1
@@ -43,15 +52,18 @@ enum policy_reason {
 	POLICY_OTHER_PROGRAM,
 	POLICY_OTHER_DIRECTORY,
 	POLICY_OTHER_ARGUMENTS,
+	POLICY_OTHER_SCRIPT,        // another path, none, one where it has none, or one that could not be read
+	POLICY_KEPT_VARIABLE,       // it does not name each variable that is kept
 	POLICY_OPEN_ENDED,          // the program has become one whose arguments must be exact
 	POLICY_UNPINNED,            // run by path: an allow is for what cannot be swapped
 	POLICY_INTERPRETER_BY_PATH, // "#!/usr/bin/env python3": whoever sets PATH chooses what runs
 	POLICY_PROGRAM_CHANGED,     // the same path, and other content or other owners
 	POLICY_INTERPRETER_CHANGED,
+	POLICY_SCRIPT_CHANGED,      // the same path, and other content
 	POLICY_WEAKER_TIER,
 	POLICY_NO_REDACTION,
 	POLICY_CLOCK_BACK,          // the clock stands before the rule was made, and the rule ends by the clock
-	POLICY_EXPIRED,
+	POLICY_EXPIRED,             // by one of its ends if it allows, else by all that count in this boot
 	POLICY_USED_UP,
 	POLICY_OTHER_BOOT,
 	POLICY_OTHER_SESSION,

@@ -16,7 +16,9 @@ void rule_done(struct rule *rule)
 	list_done(&rule->variables);
 	list_done(&rule->arguments);
 	free(rule->program.path);
+	list_done(&rule->environment);
 	free(rule->interpreter.path);
+	free(rule->script.path);
 	free(rule->directory);
 	*rule = (struct rule){0};
 }
@@ -39,6 +41,12 @@ const char *rule_tier_name(enum rule_tier tier)
 {
 	static const char *const names[] = {"standard", "hardened", "lockdown"};
 	return names[tier];
+}
+
+const char *rule_made_name(enum rule_made made)
+{
+	static const char *const names[] = {"command", "prompt"};
+	return names[made];
 }
 
 bool rule_path_is_env(const char *path)

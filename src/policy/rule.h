@@ -17,10 +17,12 @@
 #define RULE_SECRETS_MAX 64
 #define RULE_PATTERN_BYTES_MAX 255
 #define RULE_VARIABLES_MAX 64
+#define RULE_ENVIRONMENT_MAX 64
 #define RULE_ARGUMENTS_MAX 256
 #define RULE_ARGUMENTS_BYTES_MAX (32u << 10) // all of them together
 #define RULE_PATH_BYTES_MAX 4095
 #define RULE_TIME_MAX 253402300799 // the last second of the year 9999
+#define RULE_MILLISECONDS_MAX 9007199254740991 // what every reader of JSON keeps exact (RFC 8259, section 6)
 #define RULE_USES_MAX 1000000
 #define RULE_PID_MAX 4194304 // PID_MAX_LIMIT
 #define RULE_TAG_PREFIX "tag:"
@@ -42,6 +44,10 @@ enum rule_delivery { RULE_TO_VARIABLE = 1, RULE_TO_FILE = 2, RULE_TO_STDIN = 4 }
 enum rule_tier { RULE_TIER_STANDARD, RULE_TIER_HARDENED, RULE_TIER_LOCKDOWN };
 const char *rule_tier_name(enum rule_tier tier); // "standard", "hardened", "lockdown"
 
+// By what it was made; no part of a decision.
+enum rule_made { RULE_MADE_COMMAND, RULE_MADE_PROMPT };
+const char *rule_made_name(enum rule_made made); // "command", "prompt"
+
 struct rule_binding {
 	enum rule_binding_kind kind;
 	char *path; // owned; NULL for RULE_BINDING_ANY
@@ -57,6 +63,12 @@ struct rule_list {
 struct rule_session {
 	int64_t pid; // 0: none
 	uint64_t start;
+};
+
+// An end by the clock that runs from the start of a boot (CLOCK_BOOTTIME), which nobody sets.
+struct rule_until {
+	char boot[RULE_BOOT_BYTES + 1]; // "": there is none
+	int64_t milliseconds;           // the first one in which the rule does not hold
 };
 
 // What every decision looks at comes first: over ten thousand rules, memory is what it waits for.
@@ -77,7 +89,11 @@ struct rule {
 	bool is_counted;
 	uint64_t uses_left;
 	struct rule_session session;      // holds for this session only
-	struct rule_binding interpreter;  // of a script
+	struct rule_binding interpreter;  // of a `#!` script
+	struct rule_binding script;       // that the program is told to run: exact, or any (for an allow: none)
+	struct rule_list environment;     // names that may be kept; only for an allow
+	struct rule_until until;          // only beside `expires`
+	enum rule_made made;
 	char id[RULE_ID_BYTES_MAX + 1];
 };
 

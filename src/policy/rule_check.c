@@ -124,6 +124,19 @@ static int program_check(const struct rule *rule, struct err *err)
 				 : field_refuse(err, "program.interpreter.path", "is missing");
 }
 
+static int script_check(const struct rule *rule, struct err *err)
+{
+	const struct rule_binding *script = &rule->script;
+	if (script->kind == RULE_BINDING_ANY)
+		return 0;
+	if (script->kind != RULE_BINDING_EXACT || !script->path)
+		return field_refuse(err, "script", "must hold a 'path' and a 'digest'");
+	// Its path is one of the arguments, and others may name another.
+	if (rule->effect == RULE_ALLOW && rule->argv_mode != RULE_ARGV_EXACT)
+		return field_refuse(err, "argv.mode", "must be 'exact' beside 'script', which the arguments name");
+	return path_check("script.path", script->path, err);
+}
+
 // ------------------------------------------------------------------------------------------------------- arguments
 
 static int arguments_check(const struct rule *rule, struct err *err)
@@ -179,6 +192,30 @@ static int variable_check_pattern(const struct rule *rule, const char *pattern, 
 		     : 0;
 }
 
+static bool list_has_before(const struct rule_list *list, size_t end)
+{
+	for (size_t i = 0; i < end; i++)
+		if (strcmp(list->items[i], list->items[end]) == 0)
+			return true;
+	return false;
+}
+
+static int environment_check(const struct rule *rule, struct err *err)
+{
+	const struct rule_list *list = &rule->environment;
+	int r = list_check("environment", list, RULE_ENVIRONMENT_MAX, err);
+	for (size_t i = 0; r == 0 && i < list->count; i++) {
+		struct span name = span_text(list->items[i]);
+		if (!variable_is_valid(name))
+			r = field_refuse(err, "environment", "must hold names of variables, without patterns");
+		else if (span_is_equal(name, SPAN_LITERAL("PATH")) || span_has_prefix(name, SPAN_LITERAL("ENVSEAL_")))
+			r = field_refuse(err, "environment", "names PATH or one of envseal's own, which are never kept");
+		else if (list_has_before(list, i))
+			r = field_refuse(err, "environment", "names one twice");
+	}
+	return r;
+}
+
 static int delivery_check(const struct rule *rule, struct err *err)
 {
 	bool needs_variable = rule->deliveries & (RULE_TO_VARIABLE | RULE_TO_FILE);
@@ -210,7 +247,34 @@ static bool boot_is_valid(const char *boot)
 	return len == RULE_BOOT_BYTES;
 }
 
+static int session_check(const struct rule *rule, struct err *err)
+{
+	if (rule->session.pid < 0 || rule->session.pid > RULE_PID_MAX || rule->session.start > INT64_MAX ||
+	    (rule->session.pid == 0 && rule->session.start != 0))
+		return field_refuse(err, "session", "must hold the number and the start time of a process");
+	if (rule->session.pid && !rule->boot[0])
+		return field_refuse(err, "session",
+				"needs 'boot' beside it: numbers of processes begin again with each");
+	return 0;
+}
+
 static int until_check(const struct rule *rule, struct err *err)
+{
+	const struct rule_until *until = &rule->until;
+	if (!until->boot[0] && until->milliseconds == 0)
+		return 0;
+	if (!boot_is_valid(until->boot))
+		return field_refuse(err, "until.boot", "must be a boot id as in /proc/sys/kernel/random/boot_id");
+	if (until->milliseconds <= 0 || until->milliseconds > RULE_MILLISECONDS_MAX)
+		return field_refuse(err, "until.milliseconds", "must be from 1 to 9007199254740991");
+	if (!rule->expires)
+		return field_refuse(err, "until", "needs 'expires' beside it: it says nothing in another boot");
+	if (rule->boot[0] && strcmp(rule->boot, until->boot) != 0)
+		return field_refuse(err, "until.boot", "is another than 'boot', so that it would never count");
+	return 0;
+}
+
+static int time_check(const struct rule *rule, struct err *err)
 {
 	if (rule->created <= 0 || rule->created > RULE_TIME_MAX)
 		return field_refuse(err, "created", "must be seconds since 1970, before the year 10000");
@@ -221,23 +285,21 @@ static int until_check(const struct rule *rule, struct err *err)
 		return field_refuse(err, "boot", "must be a boot id as in /proc/sys/kernel/random/boot_id");
 	if (rule->is_counted ? rule->uses_left > RULE_USES_MAX : rule->uses_left != 0)
 		return field_refuse(err, "uses", "must be from 0 to 1000000");
-	if (rule->session.pid < 0 || rule->session.pid > RULE_PID_MAX || rule->session.start > INT64_MAX ||
-	    (rule->session.pid == 0 && rule->session.start != 0))
-		return field_refuse(err, "session", "must hold the number and the start time of a process");
-	if (rule->session.pid && !rule->boot[0])
-		return field_refuse(err, "session",
-				"needs 'boot' beside it: numbers of processes begin again with each");
-	return 0;
+	return session_check(rule, err);
 }
 
 static int conditions_check(const struct rule *rule, struct err *err)
 {
-	bool is_conditional = rule->tier != RULE_TIER_STANDARD || rule->redaction || rule->is_counted;
+	bool is_conditional = rule->tier != RULE_TIER_STANDARD || rule->redaction || rule->is_counted ||
+			      rule->environment.count > 0;
 	if (rule->tier > RULE_TIER_LOCKDOWN)
 		return field_refuse(err, "tier", "must be 'standard', 'hardened' or 'lockdown'");
 	// They would make it stop to ask or to deny where the run is weaker.
 	if (rule->effect != RULE_ALLOW && is_conditional)
-		return field_refuse(err, "effect", "must be 'allow' where 'tier', 'redaction' or 'uses' are given");
+		return field_refuse(err, "effect", "must be 'allow' where 'tier', 'redaction', 'uses' or 'environment' "
+						   "are given");
+	if (rule->made > RULE_MADE_PROMPT)
+		return field_refuse(err, "made", "must be 'command' or 'prompt'");
 	return rule->directory ? path_check("directory", rule->directory, err) : 0;
 }
 
@@ -258,7 +320,8 @@ static int rule_prefix(const struct rule *rule, struct err *err)
 int rule_check(const struct rule *rule, struct err *err)
 {
 	static int (*const checks[])(const struct rule *, struct err *) = {
-		id_check, secrets_check, program_check, argv_check, delivery_check, conditions_check, until_check,
+		id_check, secrets_check, program_check, script_check, argv_check, delivery_check, environment_check,
+		conditions_check, time_check, until_check,
 	};
 	for (size_t i = 0; i < ARRAY_COUNT(checks); i++)
 		if (checks[i](rule, err) < 0)

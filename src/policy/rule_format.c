@@ -58,6 +58,15 @@ static json_t *binding_json(const struct rule_binding *binding, const struct rul
 	return NULL;
 }
 
+static json_t *script_json(const struct rule_binding *script)
+{
+	json_t *object = json_object();
+	if (set(object, "path", json_string(script->path)) && set(object, "digest", digest_json(script->digest)))
+		return object;
+	json_decref(object);
+	return NULL;
+}
+
 static json_t *argv_json(const struct rule *rule)
 {
 	json_t *object = json_object();
@@ -76,18 +85,25 @@ static bool set_what(json_t *object, const struct rule *rule)
 	       set(object, "secrets", list_json(&rule->secrets)) &&
 	       set(object, "program", binding_json(&rule->program, &rule->interpreter)) &&
 	       set(object, "argv", argv_json(rule)) &&
+	       (rule->script.kind == RULE_BINDING_ANY || set(object, "script", script_json(&rule->script))) &&
 	       (!rule->deliveries || set(object, "deliveries", deliveries_json(rule->deliveries))) &&
 	       (!rule->variables.count || set(object, "variables", list_json(&rule->variables))) &&
+	       (!rule->environment.count || set(object, "environment", list_json(&rule->environment))) &&
 	       (!rule->directory || set(object, "directory", json_string(rule->directory)));
 }
 
 static bool set_conditions(json_t *object, const struct rule *rule)
 {
 	const struct rule_session *session = &rule->session;
+	const struct rule_until *until = &rule->until;
 	return set(object, "created", json_integer(rule->created)) &&
+	       (!rule->made || set(object, "made", json_string(rule_made_name(rule->made)))) &&
 	       (!rule->tier || set(object, "tier", json_string(rule_tier_name(rule->tier)))) &&
 	       (!rule->redaction || set(object, "redaction", json_true())) &&
 	       (!rule->expires || set(object, "expires", json_integer(rule->expires))) &&
+	       (!until->boot[0] ||
+		set(object, "until", json_pack("{s:s, s:I}", "boot", until->boot, "milliseconds",
+					       (json_int_t)until->milliseconds))) &&
 	       (!rule->boot[0] || set(object, "boot", json_string(rule->boot))) &&
 	       (!rule->is_counted || set(object, "uses", json_integer((json_int_t)rule->uses_left))) &&
 	       (!session->pid ||

@@ -69,6 +69,16 @@ static int program_read(struct rule *rule, json_t *json, struct err *err)
 	return r;
 }
 
+static int script_read(struct rule *rule, json_t *json, struct err *err)
+{
+	static const char *const known[] = {"path", "digest"};
+	rule->script.kind = RULE_BINDING_EXACT;
+	int r = field_check_object(json, "script", known, ARRAY_COUNT(known), err);
+	if (r == 0)
+		r = field_read_text(json_object_get(json, "path"), "script.path", &rule->script.path, err);
+	return r < 0 ? r : digest_read(json_object_get(json, "digest"), "script", rule->script.digest, err);
+}
+
 static int argv_read(struct rule *rule, json_t *json, struct err *err)
 {
 	static const char *const known[] = {"mode", "arguments"};
@@ -110,6 +120,13 @@ static int variables_read(struct rule *rule, json_t *json, struct err *err)
 	return field_read_list(json, "variables", RULE_VARIABLES_MAX, &rule->variables, err);
 }
 
+static int environment_read(struct rule *rule, json_t *json, struct err *err)
+{
+	if (json_is_array(json) && json_array_size(json) == 0)
+		return field_refuse(err, "environment", "is empty");
+	return field_read_list(json, "environment", RULE_ENVIRONMENT_MAX, &rule->environment, err);
+}
+
 static int directory_read(struct rule *rule, json_t *json, struct err *err)
 {
 	return field_read_text(json, "directory", &rule->directory, err);
@@ -145,6 +162,19 @@ static int expires_read(struct rule *rule, json_t *json, struct err *err)
 	return r == 0 && rule->expires == 0 ? field_refuse(err, "expires", "must not be 0") : r;
 }
 
+static int until_read(struct rule *rule, json_t *json, struct err *err)
+{
+	static const char *const known[] = {"boot", "milliseconds"};
+	struct rule_until *until = &rule->until;
+	int r = field_check_object(json, "until", known, ARRAY_COUNT(known), err);
+	if (r == 0)
+		r = field_read_word(json_object_get(json, "boot"), "until.boot", until->boot, sizeof(until->boot), err);
+	if (r == 0)
+		r = field_read_number(json_object_get(json, "milliseconds"), "until.milliseconds", &until->milliseconds,
+				      err);
+	return r;
+}
+
 static int boot_read(struct rule *rule, json_t *json, struct err *err)
 {
 	return field_read_word(json, "boot", rule->boot, sizeof(rule->boot), err);
@@ -172,6 +202,15 @@ static int session_read(struct rule *rule, json_t *json, struct err *err)
 	return r == 0 && rule->session.pid == 0 ? field_refuse(err, "session.pid", "must not be 0") : r;
 }
 
+static int made_read(struct rule *rule, json_t *json, struct err *err)
+{
+	const char *const names[] = {rule_made_name(RULE_MADE_COMMAND), rule_made_name(RULE_MADE_PROMPT)};
+	size_t choice = 0;
+	int r = field_read_choice(json, "made", names, ARRAY_COUNT(names), &choice, err);
+	rule->made = (enum rule_made)choice;
+	return r;
+}
+
 static const struct {
 	const char *name;
 	bool is_required;
@@ -183,6 +222,8 @@ static const struct {
 	{"directory", false, directory_read},
 	{"tier", false, tier_read}, {"redaction", false, redaction_read}, {"expires", false, expires_read},
 	{"boot", false, boot_read}, {"uses", false, uses_read}, {"session", false, session_read},
+	{"script", false, script_read}, {"environment", false, environment_read}, {"until", false, until_read},
+	{"made", false, made_read},
 };
 
 // ----------------------------------------------------------------------------------------------------- rule and set

@@ -14,7 +14,9 @@
 #define BOOT "01234567-89ab-cdef-0123-456789abcdef"
 #define BOOT_OTHER "11234567-89ab-cdef-0123-456789abcdef"
 #define DIGEST_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define DIGEST_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 #define NOW 1800000000
+#define NOW_BOOT_MS 5000000
 
 static inline struct span scene_json(const char *text, struct buf *out)
 {
@@ -60,6 +62,8 @@ static inline struct rule_set scene_rules(const char *const texts[])
 #define ANY_ARGV "{'mode':'any'}"
 #define ARGV(mode, ...) "{'mode':'" mode "','arguments':[" __VA_ARGS__ "]}"
 #define TO_TOKEN ",'deliveries':['variable'],'variables':['TOKEN']"
+#define SCRIPT(path, digest) ",'script':{'path':'" path "','digest':'" digest "'}"
+#define UNTIL(boot, milliseconds) ",'until':{'boot':'" boot "','milliseconds':" milliseconds "}"
 #define TO_ANY ",'deliveries':['variable','file','stdin'],'variables':['*']"
 // An allow for /usr/bin/tool with any arguments.
 #define ALLOW(id, secrets, more) RULE(id, "allow", secrets, SYSTEM("/usr/bin/tool"), ANY_ARGV, TO_ANY more)

@@ -7,6 +7,8 @@ struct scene {
 	const char *tags[2];
 	struct policy_secret secrets[2];
 	char *argv[8];
+	uint8_t script_digest[DIGEST_BYTES];
+	const char *kept[2];
 	struct policy_request request;
 	struct policy_verdict verdicts[2];
 	struct policy_decision decision;
@@ -33,7 +35,8 @@ static void scene_init(struct scene *s)
 	s->argv[2] = text_of("x");
 	s->request = (struct policy_request){.secrets = s->secrets, .secret_count = 1, .program = &s->program,
 					     .argv = s->argv, .directory = "/home/u/work/app", .redaction = true,
-					     .now = NOW, .boot = BOOT, .session = {77, 1234}, .uses = 1};
+					     .now = NOW, .boottime_ms = NOW_BOOT_MS, .boot = BOOT,
+					     .session = {77, 1234}, .uses = 1};
 	s->decision.verdicts = s->verdicts;
 }
 
@@ -216,6 +219,90 @@ static void test_arguments(void **state)
 	assert_int_equal(reason_of(&s, CALLED("prefix", "'tool'")), POLICY_OTHER_ARGUMENTS);
 }
 
+#define RUNS(effect, more)                                                                                             \
+	RULE("a", effect, "'*'", SYSTEM("/usr/bin/tool"), ARGV("exact", "'tool','-v','x'"), TO_ANY more)
+
+static void test_script_that_is_run(void **state)
+{
+	(void)state;
+	struct scene s;
+	scene_init(&s);
+	const char *allow = RUNS("allow", SCRIPT("/w/x", DIGEST_B)), *none = RUNS("allow", "");
+	assert_int_equal(reason_of(&s, allow), POLICY_OTHER_SCRIPT);
+	assert_int_equal(reason_of(&s, none), POLICY_DECIDES);
+	memset(s.script_digest, 0xbb, DIGEST_BYTES);
+	s.request.script_path = "/w/x";
+	assert_int_equal(reason_of(&s, allow), POLICY_OTHER_SCRIPT); // without a digest it is as good as unread
+	s.request.script_digest = s.script_digest;
+	assert_int_equal(reason_of(&s, allow), POLICY_DECIDES);
+	assert_int_equal(reason_of(&s, none), POLICY_OTHER_SCRIPT);
+	s.request.script_path = "/tmp/x";
+	assert_int_equal(reason_of(&s, allow), POLICY_OTHER_SCRIPT);
+	s.request.script_path = "/w/x";
+	s.script_digest[31] ^= 1;
+	assert_int_equal(reason_of(&s, allow), POLICY_SCRIPT_CHANGED);
+	s.script_digest[31] ^= 1;
+	s.request.script_is_unread = true;
+	assert_int_equal(reason_of(&s, allow), POLICY_OTHER_SCRIPT);
+	s.request.script_path = NULL;
+	assert_int_equal(reason_of(&s, none), POLICY_OTHER_SCRIPT);
+}
+
+// Neither an edit nor a copy of the script gets past them.
+static void test_script_that_is_denied(void **state)
+{
+	(void)state;
+	static const char *const rules[] = {RUNS("deny", SCRIPT("/w/x", DIGEST_B)),
+					    RUNS("ask", SCRIPT("/w/x", DIGEST_B))};
+	for (size_t i = 0; i < ARRAY_COUNT(rules); i++) {
+		struct scene s;
+		scene_init(&s);
+		assert_int_equal(reason_of(&s, rules[i]), POLICY_OTHER_SCRIPT);
+		s.request.script_path = "/w/x";
+		assert_int_equal(reason_of(&s, rules[i]), POLICY_DECIDES);
+		s.request.script_digest = s.script_digest;
+		assert_int_equal(reason_of(&s, rules[i]), POLICY_DECIDES);
+		s.request.script_path = "/tmp/x";
+		assert_int_equal(reason_of(&s, rules[i]), POLICY_OTHER_SCRIPT);
+		memset(s.script_digest, 0xbb, DIGEST_BYTES);
+		assert_int_equal(reason_of(&s, rules[i]), POLICY_DECIDES);
+		assert_int_equal(reason_of(&s, RUNS("deny", "")), POLICY_DECIDES);
+		s.request.script_is_unread = true;
+		assert_int_equal(reason_of(&s, rules[i]), POLICY_OTHER_SCRIPT);
+		assert_int_equal(reason_of(&s, RUNS("deny", "")), POLICY_DECIDES);
+	}
+}
+
+static void test_kept_variables(void **state)
+{
+	(void)state;
+	struct scene s;
+	scene_init(&s);
+	s.kept[0] = "LD_PRELOAD";
+	s.kept[1] = "CC";
+	s.request.kept = s.kept;
+	const char *one = ALLOW("a", "'*'", ",'environment':['LD_PRELOAD']");
+	assert_int_equal(reason_of(&s, one), POLICY_DECIDES);
+	s.request.kept_count = 1;
+	assert_int_equal(reason_of(&s, ALLOW("a", "'*'", "")), POLICY_KEPT_VARIABLE);
+	assert_int_equal(reason_of(&s, one), POLICY_DECIDES);
+	assert_int_equal(reason_of(&s, ALLOW("a", "'*'", ",'environment':['LD_PRELOA','LD_PRELOADS']")),
+			 POLICY_KEPT_VARIABLE);
+	s.request.kept_count = 2;
+	assert_int_equal(reason_of(&s, one), POLICY_KEPT_VARIABLE);
+	assert_int_equal(reason_of(&s, ALLOW("a", "'*'", ",'environment':['CC','CXX','LD_PRELOAD']")), POLICY_DECIDES);
+	assert_int_equal(reason_of(&s, DENY("a", "'*'", "")), POLICY_DECIDES);
+	assert_int_equal(reason_of(&s, ASK("a", "'*'", "")), POLICY_DECIDES);
+	const char *many[RULE_ENVIRONMENT_MAX + 1];
+	for (size_t i = 0; i < ARRAY_COUNT(many); i++)
+		many[i] = "LD_PRELOAD";
+	s.request.kept = many;
+	s.request.kept_count = RULE_ENVIRONMENT_MAX;
+	assert_int_equal(reason_of(&s, one), POLICY_DECIDES);
+	s.request.kept_count++;
+	assert_int_equal(reason_of(&s, one), POLICY_KEPT_VARIABLE);
+}
+
 static void test_directory(void **state)
 {
 	(void)state;
@@ -268,6 +355,72 @@ static void test_until(void **state)
 	assert_int_equal(reason_of(&s, ALLOW("a", "'*'", ",'expires':1800000001")), POLICY_CLOCK_BACK);
 	assert_int_equal(reason_of(&s, DENY("a", "'*'", ",'expires':1800000001")), POLICY_DECIDES);
 	assert_int_equal(reason_of(&s, ASK("a", "'*'", ",'expires':1800000001")), POLICY_DECIDES);
+}
+
+#define ENDS(boot, milliseconds) ",'expires':1800000001" UNTIL(boot, milliseconds)
+
+static void test_until_in_this_boot(void **state)
+{
+	(void)state;
+	struct scene s;
+	scene_init(&s);
+	assert_int_equal(reason_of(&s, ALLOW("a", "'*'", ENDS(BOOT, "5000001"))), POLICY_DECIDES);
+	assert_int_equal(reason_of(&s, ALLOW("a", "'*'", ENDS(BOOT, "5000000"))), POLICY_EXPIRED);
+	assert_int_equal(reason_of(&s, ALLOW("a", "'*'", ENDS(BOOT_OTHER, "5000000"))), POLICY_DECIDES);
+	// What asks and denies ends when both have passed.
+	assert_int_equal(reason_of(&s, DENY("a", "'*'", ENDS(BOOT, "5000000"))), POLICY_DECIDES);
+	assert_int_equal(reason_of(&s, ASK("a", "'*'", ENDS(BOOT, "5000000"))), POLICY_DECIDES);
+	s.request.now = NOW + 1;
+	assert_int_equal(reason_of(&s, ALLOW("a", "'*'", ENDS(BOOT, "5000001"))), POLICY_EXPIRED);
+	assert_int_equal(reason_of(&s, DENY("a", "'*'", ENDS(BOOT, "5000001"))), POLICY_DECIDES);
+	assert_int_equal(reason_of(&s, DENY("a", "'*'", ENDS(BOOT, "5000000"))), POLICY_EXPIRED);
+	assert_int_equal(reason_of(&s, ASK("a", "'*'", ENDS(BOOT_OTHER, "5000001"))), POLICY_EXPIRED);
+	s.request.boot = NULL;
+	assert_int_equal(reason_of(&s, ALLOW("a", "'*'", ENDS(BOOT, "5000001"))), POLICY_EXPIRED);
+	// The clock set back, and the boot clock shifted to before its start.
+	scene_init(&s);
+	s.request.now = NOW - 1000;
+	assert_int_equal(reason_of(&s, ALLOW("a", "'*'", ENDS(BOOT, "5000000"))), POLICY_EXPIRED);
+	s.request.now = NOW + 1;
+	s.request.boottime_ms = -5;
+	assert_int_equal(reason_of(&s, ALLOW("a", "'*'", ENDS(BOOT, "5000000"))), POLICY_EXPIRED);
+}
+
+static void test_made(void **state)
+{
+	(void)state;
+	struct scene s;
+	scene_init(&s);
+	assert_int_equal(reason_of(&s, ALLOW("a", "'*'", ",'made':'prompt'")), POLICY_DECIDES);
+	assert_decides(&s, RULES(ALLOW("b", "'*'", ",'made':'prompt'"), ALLOW("a", "'*'", ",'made':'command'")), "a");
+	assert_decides(&s, RULES(ALLOW("b", "'*'", ""), ALLOW("a", "'*'", ",'made':'prompt'")), "a");
+}
+
+// Each of these fails at two places; the one that is looked at first is named.
+static void test_order_of_looking(void **state)
+{
+	(void)state;
+	struct scene s;
+	scene_init(&s);
+	s.kept[0] = "CC";
+	s.request.kept = s.kept;
+	s.request.kept_count = 1;
+	s.request.script_path = "/w/y";
+	s.request.script_digest = s.script_digest;
+	assert_int_equal(reason_of(&s, RULE("a", "allow", "'*'", SYSTEM("/usr/bin/tool"), ARGV("exact", "'x'"), TO_ANY)),
+			 POLICY_OTHER_ARGUMENTS);
+	assert_int_equal(reason_of(&s, RUNS("allow", SCRIPT("/w/x", DIGEST_B))), POLICY_OTHER_SCRIPT);
+	s.request.script_path = "/w/x";
+	s.program.is_by_path = true;
+	assert_int_equal(reason_of(&s, RUNS("allow", SCRIPT("/w/x", DIGEST_B))), POLICY_KEPT_VARIABLE);
+	s.request.kept_count = 0;
+	s.program.is_by_path = false;
+	s.program.interpreter = &s.interpreter;
+	s.interpreter.is_system = false;
+	assert_int_equal(reason_of(&s, RUNS("allow", SCRIPT("/w/x", DIGEST_B))), POLICY_INTERPRETER_CHANGED);
+	s.interpreter.is_system = true;
+	assert_int_equal(reason_of(&s, RUNS("allow", SCRIPT("/w/x", DIGEST_B) ",'tier':'lockdown'")),
+			 POLICY_SCRIPT_CHANGED);
 }
 
 static void test_deny_wins(void **state)
@@ -370,6 +523,9 @@ int main(void)
 		cmocka_unit_test(test_steering_variable), cmocka_unit_test(test_program), cmocka_unit_test(test_script),
 		cmocka_unit_test(test_arguments), cmocka_unit_test(test_directory), cmocka_unit_test(test_conditions),
 		cmocka_unit_test(test_until), cmocka_unit_test(test_deny_wins), cmocka_unit_test(test_specificity),
+		cmocka_unit_test(test_script_that_is_run), cmocka_unit_test(test_script_that_is_denied),
+		cmocka_unit_test(test_kept_variables), cmocka_unit_test(test_until_in_this_boot),
+		cmocka_unit_test(test_made), cmocka_unit_test(test_order_of_looking),
 		cmocka_unit_test(test_each_secret), cmocka_unit_test(test_chain), cmocka_unit_test(test_nearest),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

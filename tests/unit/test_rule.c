@@ -56,12 +56,15 @@ static void test_round_trip(void **state)
 	(void)state;
 	assert_same_text("{'argv':{'mode':'any'},'created':1,'effect':'deny','id':'a','program':{'binding':'any'},"
 			 "'secrets':['*']}");
-	assert_same_text("{'argv':{'arguments':['tool','-c','select 1;\\n','\\u00E9'],'mode':'exact'},'boot':'" BOOT
-			 "','created':1700000000,'deliveries':['variable','file'],'directory':'/home/u/work',"
-			 "'effect':'allow','expires':1900000000,'id':'deploy.1','program':{'binding':'exact','digest':'" DIGEST_A
-			 "','interpreter':{'binding':'system','path':'/usr/bin/dash'},'path':'/home/u/work/deploy.sh'},"
-			 "'redaction':true,'secrets':['db/*','tag:team:?'],'session':{'pid':12,'start':345},"
-			 "'tier':'lockdown','uses':0,'variables':['DB_*','TOKEN']}");
+	assert_same_text(
+		"{'argv':{'arguments':['tool','-c','select 1;\\n','\\u00E9'],'mode':'exact'},'boot':'" BOOT
+		"','created':1700000000,'deliveries':['variable','file'],'directory':'/home/u/work','effect':'allow',"
+		"'environment':['LD_LIBRARY_PATH','HTTPS_PROXY'],'expires':1900000000,'id':'deploy.1','made':'prompt',"
+		"'program':{'binding':'exact','digest':'" DIGEST_A "','interpreter':{'binding':'system','path':"
+		"'/usr/bin/dash'},'path':'/home/u/work/deploy.sh'},'redaction':true,'script':{'digest':'" DIGEST_B
+		"','path':'/home/u/work/x.py'},'secrets':['db/*','tag:team:?'],'session':{'pid':12,'start':345},"
+		"'tier':'lockdown','until':{'boot':'" BOOT "','milliseconds':9007199254740991},'uses':0,"
+		"'variables':['DB_*','TOKEN']}");
 }
 
 static void test_set(void **state)
@@ -128,6 +131,23 @@ static void test_form(void **state)
 		{DENY("a", "'*'", ",'session':{'pid':0,'start':1}"), "'session.pid'"},
 		{DENY("a", "'*'", ",'session':{'pid':1}"), "'session.start' is missing"},
 		{DENY("a", "'*'", ",'session':{'pid':1,'start':1,'x':1}"), "'session' holds 'x'"},
+		{DENY("a", "'*'", ",'script':'/x'"), "rule a: the field 'script' must be an object"},
+		{DENY("a", "'*'", ",'script':{'digest':'" DIGEST_A "'}"), "rule a: the field 'script.path' is missing"},
+		{DENY("a", "'*'", ",'script':{'path':'/x'}"), "rule a: the field 'script' must hold a 'digest'"},
+		{DENY("a", "'*'", SCRIPT("/x", "AA")), "rule a: the field 'script' must hold a 'digest'"},
+		{DENY("a", "'*'", ",'script':{'binding':'any'}"), "rule a: the field 'script' holds 'binding'"},
+		{ALLOW("a", "'*'", ",'environment':'CC'"), "rule a: the field 'environment' must be a list of text"},
+		{ALLOW("a", "'*'", ",'environment':[]"), "rule a: the field 'environment' is empty"},
+		{ALLOW("a", "'*'", ",'environment':[1]"), "rule a: the field 'environment' must be text"},
+		{DENY("a", "'*'", ",'until':5"), "rule a: the field 'until' must be an object"},
+		{DENY("a", "'*'", ",'until':{'milliseconds':5}"), "rule a: the field 'until.boot' is missing"},
+		{DENY("a", "'*'", ",'until':{'boot':'" BOOT "'}"), "'until.milliseconds' is missing"},
+		{DENY("a", "'*'", UNTIL(BOOT, "1.0")), "'until.milliseconds' must be a whole number"},
+		{DENY("a", "'*'", UNTIL(BOOT, "-1")), "'until.milliseconds' must not be negative"},
+		{DENY("a", "'*'", UNTIL("", "1")), "'until.boot' is empty"},
+		{DENY("a", "'*'", ",'until':{'boot':'" BOOT "','milliseconds':1,'x':1}"), "'until' holds 'x'"},
+		{DENY("a", "'*'", ",'made':'agent'"), "rule a: the field 'made' is none of the words"},
+		{DENY("a", "'*'", ",'made':1"), "rule a: the field 'made' must be text"},
 		{DENY("a", "1", ""), "rule a: the field 'secrets' must be text"},
 		{RULE("a", "permit", "'*'", ANY_PROGRAM, ANY_ARGV, ""), "rule a: the field 'effect'"},
 		{RULE("a", "deny", "'*'", "'tool'", ANY_ARGV, ""), "rule a: the field 'program' must be an object"},
@@ -209,6 +229,29 @@ static void test_sound(void **state)
 		{DENY("a", "'*'", ",'directory':'work'"), "rule a: the field 'directory'"},
 		{DENY("a", "'*'", ",'directory':'/work/'"), "'directory'"},
 		{DENY("a", "'*'", ",'directory':'/./x'"), "'directory'"},
+		{DENY("a", "'*'", SCRIPT("x", DIGEST_A)), "rule a: the field 'script.path' must be an absolute path"},
+		{DENY("a", "'*'", SCRIPT("/a/../x", DIGEST_A)), "'script.path' must be an absolute path"},
+		{DENY("a", "'*'", SCRIPT("/\\u001bx", DIGEST_A)), "'script.path' holds control"},
+		{ALLOW("a", "'*'", SCRIPT("/x", DIGEST_A)), "'argv.mode' must be 'exact' beside 'script'"},
+		{RULE("a", "allow", "'*'", SYSTEM("/t"), ARGV("prefix", "'t'"), TO_ANY SCRIPT("/x", DIGEST_A)),
+		 "'argv.mode' must be 'exact' beside 'script'"},
+		{ALLOW("a", "'*'", ",'environment':['LD_*']"), "'environment' must hold names of variables"},
+		{ALLOW("a", "'*'", ",'environment':['']"), "'environment' must hold names of variables"},
+		{ALLOW("a", "'*'", ",'environment':['1A']"), "'environment' must hold names of variables"},
+		{ALLOW("a", "'*'", ",'environment':['A=B']"), "'environment' must hold names of variables"},
+		{ALLOW("a", "'*'", ",'environment':['CC\\u0007']"), "'environment' must hold names of variables"},
+		{ALLOW("a", "'*'", ",'environment':['CC','CXX','CC']"), "'environment' names one twice"},
+		{ALLOW("a", "'*'", ",'environment':['PATH']"), "'environment' names PATH or one of envseal's own"},
+		{ALLOW("a", "'*'", ",'environment':['ENVSEAL_HOME']"), "'environment' names PATH or one of envseal's"},
+		{DENY("a", "'*'", ",'environment':['CC']"), "rule a: the field 'effect' must be 'allow'"},
+		{ASK("a", "'*'", ",'environment':['CC']"), "rule a: the field 'effect' must be 'allow'"},
+		{DENY("a", "'*'", UNTIL(BOOT, "1")), "rule a: the field 'until' needs 'expires'"},
+		{DENY("a", "'*'", ",'expires':1900000000" UNTIL(BOOT, "0")), "'until.milliseconds' must be from 1"},
+		{DENY("a", "'*'", ",'expires':1900000000" UNTIL(BOOT, "9007199254740992")),
+		 "'until.milliseconds' must be from 1"},
+		{DENY("a", "'*'", ",'expires':1900000000" UNTIL("x", "1")), "'until.boot' must be a boot id"},
+		{DENY("a", "'*'", ",'expires':1900000000,'boot':'" BOOT_OTHER "'" UNTIL(BOOT, "1")),
+		 "'until.boot' is another than 'boot'"},
 		{DENY("a", "'*'", ",'tier':'hardened'"), "rule a: the field 'effect'"},
 		{ASK("a", "'*'", ",'redaction':true"), "'effect'"}, {DENY("a", "'*'", ",'uses':3"), "'effect'"},
 		{ALLOW("a", "'*'", ",'uses':1000001"), "rule a: the field 'uses'"},
