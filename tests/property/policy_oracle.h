@@ -1,4 +1,4 @@
-// What patterns and the order of rules mean, written down as plainly as it can be.
+// What patterns, the matching and the order of rules mean, written down as plainly as it can be.
 #pragma once
 
 #include "policy/policy.h"
@@ -57,4 +57,115 @@ static inline bool oracle_is_ahead(const struct rule *a, const struct rule *b, c
 	oracle_score(b, secret, right);
 	int r = strcmp(left, right);
 	return r > 0 || (r == 0 && strcmp(a->id, b->id) < 0);
+}
+
+// -------------------------------------------------------------------------------------------------------- matching
+
+static inline bool oracle_is_text(const char *a, const char *b)
+{
+	return a && b && strcmp(a, b) == 0;
+}
+
+static inline bool oracle_secret_fits(const struct rule *rule, const struct policy_secret *secret)
+{
+	char score[16];
+	struct err ignored;
+	oracle_pattern_score(rule, secret, score);
+	bool is_delivered = rule->deliveries == 0 || (rule->deliveries & secret->delivery);
+	bool is_free = secret->delivery == RULE_TO_STDIN, names = rule->variables.count == 0;
+	for (size_t i = 0; i < rule->variables.count; i++)
+		names = names || oracle_glob(rule->variables.items[i], secret->variable);
+	bool steers = rule->effect == RULE_ALLOW && !is_free && variable_check_secret(secret->variable, &ignored) < 0;
+	return score[0] && is_delivered && (is_free || names) && !steers;
+}
+
+static inline bool oracle_is_bound(const struct rule_binding *binding, const struct program *program)
+{
+	if (binding->kind == RULE_BINDING_ANY)
+		return true;
+	if (binding->kind == RULE_BINDING_SYSTEM)
+		return program && program->is_system && oracle_is_text(binding->path, program->path);
+	return program && memcmp(binding->digest, program->digest, DIGEST_BYTES) == 0;
+}
+
+static inline bool oracle_program_fits(const struct rule *rule, const struct program *program)
+{
+	const struct program *interpreter = program->interpreter;
+	if (!oracle_is_bound(&rule->program, program) || !oracle_is_bound(&rule->interpreter, interpreter))
+		return false;
+	if (rule->effect != RULE_ALLOW)
+		return true;
+	if (program->is_by_path || (program_is_open_ended(program->path) && rule->argv_mode != RULE_ARGV_EXACT))
+		return false;
+	if (!interpreter)
+		return true;
+	if (interpreter->is_by_path || rule_path_is_env(interpreter->path))
+		return false;
+	return rule->interpreter.kind != RULE_BINDING_ANY ||
+	       (rule->program.kind == RULE_BINDING_SYSTEM && interpreter->is_system);
+}
+
+static inline bool oracle_arguments_fit(const struct rule *rule, char *const argv[])
+{
+	size_t same = 0, given = 0;
+	while (argv[given])
+		given++;
+	while (same < given && same < rule->arguments.count && oracle_is_text(argv[same], rule->arguments.items[same]))
+		same++;
+	return same == rule->arguments.count && (rule->argv_mode != RULE_ARGV_EXACT || same == given);
+}
+
+static inline bool oracle_script_fits(const struct rule *rule, const struct policy_request *request)
+{
+	bool has_script = rule->script.kind != RULE_BINDING_ANY, is_read = !request->script_is_unread;
+	bool is_path = has_script && oracle_is_text(rule->script.path, request->script_path);
+	bool is_content = has_script && is_read && request->script_path &&
+			  memcmp(rule->script.digest, request->script_digest, DIGEST_BYTES) == 0;
+	if (rule->effect == RULE_ALLOW)
+		return is_read && (has_script ? is_path && is_content : !request->script_path);
+	return !has_script || is_path || is_content;
+}
+
+static inline bool oracle_kept_fit(const struct rule *rule, const struct policy_request *request)
+{
+	size_t named = 0;
+	for (size_t i = 0; i < request->kept_count; i++) {
+		bool is_named = false;
+		for (size_t k = 0; k < rule->environment.count; k++)
+			is_named = is_named || oracle_is_text(rule->environment.items[k], request->kept[i]);
+		named += is_named;
+	}
+	return rule->effect != RULE_ALLOW || named == request->kept_count;
+}
+
+static inline bool oracle_directory_fits(const struct rule *rule, const struct policy_request *request)
+{
+	char below[64], asked[64];
+	snprintf(below, sizeof(below), "%s/*", oracle_is_text(rule->directory, "/") ? "" : rule->directory);
+	snprintf(asked, sizeof(asked), "%s/", request->directory);
+	return !rule->directory || oracle_glob(below, asked);
+}
+
+static inline bool oracle_time_fits(const struct rule *rule, const struct policy_request *request)
+{
+	bool is_allow = rule->effect == RULE_ALLOW, counts = oracle_is_text(rule->until.boot, request->boot);
+	size_t ends = (rule->expires != 0) + (size_t)counts, over = 0;
+	over += rule->expires && rule->expires <= request->now;
+	over += counts && rule->until.milliseconds <= request->boottime_ms;
+	bool has_ended = is_allow ? over > 0 : ends > 0 && over == ends;
+	bool is_back = is_allow && rule->expires && request->now < rule->created;
+	bool is_session = !rule->session.pid || (rule->session.pid == request->session.pid &&
+						 rule->session.start == request->session.start);
+	return !has_ended && !is_back && is_session && (!rule->boot[0] || oracle_is_text(rule->boot, request->boot));
+}
+
+static inline bool oracle_matches(const struct rule *rule, const struct policy_request *request,
+				  const struct policy_secret *secret)
+{
+	bool is_used_up = rule->is_counted && rule->uses_left < request->uses;
+	return oracle_secret_fits(rule, secret) && oracle_program_fits(rule, request->program) &&
+	       oracle_arguments_fit(rule, request->argv) && oracle_script_fits(rule, request) &&
+	       oracle_kept_fit(rule, request) && oracle_directory_fits(rule, request) &&
+	       oracle_time_fits(rule, request) && request->tier >= rule->tier &&
+	       (request->redaction || !rule->redaction) && !is_used_up;
 }

@@ -29,6 +29,8 @@ struct world {
 	const char *tags[2];
 	struct policy_secret secrets[SECRETS_MOST];
 	char *argv[4];
+	const char *kept[3];
+	uint8_t script_digest[DIGEST_BYTES];
 	struct policy_request request;
 };
 
@@ -85,12 +87,28 @@ static void rule_bind(struct dice *dice, struct rule *rule)
 	rule->interpreter = (struct rule_binding){.kind = RULE_BINDING_SYSTEM, .path = copy("/usr/bin/dash")};
 }
 
+static void rule_run(struct dice *dice, struct rule *rule)
+{
+	bool is_allow = rule->effect == RULE_ALLOW;
+	if (is_allow && one_in(dice, 3))
+		list_add(&rule->environment, PICK(dice, "CC", "LD_PRELOAD"));
+	if ((is_allow && rule->argv_mode != RULE_ARGV_EXACT) || !one_in(dice, 4))
+		return;
+	rule->script = (struct rule_binding){.kind = RULE_BINDING_EXACT, .path = copy(PICK(dice, "/w/a", "/w/b"))};
+	memset(rule->script.digest, (int)dice_below(dice, 2), DIGEST_BYTES);
+}
+
 static void rule_until(struct dice *dice, struct rule *rule)
 {
 	rule->created = 100;
+	rule->made = (enum rule_made)dice_below(dice, 2);
 	rule->expires = one_in(dice, 4) ? 200 + (int64_t)dice_below(dice, 100) : 0;
 	if (one_in(dice, 4))
 		strcpy(rule->boot, PICK(dice, BOOT_A, BOOT_B));
+	if (rule->expires && one_in(dice, 2)) {
+		strcpy(rule->until.boot, rule->boot[0] ? rule->boot : PICK(dice, BOOT_A, BOOT_B));
+		rule->until.milliseconds = 1 + (int64_t)dice_below(dice, 100);
+	}
 	if (rule->boot[0] && one_in(dice, 2))
 		rule->session = (struct rule_session){1 + (int64_t)dice_below(dice, 2), dice_below(dice, 2)};
 	if (rule->effect != RULE_ALLOW)
@@ -120,7 +138,25 @@ static void rule_make(struct dice *dice, size_t number, struct rule *rule)
 		list_add(&rule->variables, PICK(dice, "*", "TOKEN", "T*"));
 	if (one_in(dice, 3))
 		rule->directory = copy(PICK(dice, "/", "/w", "/w/a", "/w/b"));
+	rule_run(dice, rule);
 	rule_until(dice, rule);
+}
+
+static void request_run(struct world *world)
+{
+	struct dice *dice = &world->dice;
+	struct policy_request *request = &world->request;
+	request->kept = world->kept;
+	request->kept_count = one_in(dice, 5) ? 1 + dice_below(dice, 2) : 0;
+	for (size_t i = 0; i < request->kept_count; i++)
+		world->kept[i] = PICK(dice, "CC", "LD_PRELOAD");
+	request->boottime_ms = (int64_t)dice_below(dice, 120) - 10;
+	request->script_is_unread = one_in(dice, 20);
+	if (!one_in(dice, 4))
+		return;
+	request->script_path = PICK(dice, "/w/a", "/w/b");
+	request->script_digest = world->script_digest;
+	memset(world->script_digest, (int)dice_below(dice, 2), DIGEST_BYTES);
 }
 
 static void request_make(struct world *world)
@@ -156,6 +192,7 @@ static void world_make(struct world *world, uint64_t seed)
 	for (size_t i = 0; i < world->count; i++)
 		rule_make(&world->dice, i, &world->rules[i]);
 	request_make(world);
+	request_run(world);
 }
 
 // ------------------------------------------------------------------------------------------------------ properties
@@ -218,6 +255,63 @@ static const char *check_added_deny(struct world *world, const struct answer *be
 		       : NULL;
 }
 
+// One more variable that is kept takes an allow away or changes nothing.
+static const char *check_kept(struct world *world, const struct answer *before)
+{
+	struct answer after;
+	world->kept[world->request.kept_count++] = PICK(&world->dice, "CC", "LD_PRELOAD", "BASH_ENV");
+	decide(world, world->rules, world->count, &after);
+	world->request.kept_count--;
+	for (size_t i = 0; i < world->request.secret_count; i++)
+		if (before->verdicts[i].effect != RULE_ALLOW && after.verdicts[i].effect != before->verdicts[i].effect)
+			return "a variable that is kept does more than to take an allow away";
+	return after.decision.effect == RULE_ALLOW && before->decision.effect != RULE_ALLOW ? "a kept variable allows"
+											    : NULL;
+}
+
+// A script of which no rule knows the content is never allowed, and what denies by its path denies it still.
+static const char *check_edited_script(struct world *world, const struct answer *before)
+{
+	struct answer after;
+	struct policy_request was = world->request;
+	uint8_t edited[DIGEST_BYTES] = {77};
+	world->request.script_path = was.script_path ? was.script_path : "/w/a";
+	world->request.script_digest = edited;
+	decide(world, world->rules, world->count, &after);
+	world->request = was;
+	if (was.secret_count > 0 && after.decision.effect == RULE_ALLOW)
+		return "a script that was edited is allowed";
+	for (size_t i = 0; was.script_path && i < was.secret_count; i++) {
+		const struct rule *rule = before->verdicts[i].rule;
+		bool names = rule && (!rule->script.path || strcmp(rule->script.path, was.script_path) == 0);
+		if (before->verdicts[i].effect == RULE_DENY && names && after.verdicts[i].effect != RULE_DENY)
+			return "an edit of the script escapes a deny";
+	}
+	return NULL;
+}
+
+// Setting one clock back never brings to life what has ended by the other.
+static const char *check_clocks(struct world *world)
+{
+	struct policy_request was = world->request;
+	const char *wrong = NULL;
+	for (size_t i = 0; i < world->count && !wrong; i++) {
+		const struct rule *rule = &world->rules[i];
+		struct answer answer;
+		if (rule->effect != RULE_ALLOW || !rule->until.boot[0])
+			continue;
+		bool is_first = one_in(&world->dice, 2);
+		world->request.boot = rule->until.boot;
+		world->request.now = is_first ? rule->expires : 150;
+		world->request.boottime_ms = is_first ? -1 : rule->until.milliseconds;
+		decide(world, rule, 1, &answer);
+		if (answer.decision.effect == RULE_ALLOW)
+			wrong = "a clock that was set back lengthens a rule";
+	}
+	world->request = was;
+	return wrong;
+}
+
 static const char *check_removed(struct world *world, const struct answer *before)
 {
 	if (world->count == 0)
@@ -242,6 +336,8 @@ static const char *check_allowed(const struct world *world, const struct answer 
 {
 	const struct policy_request *request = &world->request;
 	const struct program *program = request->program;
+	if (answer->decision.effect == RULE_ALLOW && request->script_is_unread)
+		return "allowed a script that could not be read";
 	for (size_t i = 0; i < request->secret_count; i++) {
 		const struct rule *rule = answer->verdicts[i].rule;
 		if (!rule && answer->verdicts[i].effect != RULE_ASK)
@@ -275,6 +371,9 @@ static const char *check_chain(const struct world *world, const struct answer *a
 			if (!verdict->rule && chain[i] > verdict->reason)
 				return "the chain has a nearer rule";
 			bool matches = chain[i] == POLICY_LESS_SPECIFIC || chain[i] == POLICY_OVERRULED;
+			if ((matches || decides) !=
+			    oracle_matches(&world->rules[i], &world->request, &world->request.secrets[s]))
+				return "a rule matches otherwise than the page says";
 			if (matches && oracle_is_ahead(&world->rules[i], verdict->rule, &world->request.secrets[s]))
 				return "a more specific rule does not decide";
 		}
@@ -348,6 +447,9 @@ static const char *case_run(uint64_t seed, size_t effects[3])
 	wrong = wrong ? wrong : check_allowed(&world, &answer);
 	wrong = wrong ? wrong : check_chain(&world, &answer);
 	wrong = wrong ? wrong : check_removed(&world, &answer);
+	wrong = wrong ? wrong : check_kept(&world, &answer);
+	wrong = wrong ? wrong : check_edited_script(&world, &answer);
+	wrong = wrong ? wrong : check_clocks(&world);
 	wrong = wrong ? wrong : check_round_trip(&world);
 	wrong = wrong ? wrong : check_damage(&world);
 	wrong = wrong ? wrong : check_glob(&world.dice);
