@@ -209,7 +209,7 @@ static int environment_check(const struct rule *rule, struct err *err)
 		if (!variable_is_valid(name))
 			r = field_refuse(err, "environment", "must hold names of variables, without patterns");
 		else if (span_is_equal(name, SPAN_LITERAL("PATH")) || span_has_prefix(name, SPAN_LITERAL("ENVSEAL_")))
-			r = field_refuse(err, "environment", "names PATH or one of envseal's own, which are never kept");
+			r = field_refuse(err, "environment", "names PATH or one of envseal's own; none is ever kept");
 		else if (list_has_before(list, i))
 			r = field_refuse(err, "environment", "names one twice");
 	}

@@ -271,7 +271,8 @@ static int json_read(struct span text, size_t bytes_max, json_t **out, struct er
 	if (text.len > bytes_max)
 		return err_set(err, ERR_LIMIT, "the rules are too long (%zu bytes at most)", bytes_max);
 	json_error_t error = {0};
-	json_t *json = json_loadb((const char *)text.data, text.len, JSON_REJECT_DUPLICATES, &error);
+	const char *start = text.data ? (const char *)text.data : ""; // an empty span may have none
+	json_t *json = json_loadb(start, text.len, JSON_REJECT_DUPLICATES, &error);
 	char brief[120];
 	if (!json)
 		return err_set(err, ERR_INPUT, "line %d, column %d of the rules: %s", error.line, error.column,
