@@ -15,6 +15,38 @@ void found_done(struct found *found)
 	*found = FOUND_INIT;
 }
 
+// What '..' leads to depends on links, so it stays.
+static void name_tidy(char *name)
+{
+	char *to = name;
+	for (const char *at = name; *at;) {
+		at += strspn(at, "/");
+		size_t len = strcspn(at, "/");
+		bool is_kept = len > 0 && !(len == 1 && at[0] == '.');
+		if (is_kept) {
+			*to++ = '/';
+			memmove(to, at, len);
+			to += len;
+		}
+		at += len;
+	}
+	*to = 0;
+}
+
+int name_absolute(const char *found, char **out, struct err *err)
+{
+	_cleanup_free_ char *directory = found[0] == '/' ? strdup("") : getcwd(NULL, 0);
+	_cleanup_free_ char *name = NULL;
+	if (!directory)
+		return err_set_errno(err, ERR_SYSTEM, errno, "the working directory cannot be named; go to one that exists");
+	int r = path_join(directory, found, &name, err);
+	if (r < 0)
+		return r;
+	name_tidy(name);
+	*out = TAKE_PTR(name);
+	return 0;
+}
+
 int program_refuse(const char *path, const char *why, struct err *err)
 {
 	char brief[BRIEF_BYTES];

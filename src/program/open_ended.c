@@ -65,9 +65,10 @@ static int name_compare(const void *key, const void *entry)
 	return r != 0 ? r : (name->len > len) - (name->len < len);
 }
 
-static bool is_listed(struct span name)
+static const char *listed(struct span name)
 {
-	return bsearch(&name, names, ARRAY_COUNT(names), sizeof(names[0]), name_compare) != NULL;
+	const char *const *found = bsearch(&name, names, ARRAY_COUNT(names), sizeof(names[0]), name_compare);
+	return found ? *found : NULL;
 }
 
 // The dynamic loader runs any program it is given: ld-linux-x86-64.so.2, ld-2.31.so, ld64.so.2, ld-musl-x86_64.so.1.
@@ -128,19 +129,27 @@ static struct span version_drop(struct span name)
 	return rest;
 }
 
-bool program_is_open_ended(const char *path)
+const char *open_ended_entry(const char *path)
 {
-	struct span name = span_text(path_base(path));
-	if (is_family(name))
-		return true;
-	name = triple_drop(name);
+	struct span name = triple_drop(span_text(path_base(path)));
 	for (size_t before = 0; name.len > 0 && name.len != before;) {
-		if (is_listed(name))
-			return true;
+		const char *entry = listed(name);
+		if (entry)
+			return entry;
 		before = name.len;
 		name = flavour_drop(name);
 		if (name.len == before)
 			name = version_drop(name);
 	}
-	return false;
+	return NULL;
+}
+
+bool program_is_open_ended(const char *path)
+{
+	return is_family(span_text(path_base(path))) || open_ended_entry(path);
+}
+
+bool program_has_open_ended(const struct program *program)
+{
+	return program_is_open_ended(program->path) || (program->name && program_is_open_ended(program->name));
 }

@@ -14,8 +14,9 @@ struct program *program_free(struct program *program)
 	program_free(program->interpreter);
 	free(program->asked);
 	free(program->path);
+	free(program->name);
 	free(program->script_name);
-	free(program->interpreter_argument);
+	free(program->interpreter_arguments);
 	fd_close(&program->fd);
 	free(program);
 	return NULL;
@@ -31,24 +32,12 @@ static bool is_pinned_by_copy(const struct program *program)
 	return !program->is_system && !program->is_by_path;
 }
 
-// Whether the name under which a system script was found leads to it by root's own folders only. A name in another's
-// hands could be turned to another file before the interpreter opens it.
-static bool name_is_system(const char *name, int fd)
-{
-	if (name[0] == '/')
-		return path_is_system(name, fd);
-	_cleanup_free_ char *directory = getcwd(NULL, 0);
-	_cleanup_free_ char *full = NULL;
-	struct err ignored;
-	return directory && path_join(directory, name, &full, &ignored) == 0 && path_is_system(full, fd);
-}
-
 // Fixes the content: nothing but root can change a system file, anything else is copied first and the copy is what
 // counts.
-static int program_pin(struct program *program, bool by_path, struct err *err)
+static int program_pin(struct program *program, const struct program_options *options, struct err *err)
 {
 	program->is_system = path_is_system(program->path, program->fd);
-	program->is_by_path = by_path && !program->is_system;
+	program->is_by_path = options->by_path && !program->is_system;
 	if (is_pinned_by_copy(program)) {
 		int copy = -1;
 		int r = program_seal(program->fd, program->path, &copy, err);
@@ -64,9 +53,10 @@ static int program_pin(struct program *program, bool by_path, struct err *err)
 	return digest_file(program->fd, program->path, program->digest, err);
 }
 
+// A name in another's hands could be turned to another file before the interpreter opens it.
 static int script_name_choose(struct program *program, const char *found, struct err *err)
 {
-	bool by_name = program->is_by_path || (program->is_system && name_is_system(found, program->fd));
+	bool by_name = program->is_by_path || (program->is_system && path_is_system(program->name, program->fd));
 	program->script_name = strdup(by_name ? found : program->path);
 	return program->script_name ? 0 : err_set(err, ERR_MEMORY, "out of memory");
 }
@@ -84,11 +74,14 @@ static int program_new(const char *asked, struct program **out, struct err *err)
 	return 0;
 }
 
+// *out_interpreter and *out_argument are of its `#!` line, NULL where there is none.
 static int program_open(struct program *program, const struct program_options *options, char **out_interpreter,
-			struct err *err)
+			char **out_argument, struct err *err)
 {
 	_cleanup_found_ struct found found = FOUND_INIT;
 	int r = program_find(program->asked, options->path_list, &found, err);
+	if (r == 0)
+		r = name_absolute(found.name, &program->name, err);
 	if (r < 0)
 		return r;
 	program->fd = TAKE_FD(found.fd);
@@ -96,11 +89,10 @@ static int program_open(struct program *program, const struct program_options *o
 	// Before a copy is made of what cannot run anyway.
 	r = format_check(program->fd, program->path, err);
 	if (r == 0)
-		r = program_pin(program, options->by_path, err);
+		r = program_pin(program, options, err);
 	if (r == 0)
 		r = script_name_choose(program, found.name, err);
-	return r < 0 ? r
-		     : script_parse(program->fd, program->path, out_interpreter, &program->interpreter_argument, err);
+	return r < 0 ? r : script_parse(program->fd, program->path, out_interpreter, out_argument, err);
 }
 
 static int interpreter_error(const struct program *program, struct err *err)
@@ -112,30 +104,78 @@ static int interpreter_error(const struct program *program, struct err *err)
 	return err_prefix(err, "the interpreter of %s", text_brief(span_text(program->path), brief, sizeof(brief)));
 }
 
-static int interpreter_open(struct program *program, const char *interpreter, const struct program_options *options,
-			    struct err *err)
+// Takes over the words behind the first.
+static void interpreter_become(struct program *program, struct program **target, char ***words)
 {
-	_cleanup_free_ char *nested = NULL;
-	int r = program_new(interpreter, &program->interpreter, err);
+	program_free(program->interpreter);
+	program->interpreter = TAKE_PTR(*target);
+	free(program->interpreter_arguments);
+	char **list = TAKE_PTR(*words);
+	size_t count = 0;
+	for (; list[count + 1]; count++)
+		list[count] = list[count + 1];
+	list[count] = NULL;
+	program->interpreter_arguments = count > 0 ? TAKE_PTR(list) : NULL;
+	free(list);
+}
+
+static int env_error(const struct program *program, const char *name, struct err *err)
+{
+	if (err->code == ERR_NO_PROGRAM && strpbrk(name, " \t"))
+		return program_refuse(program->path, "env takes all that its first line says for one name, and there is no "
+						     "such program; write '#!/usr/bin/env -S' for several words",
+				      err);
+	return interpreter_error(program, err);
+}
+
+// The interpreter is env: what it would look up and run takes its place. A script there is left to env, since a `#!`
+// line is what only the kernel, and not we, may follow for the second time.
+static int env_follow(struct program *program, const char *argument, const struct program_options *options,
+		      struct err *err)
+{
+	_cleanup_program_ struct program *target = NULL;
+	_cleanup_free_ char *nested = NULL, *ignored = NULL;
+	_cleanup_free_ char **words = NULL;
+	int r = env_parse(argument, &words, err);
+	if (r < 0 || !words)
+		return r;
+	r = program_new(words[0], &target, err);
 	if (r == 0)
-		r = program_open(program->interpreter, options, &nested, err);
+		r = program_open(target, options, &nested, &ignored, err);
+	if (r < 0)
+		return env_error(program, words[0], err);
+	if (!nested)
+		interpreter_become(program, &target, &words);
+	return 0;
+}
+
+static int interpreter_open(struct program *program, const char *interpreter, const char *argument,
+			    const struct program_options *options, struct err *err)
+{
+	_cleanup_free_ char *nested = NULL, *ignored = NULL;
+	int r = argument ? words_split(argument, "", &program->interpreter_arguments, err) : 0;
+	if (r == 0)
+		r = program_new(interpreter, &program->interpreter, err);
+	if (r == 0)
+		r = program_open(program->interpreter, options, &nested, &ignored, err);
 	if (r < 0)
 		return interpreter_error(program, err);
-	return nested ? program_refuse(program->path, "its interpreter is itself a script; name a binary in its first "
-						      "line",
-				       err)
-		      : 0;
+	if (nested)
+		return program_refuse(program->path, "its interpreter is itself a script; name a binary in its first line",
+				      err);
+	bool is_env = program->interpreter->is_system && program_path_is_env(program->interpreter->path);
+	return is_env && argument ? env_follow(program, argument, options, err) : 0;
 }
 
 int program_resolve(const char *asked, const struct program_options *options, struct program **out, struct err *err)
 {
 	_cleanup_program_ struct program *program = NULL;
-	_cleanup_free_ char *interpreter = NULL;
+	_cleanup_free_ char *interpreter = NULL, *argument = NULL;
 	int r = program_new(asked, &program, err);
 	if (r == 0)
-		r = program_open(program, options, &interpreter, err);
+		r = program_open(program, options, &interpreter, &argument, err);
 	if (r == 0 && interpreter)
-		r = interpreter_open(program, interpreter, options, err);
+		r = interpreter_open(program, interpreter, argument, options, err);
 	if (r == 0)
 		*out = TAKE_PTR(program);
 	return r;
@@ -143,10 +183,11 @@ int program_resolve(const char *asked, const struct program_options *options, st
 
 // --------------------------------------------------------------------------------------------------------- execution
 
+// NULL counts as empty.
 static size_t argv_count(char *const argv[])
 {
 	size_t count = 0;
-	while (argv[count])
+	while (argv && argv[count])
 		count++;
 	return count;
 }
@@ -176,8 +217,8 @@ static char *borrowed(const char *text)
 int program_argv_build(const struct program *program, char *const argv[], struct program_argv *out, struct err *err)
 {
 	struct program_argv built = {.script_fd = -1};
-	size_t count = argv_count(argv);
-	built.argv = calloc(count + 4, sizeof(*built.argv));
+	size_t count = argv_count(argv), between = argv_count(program->interpreter_arguments);
+	built.argv = calloc(count + between + 3, sizeof(*built.argv));
 	if (!built.argv)
 		return err_set(err, ERR_MEMORY, "out of memory");
 	size_t used = 0;
@@ -188,8 +229,8 @@ int program_argv_build(const struct program *program, char *const argv[], struct
 			return r;
 		}
 		built.argv[used++] = borrowed(program->interpreter->asked);
-		if (program->interpreter_argument)
-			built.argv[used++] = borrowed(program->interpreter_argument);
+		for (size_t i = 0; i < between; i++)
+			built.argv[used++] = program->interpreter_arguments[i];
 		built.argv[used++] = built.script_path;
 	} else if (count > 0) {
 		built.argv[used++] = argv[0];

@@ -8,6 +8,9 @@
 //  - A system script is named to its interpreter as it was found ($0 matters to some), but only where that name leads
 //    to it by root's own folders and links; else by its real path.
 //  - Set-id, non-regular and unreadable files are refused.
+//  - `#!/usr/bin/env X` is what env would do with it: the interpreter is X, looked up on the PATH and pinned as any other.
+//    Where env would do more than that (options, assignments, X a script), env itself is the interpreter, and pins
+//    nothing.
 #pragma once
 
 #include "crypto/crypto.h"
@@ -20,6 +23,9 @@
 struct program {
 	char *asked;                  // as given on the command line
 	char *path;                   // real path: absolute, no symlinks
+	// The absolute path under which it was found: as given, or an entry of the PATH and the name; symbolic links and '..'
+	// are not followed. It counts beside `path`: a program of many names, and the python of a venv, go by it.
+	char *name;
 	char *script_name;            // for the interpreter of an uncopied script: as it was found, or the real path
 	uint8_t digest[DIGEST_BYTES]; // BLAKE2b-256 of the content that will run
 	uint64_t size;
@@ -27,7 +33,8 @@ struct program {
 	bool is_by_path;              // asked-for exception: not pinned
 	int fd;                       // sealed copy (0555), or the original file
 	struct program *interpreter;  // of a `#!` script, else NULL; what is executed then
-	char *interpreter_argument;   // the rest of the `#!` line, or NULL
+	// What stands between interpreter and script: the rest of the `#!` line as one, or the words behind env's -S X.
+	char **interpreter_arguments; // NULL-terminated, one allocation; NULL where there are none
 };
 
 struct program_options {
@@ -42,7 +49,7 @@ struct program *program_free(struct program *program);
 void program_free_ptr(struct program **program);
 #define _cleanup_program_ _cleanup_(program_free_ptr)
 
-// The argument vector that execve needs: argv itself for a binary; interpreter, its argument, script path or
+// The argument vector that execve needs: argv itself for a binary; interpreter, its arguments, script path or
 // /proc/self/fd/N, then argv[1..] for a script. malloc'd array of borrowed and owned strings, freed by
 // program_argv_done.
 struct program_argv {
@@ -67,3 +74,10 @@ void argv_fingerprint(char *const argv[], uint8_t out[DIGEST_BYTES]);
 // (python3.11, vim.basic, x86_64-linux-gnu-gcc-12). A name that is not known proves nothing: a copy of a shell under
 // another name is bound by its digest, and its script or arguments should be too.
 bool program_is_open_ended(const char *path);
+// The same of the program's real path, or of the name under which it was found: python3 behind a link `report`, and a
+// program of many names that is called as `sh`. A script's interpreter does not count: its arguments are the script,
+// whose content is bound, and what the script makes of its own.
+bool program_has_open_ended(const struct program *program);
+
+// True for a real path that is env's: what env runs is looked up on the PATH when it runs, so it pins no interpreter.
+bool program_path_is_env(const char *path);
