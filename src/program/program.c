@@ -1,3 +1,4 @@
+#include "program/digest_cache.h"
 #include "program/program_internal.h"
 
 #include <errno.h>
@@ -50,7 +51,11 @@ static int program_pin(struct program *program, const struct program_options *op
 	if (fstat(program->fd, &st) < 0)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot examine the program");
 	program->size = (uint64_t)st.st_size;
-	return digest_file(program->fd, program->path, program->digest, err);
+	if (program->is_system && options->digest_later)
+		return 0;
+	int r = digest_file(program->fd, program->path, program->digest, err);
+	program->has_digest = r == 0;
+	return r;
 }
 
 // A name in another's hands could be turned to another file before the interpreter opens it.
@@ -179,6 +184,37 @@ int program_resolve(const char *asked, const struct program_options *options, st
 	if (r == 0)
 		*out = TAKE_PTR(program);
 	return r;
+}
+
+// ----------------------------------------------------------------------------------------------------------- digests
+
+static int digest_fill(struct program *program, struct digest_cache *cache, struct err *err)
+{
+	// Before the file is read: one that changes meanwhile is too young for the cache.
+	int64_t now = clock_now();
+	struct stat st;
+	if (program->has_digest)
+		return 0;
+	if (fstat(program->fd, &st) < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot examine the program");
+	const uint8_t *known = cache ? digest_cache_find(cache, &st) : NULL;
+	int r = 0;
+	if (known)
+		memcpy(program->digest, known, DIGEST_BYTES);
+	else
+		r = digest_file(program->fd, program->path, program->digest, err);
+	if (r < 0)
+		return r;
+	if (cache && !known && fstat(program->fd, &st) == 0)
+		digest_cache_add(cache, &st, now, program->digest);
+	program->has_digest = true;
+	return 0;
+}
+
+int program_digest(struct program *program, struct digest_cache *cache, struct err *err)
+{
+	int r = digest_fill(program, cache, err);
+	return r == 0 && program->interpreter ? digest_fill(program->interpreter, cache, err) : r;
 }
 
 // --------------------------------------------------------------------------------------------------------- execution

@@ -28,6 +28,7 @@ struct program {
 	char *name;
 	char *script_name;            // for the interpreter of an uncopied script: as it was found, or the real path
 	uint8_t digest[DIGEST_BYTES]; // BLAKE2b-256 of the content that will run
+	bool has_digest;              // false: put off by digest_later, and `digest` is zeros until program_digest
 	uint64_t size;
 	bool is_system;               // only root can change it or its path
 	bool is_by_path;              // asked-for exception: not pinned
@@ -40,6 +41,7 @@ struct program {
 struct program_options {
 	const char *path_list; // PATH to search; only absolute entries count
 	bool by_path;
+	bool digest_later; // system files are not digested: see program_digest
 };
 
 // ERR_NO_PROGRAM (127) when nothing of that name exists; ERR_NO_EXEC (126) when it cannot be executed (mode, kind,
@@ -47,6 +49,11 @@ struct program_options {
 int program_resolve(const char *asked, const struct program_options *options, struct program **out, struct err *err);
 struct program *program_free(struct program *program);
 void program_free_ptr(struct program **program);
+// Fills the digests that digest_later left out, of the program and of its interpreter: from the cache where it knows the
+// file, else by reading it, and then the cache learns it (digest_cache.h says which it takes). `cache` may be NULL. Blocks
+// for reading. ERR_SYSTEM.
+struct digest_cache;
+int program_digest(struct program *program, struct digest_cache *cache, struct err *err);
 #define _cleanup_program_ _cleanup_(program_free_ptr)
 
 // The argument vector that execve needs: argv itself for a binary; interpreter, its arguments, script path or
