@@ -88,3 +88,31 @@ bool program_has_open_ended(const struct program *program);
 
 // True for a real path that is env's: what env runs is looked up on the PATH when it runs, so it pins no interpreter.
 bool program_path_is_env(const char *path);
+
+// --- the file that the arguments of an open-ended program name or imply
+
+// Larger ones are not read.
+#define PROGRAM_SCRIPT_BYTES_MAX (16u << 20)
+
+struct program_script {
+	char *path;                   // real path, owned; NULL where there is none, or none that can be read
+	uint8_t digest[DIGEST_BYTES]; // BLAKE2b-256 of its content
+	bool is_system;               // only root can change it or its path
+	bool is_unread;               // there is one, or one is named, that cannot be read: what runs is not known
+};
+
+// What `python3 deploy.py`, `bash -e x.sh`, `npm test` and `make` run is in a file beside the program. Only for programs
+// that program_has_open_ended tells; `directory` is the absolute path of the working folder that the program will have.
+//  - Where the program goes by a file of a fixed name (npm, npx, yarn, pnpm, bun: package.json; cargo: Cargo.toml; make:
+//    GNUmakefile, makefile, Makefile; the first two nearest upward) it is that one, in the folder that an option (-C,
+//    --prefix) names. An option that names the file itself (make -f, cargo --manifest-path) goes before it, and so does,
+//    with the first group, the first argument with a '.' or '/' that is a regular file (`npx tsx deploy.ts`).
+//  - Else it is the first argument that is no option and is the path of a regular file.
+// The file is *compared and not pinned*: the program opens it itself, later, and whoever can write it can change it until
+// then. What it loads in turn is not looked at, nor are code in an argument (-c), modules (-m), folders, standard input,
+// and files behind the first.
+// ERR_MEMORY; everything else that is in the way is is_unread. Blocks for reading.
+int program_script_find(const struct program *program, char *const argv[], const char *directory,
+			struct program_script *out, struct err *err);
+void program_script_done(struct program_script *script);
+#define _cleanup_program_script_ _cleanup_(program_script_done)
