@@ -1,4 +1,4 @@
-"""Starting, the vault, the decision by rules, a whole run, and the audit log."""
+"""Starting, the vault, the decision by rules, the identity of a program, a whole run, and the audit log."""
 
 import json
 import os
@@ -15,6 +15,11 @@ COUNTS = (10, 100_000)
 RATIO_MAX = 1.5
 VAULT_SAME = {"open_us": "opening", "unlock_us": "unlocking without the passphrase hash", "reveal_us": "one value"}
 RULES = 10_000
+IDENTITY_BYTES = 100_000_000
+# Root's own, as the folders above it are; the temporary folder is everybody's.
+SYSTEM_FOLDER = "/var/lib"
+# What is younger than two seconds is not kept.
+SETTLE_SECONDS = 3.5
 POLICY = {
     "decide": ("a decision, one secret", 1),
     "decide_nearly": ("the same, every rule fits but has expired", 1),
@@ -61,6 +66,51 @@ def policy(setting):
     figures = output(setting.program("policy"), str(RULES))
     for key, (what, ms_most) in POLICY.items():
         report.row(f"policy_{key}_ms", f"{what}, ms", figures[f"{key}_us"] / 1e3, at_most=ms_most)
+
+
+def seconds_of(command):
+    began = time.perf_counter()
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+    return time.perf_counter() - began
+
+
+def program_write(path):
+    """What passes for a binary, of bytes that no file system can leave out."""
+    path.write_bytes(pathlib.Path("/bin/true").read_bytes()[:4096] + os.urandom(IDENTITY_BYTES - 4096))
+    path.chmod(0o755)
+    return path
+
+
+def identity(setting):
+    report = setting.report
+    report.group("identity", "which program runs, 100 MB, in the page cache")
+    path = program_write(setting.work / "program")
+    commands = {"b2sum": ("b2sum", "-l", "256", path), "cat": ("cat", path)}
+    rounds = []
+    for _ in range(ROUNDS):
+        figures = {name: seconds_of(command) for name, command in commands.items()}
+        rounds.append(figures | {"own": output(setting.program("identity"), str(path), "1")["cold_us"] / 1e6})
+    middle = {name: statistics.median(figures[name] for figures in rounds) for name in rounds[0]}
+    report.row("identity_own_s", "a user's own: copied, sealed, digested, s", middle["own"], at_most=0.25)
+    report.row("identity_b2sum_s", "b2sum -l 256 of the same file, s", middle["b2sum"])
+    report.row("identity_cat_s", "cat of the same file to /dev/null, s", middle["cat"])
+    report.row("identity_own_ratio", "a user's own, of b2sum", statistics.median(
+        figures["own"] / figures["b2sum"] for figures in rounds))
+    path.unlink()
+    identity_system(setting)
+
+
+def identity_system(setting):
+    what = "the system's, its digest kept, ms"
+    if os.geteuid() != 0:
+        setting.report.row("identity_kept_ms", what, None, at_most=1, remark="only root can make a system file")
+        return
+    with tempfile.TemporaryDirectory(prefix="envseal-bench-", dir=SYSTEM_FOLDER) as folder:
+        path = program_write(pathlib.Path(folder) / "program")
+        time.sleep(SETTLE_SECONDS)
+        figures = output(setting.program("identity"), str(path), str(ROUNDS))
+    setting.report.row("identity_system_s", "the system's: digested, s", figures["cold_us"] / 1e6)
+    setting.report.row("identity_kept_ms", what, figures["kept_us"] / 1e3, at_most=1)
 
 
 def run(setting):
