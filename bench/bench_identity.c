@@ -1,5 +1,5 @@
-// bench_identity PATH ROUNDS: what it costs to know which program runs: found, judged, copied and digested, with no digest
-// kept ("cold"); and for a system file, with its digest kept ("kept"). One line of JSON: microseconds, medians.
+// bench_identity PATH ROUNDS: what it costs to know which program runs: found, judged, copied and digested, with no
+// digest kept ("cold"); and for a system file, with its digest kept ("kept"). One line of JSON: microseconds, medians.
 #include "bench.h"
 #include "program/digest_cache.h"
 #include "program/program.h"

@@ -17,8 +17,8 @@ struct habit {
 };
 
 static const struct habit habits[] = {
-	{.programs = {"npm", "npm-cli.js", "npx", "npx-cli.js", "pnpm", "pnpm.cjs", "pnpx", "pnpx.cjs", "yarn", "yarn.js",
-		      "yarnpkg", "bun", "bunx"},
+	{.programs = {"npm", "npm-cli.js", "npx", "npx-cli.js", "pnpm", "pnpm.cjs", "pnpx", "pnpx.cjs", "yarn",
+		      "yarn.js", "yarnpkg", "bun", "bunx"},
 	 .files = {"package.json"},
 	 .is_upward = true,
 	 .has_script = true,

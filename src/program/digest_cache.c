@@ -55,7 +55,8 @@ static bool is_old_enough(const struct timespec *time, int64_t now)
 	return time->tv_sec < now - DIGEST_CACHE_AGE_SECONDS_MIN;
 }
 
-void digest_cache_add(struct digest_cache *cache, const struct stat *st, int64_t now, const uint8_t digest[DIGEST_BYTES])
+void digest_cache_add(struct digest_cache *cache, const struct stat *st, int64_t now,
+		      const uint8_t digest[DIGEST_BYTES])
 {
 	if (st->st_size < (off_t)DIGEST_CACHE_FILE_BYTES_MIN || !is_old_enough(&st->st_mtim, now) ||
 	    !is_old_enough(&st->st_ctim, now))

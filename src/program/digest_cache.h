@@ -28,8 +28,8 @@ struct digest_cache_entry {
 struct digest_cache {
 	struct digest_cache_entry entries[DIGEST_CACHE_COUNT_MAX]; // the last used first
 	size_t count;
-	// An entry was added since it was zeroed or parsed. A mere use does not set it: to write for each run would cost
-	// more than the right order is worth.
+	// An entry was added since it was zeroed or parsed. A mere use does not set it: to write for each run would
+	// cost more than the right order is worth.
 	bool is_changed;
 };
 

@@ -38,7 +38,8 @@ int name_absolute(const char *found, char **out, struct err *err)
 	_cleanup_free_ char *directory = found[0] == '/' ? strdup("") : getcwd(NULL, 0);
 	_cleanup_free_ char *name = NULL;
 	if (!directory)
-		return err_set_errno(err, ERR_SYSTEM, errno, "the working directory cannot be named; go to one that exists");
+		return err_set_errno(err, ERR_SYSTEM, errno, "the working directory cannot be named; go to one that "
+							     "exists");
 	int r = path_join(directory, found, &name, err);
 	if (r < 0)
 		return r;

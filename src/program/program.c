@@ -127,8 +127,8 @@ static void interpreter_become(struct program *program, struct program **target,
 static int env_error(const struct program *program, const char *name, struct err *err)
 {
 	if (err->code == ERR_NO_PROGRAM && strpbrk(name, " \t"))
-		return program_refuse(program->path, "env takes all that its first line says for one name, and there is no "
-						     "such program; write '#!/usr/bin/env -S' for several words",
+		return program_refuse(program->path, "env takes all that its first line says for one name, and there "
+						     "is no such program; write '#!/usr/bin/env -S' for several words",
 				      err);
 	return interpreter_error(program, err);
 }
@@ -166,7 +166,8 @@ static int interpreter_open(struct program *program, const char *interpreter, co
 	if (r < 0)
 		return interpreter_error(program, err);
 	if (nested)
-		return program_refuse(program->path, "its interpreter is itself a script; name a binary in its first line",
+		return program_refuse(program->path, "its interpreter is itself a script; name a binary in its first "
+						     "line",
 				      err);
 	bool is_env = program->interpreter->is_system && program_path_is_env(program->interpreter->path);
 	return is_env && argument ? env_follow(program, argument, options, err) : 0;

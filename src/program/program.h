@@ -8,9 +8,9 @@
 //  - A system script is named to its interpreter as it was found ($0 matters to some), but only where that name leads
 //    to it by root's own folders and links; else by its real path.
 //  - Set-id, non-regular and unreadable files are refused.
-//  - `#!/usr/bin/env X` is what env would do with it: the interpreter is X, looked up on the PATH and pinned as any other.
-//    Where env would do more than that (options, assignments, X a script), env itself is the interpreter, and pins
-//    nothing.
+//  - `#!/usr/bin/env X` is what env would do with it: the interpreter is X, looked up on the PATH and pinned as any
+//    other. Where env would do more than that (options, assignments, X a script), env itself is the interpreter, and
+//    pins nothing.
 #pragma once
 
 #include "crypto/crypto.h"
@@ -23,8 +23,9 @@
 struct program {
 	char *asked;                  // as given on the command line
 	char *path;                   // real path: absolute, no symlinks
-	// The absolute path under which it was found: as given, or an entry of the PATH and the name; symbolic links and '..'
-	// are not followed. It counts beside `path`: a program of many names, and the python of a venv, go by it.
+	// The absolute path under which it was found: as given, or an entry of the PATH and the name; symbolic links
+	// and '..' are not followed. It counts beside `path`: a program of many names, and the python of a venv, go by
+	// it.
 	char *name;
 	char *script_name;            // for the interpreter of an uncopied script: as it was found, or the real path
 	uint8_t digest[DIGEST_BYTES]; // BLAKE2b-256 of the content that will run
@@ -49,9 +50,9 @@ struct program_options {
 int program_resolve(const char *asked, const struct program_options *options, struct program **out, struct err *err);
 struct program *program_free(struct program *program);
 void program_free_ptr(struct program **program);
-// Fills the digests that digest_later left out, of the program and of its interpreter: from the cache where it knows the
-// file, else by reading it, and then the cache learns it (digest_cache.h says which it takes). `cache` may be NULL. Blocks
-// for reading. ERR_SYSTEM.
+// Fills the digests that digest_later left out, of the program and of its interpreter: from the cache where it knows
+// the file, else by reading it, and then the cache learns it (digest_cache.h says which it takes). `cache` may be NULL.
+// Blocks for reading. ERR_SYSTEM.
 struct digest_cache;
 int program_digest(struct program *program, struct digest_cache *cache, struct err *err);
 #define _cleanup_program_ _cleanup_(program_free_ptr)
@@ -101,16 +102,17 @@ struct program_script {
 	bool is_unread;               // there is one, or one is named, that cannot be read: what runs is not known
 };
 
-// What `python3 deploy.py`, `bash -e x.sh`, `npm test` and `make` run is in a file beside the program. Only for programs
-// that program_has_open_ended tells; `directory` is the absolute path of the working folder that the program will have.
-//  - Where the program goes by a file of a fixed name (npm, npx, yarn, pnpm, bun: package.json; cargo: Cargo.toml; make:
-//    GNUmakefile, makefile, Makefile; the first two nearest upward) it is that one, in the folder that an option (-C,
-//    --prefix) names. An option that names the file itself (make -f, cargo --manifest-path) goes before it, and so does,
-//    with the first group, the first argument with a '.' or '/' that is a regular file (`npx tsx deploy.ts`).
+// What `python3 deploy.py`, `bash -e x.sh`, `npm test` and `make` run is in a file beside the program. Only for what
+// program_has_open_ended tells; `directory` is the absolute path of the working folder that the program will have.
+//  - Where the program goes by a file of a fixed name (npm, npx, yarn, pnpm, bun: package.json; cargo: Cargo.toml;
+//    make: GNUmakefile, makefile, Makefile; the first two nearest upward) it is that one, in the folder that an
+//    option (-C, --prefix) names. An option that names the file itself (make -f, cargo --manifest-path) goes
+//    before it, and so does, with the first group, the first argument with a '.' or '/' that is a regular file
+//    (`npx tsx deploy.ts`).
 //  - Else it is the first argument that is no option and is the path of a regular file.
-// The file is *compared and not pinned*: the program opens it itself, later, and whoever can write it can change it until
-// then. What it loads in turn is not looked at, nor are code in an argument (-c), modules (-m), folders, standard input,
-// and files behind the first.
+// The file is *compared and not pinned*: the program opens it itself, later, and whoever can write it can change it
+// until then. What it loads in turn is not looked at, nor are code in an argument (-c), modules (-m), folders, standard
+// input, and files behind the first.
 // ERR_MEMORY; everything else that is in the way is is_unread. Blocks for reading.
 int program_script_find(const struct program *program, char *const argv[], const char *directory,
 			struct program_script *out, struct err *err);

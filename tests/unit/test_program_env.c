@@ -1,5 +1,5 @@
-// `#!/usr/bin/env X`: X is the interpreter where env would do nothing but look it up and run it; and the names under which
-// programs are found.
+// `#!/usr/bin/env X`: X is the interpreter where env would do nothing but look it up and run it; and the names under
+// which programs are found.
 #include "program_scene.h"
 
 static char *real_path(const char *path)
@@ -39,7 +39,8 @@ static void test_lines_that_are_left_to_env(void **state)
 {
 	(void)state;
 	static const char *const arguments[] = {
-		"-i", "-", "--", "-u X", "-i sh", "A=b", "A=b sh", "/bin/sh", "./sh", "-v", "-vS sh", "--split-string=sh",
+		"-i", "-", "--", "-u X", "-i sh", "A=b", "A=b sh", "/bin/sh", "./sh", "-v", "-vS sh",
+		"--split-string=sh",
 		"-S", "-S -i sh", "-S -- sh", "-S A=b sh", "-S /bin/sh", "-S 'sh'", "-S \"sh\" -e", "-S sh \\_ -e",
 		"-S ${SHELL}", "-S sh $X", "-S sh # -e", "-S sh\v-e", "-S sh\f-e", "-S sh -e \x01",
 	};
