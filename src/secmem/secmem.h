@@ -48,3 +48,20 @@ void secret_wipe(void *data, size_t len);
 int process_harden(struct err *err);
 // uid-independent: true when /proc/self/status names a tracer. False when /proc is not mounted.
 bool process_is_traced(void);
+
+// --- programs of envseal's own, for libraries that copy secret bytes about and do not wipe them, or that cannot be linked
+// in: their copies end with a process that lives for milliseconds.
+
+struct helper {
+	const char *name;     // of the process
+	const char *what;     // for sentences: "the program that scores passphrases"
+	const uint8_t *start; // an ELF file, embedded so that nobody can put another in its place
+	uint64_t bytes;
+};
+// What a pipe takes without a reader.
+#define HELPER_INPUT_BYTES_MAX 4096
+// Runs it from a sealed-off memory file, undumpable, with `input` on standard input, an empty environment and, unless NULL,
+// one argument. `out` is what it wrote, at most max_bytes (more is ERR_LIMIT). Blocks. ERR_SYSTEM when it cannot be started
+// (a library of it is missing, say) or does not end with status 0.
+int helper_run(const struct helper *helper, const char *word, struct span input, size_t max_bytes, struct secret **out,
+	       struct err *err);
