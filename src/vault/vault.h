@@ -157,4 +157,6 @@ int vault_rollback_to(struct vault *vault, const char *name, uint32_t version, s
 
 // Small sealed settings under the state MAC, by keys that follow the rule for names. `out` stays empty when there is none; storing an empty value takes the setting away.
 int vault_setting_get(struct vault *vault, const char *key, struct buf *out, struct err *err);
+// The same for one that holds a key: never in ordinary memory. `out` stays NULL when there is none.
+int vault_setting_reveal(struct vault *vault, const char *key, struct secret **out, struct err *err);
 int vault_setting_put(struct vault *vault, const char *key, struct span value, struct err *err);

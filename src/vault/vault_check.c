@@ -47,7 +47,7 @@ static int check_version(struct checking *checking, const struct store_row *row,
 
 static int check_setting(struct checking *checking, const struct store_row *row, struct err *err)
 {
-	_cleanup_buf_ struct buf plain = BUF_INIT(VAULT_SETTING_BYTES_MAX);
+	_cleanup_secret_ struct secret *plain = NULL;
 	return checking->vault->keys ? setting_open(checking->vault, row->key, row->body, &plain, err) : 0;
 }
 

@@ -207,4 +207,4 @@ int secret_append(struct vault *vault, struct vault_entry *entry, struct span va
 int deposit_load(struct vault *vault, struct span name, struct buf *body, struct deposit_record *out, struct err *err);
 int deposit_open(struct vault *vault, const struct deposit_record *deposit, struct secret **out, struct err *err);
 bool has_deposit(struct vault *vault, struct span name);
-int setting_open(struct vault *vault, struct span key, struct span body, struct buf *out, struct err *err);
+int setting_open(struct vault *vault, struct span key, struct span body, struct secret **out, struct err *err);

@@ -14,32 +14,44 @@ static int setting_label(const struct vault *vault, struct span key, struct buf 
 	return pen.r;
 }
 
-int setting_open(struct vault *vault, struct span key, struct span body, struct buf *out, struct err *err)
-{
+// A setting as it lies in a body; the span borrows from it.
+struct setting_sealed {
 	uint8_t nonce[AEAD_NONCE_BYTES];
+	struct span text;
+};
+
+static int setting_parse(struct span key, struct span body, struct setting_sealed *out, struct err *err)
+{
 	struct reader r = reader_of(body);
 	bool is_format = reader_u8(&r) == VAULT_FORMAT;
-	reader_bytes(&r, nonce, sizeof(nonce));
-	struct span sealed = reader_string(&r, VAULT_SETTING_BYTES_MAX + AEAD_TAG_BYTES);
-	if (!reader_end(&r) || !is_format || sealed.len <= AEAD_TAG_BYTES)
+	reader_bytes(&r, out->nonce, sizeof(out->nonce));
+	out->text = reader_string(&r, VAULT_SETTING_BYTES_MAX + AEAD_TAG_BYTES);
+	if (!reader_end(&r) || !is_format || out->text.len <= AEAD_TAG_BYTES)
 		return row_damaged(KIND_SETTING, key, "does not parse", err);
-	_cleanup_buf_ struct buf associated = BUF_INIT(1024);
-	int rc = setting_label(vault, key, &associated, err);
-	if (rc < 0)
-		return rc;
-	size_t plain_bytes = sealed.len - AEAD_TAG_BYTES;
-	_cleanup_free_ uint8_t *plain = malloc(plain_bytes);
-	if (!plain)
-		return err_set(err, ERR_MEMORY, "out of memory for a setting");
-	rc = aead_open(vault_keys_of(vault)->settings, nonce, sealed, buf_span(&associated), plain, err);
-	if (rc < 0)
-		return row_damaged(KIND_SETTING, key, "does not open", err);
-	rc = buf_append(out, span_of(plain, plain_bytes), err);
-	secret_wipe(plain, plain_bytes);
-	return rc;
+	return 0;
 }
 
-int vault_setting_get(struct vault *vault, const char *key, struct buf *out, struct err *err)
+int setting_open(struct vault *vault, struct span key, struct span body, struct secret **out, struct err *err)
+{
+	struct setting_sealed sealed;
+	_cleanup_secret_ struct secret *plain = NULL;
+	_cleanup_buf_ struct buf associated = BUF_INIT(1024);
+	int r = setting_parse(key, body, &sealed, err);
+	if (r == 0)
+		r = setting_label(vault, key, &associated, err);
+	if (r == 0)
+		r = secret_new(sealed.text.len - AEAD_TAG_BYTES, SECRET_LOCK_REQUIRED, &plain, err);
+	if (r < 0)
+		return r;
+	struct err unsaid;
+	if (aead_open(vault_keys_of(vault)->settings, sealed.nonce, sealed.text, buf_span(&associated), secret_data(plain),
+		      &unsaid) < 0)
+		return row_damaged(KIND_SETTING, key, "does not open", err);
+	*out = TAKE_PTR(plain);
+	return 0;
+}
+
+int vault_setting_reveal(struct vault *vault, const char *key, struct secret **out, struct err *err)
 {
 	_cleanup_scope_ struct vault_scope scope = {0};
 	_cleanup_buf_ struct buf body = BUF_INIT(STORE_BODY_BYTES_MAX);
@@ -58,6 +70,13 @@ int vault_setting_get(struct vault *vault, const char *key, struct buf *out, str
 		return 0;
 	*err = absent;
 	return r;
+}
+
+int vault_setting_get(struct vault *vault, const char *key, struct buf *out, struct err *err)
+{
+	_cleanup_secret_ struct secret *plain = NULL;
+	int r = vault_setting_reveal(vault, key, &plain, err);
+	return r < 0 || !plain ? r : buf_append(out, secret_span(plain), err);
 }
 
 static int setting_remove(struct vault *vault, struct span key, struct err *err)

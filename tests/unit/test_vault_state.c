@@ -1,4 +1,5 @@
 // Transactions, the state under its MAC, and several processes.
+#include "residue.h"
 #include "vault_support.h"
 
 static void test_transactions(void **state)
@@ -68,6 +69,32 @@ static void test_settings(void **state)
 	vault = vault_reopen(vault, false);
 	assert_int_equal(vault_setting_get(vault, "count", &out, &err), ERR_LOCKED);
 	buf_done(&out);
+	vault_close(vault);
+}
+
+// For settings that hold a key: the bytes are in secret memory and nowhere else, and narrowed too.
+static void test_setting_revealed(void **state)
+{
+	(void)state;
+	_cleanup_secret_ struct secret *value = NULL, *none = NULL, *bytes = NULL;
+	struct vault *vault = vault_make(0);
+	assert_int_equal(secret_new(40, SECRET_LOCK_REQUIRED, &bytes, &err), 0);
+	rng_fill(secret_data(bytes), 40);
+	begin(vault);
+	assert_int_equal(vault_setting_put(vault, "key", secret_span(bytes), &err), 0);
+	commit(vault);
+	vault_narrow(vault);
+	assert_int_equal(vault_setting_reveal(vault, "key", &value, &err), 0);
+	assert_true(secret_is_equal(secret_span(value), secret_span(bytes)));
+	assert_int_equal(vault_setting_reveal(vault, "other", &none, &err), 0);
+	assert_null(none);
+	assert_int_equal(check(vault), 0);
+	value = secret_free(value);
+	if (residue_is_countable())
+		assert_int_equal(residue_count(bytes), 0);
+	vault = vault_reopen(vault, false);
+	assert_int_equal(vault_setting_reveal(vault, "key", &none, &err), ERR_LOCKED);
+	assert_null(none);
 	vault_close(vault);
 }
 
@@ -178,6 +205,7 @@ int main(void)
 	    DIR_TEST(test_transactions),
 	    DIR_TEST(test_anchor),
 	    DIR_TEST(test_settings),
+	    DIR_TEST(test_setting_revealed),
 	    DIR_TEST(test_narrowed),
 	    DIR_TEST(test_another_process_changes_it),
 	    DIR_TEST(test_32_writers_lose_nothing),
