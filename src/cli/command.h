@@ -53,6 +53,7 @@ enum option_id {
 	OPTION_COVERAGE,
 	OPTION_HEALTH,
 	OPTION_ALL_VALUES,
+	OPTION_RECOVERY,
 	OPTION_COUNT
 };
 
@@ -174,6 +175,9 @@ int command_run(struct context *context, const struct arguments *arguments);
 int command_inject(struct context *context, const struct arguments *arguments);
 int command_pipe(struct context *context, const struct arguments *arguments);
 int command_redact(struct context *context, const struct arguments *arguments);
+int command_totp_setup(struct context *context, const struct arguments *arguments);
+int command_totp_rm(struct context *context, const struct arguments *arguments);
+int command_totp_status(struct context *context, const struct arguments *arguments);
 int command_audit_show(struct context *context, const struct arguments *arguments);
 int command_audit_verify(struct context *context, const struct arguments *arguments);
 int command_audit_blast_radius(struct context *context, const struct arguments *arguments);

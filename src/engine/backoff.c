@@ -34,7 +34,11 @@ static int64_t elapsed(const struct vault_failures *failures, const struct backo
 
 int64_t backoff_left(const struct vault_failures *failures, const struct backoff_clock *clock)
 {
-	int64_t wait = backoff_wait(failures->count);
+	return backoff_left_of(failures, backoff_wait(failures->count), clock);
+}
+
+int64_t backoff_left_of(const struct vault_failures *failures, int64_t wait, const struct backoff_clock *clock)
+{
 	int64_t passed = wait > 0 ? elapsed(failures, clock) : 0;
 	if (passed < 0)
 		return wait;

@@ -20,6 +20,8 @@ int64_t backoff_wait(uint32_t count);
 // What is left of it; 0: try. Two clocks tell the time since the last failure, and the smaller answer counts of those that
 // are not negative: moving one of them forward opens nothing early, and one that was moved back shuts nobody out.
 int64_t backoff_left(const struct vault_failures *failures, const struct backoff_clock *clock);
+// The same of another wait, in seconds.
+int64_t backoff_left_of(const struct vault_failures *failures, int64_t wait, const struct backoff_clock *clock);
 // Counts one more.
 void backoff_add(struct vault_failures *failures, const struct backoff_clock *clock);
 // "3 wrong passphrases since 2026-01-31T12:00:00Z", and whether the vault's count and the log's agree; both are not 0.

@@ -110,6 +110,23 @@ struct engine_confirm {
 int engine_confirm(struct engine *engine, const struct engine_confirm *request,
 		   void (*each)(void *context, const struct vault_entry *entry), void *context, struct err *err);
 
+// --- the second factor (engine/totp.h)
+
+// Each is ERR_LOCKED without a controlling terminal, whatever `unlock` says: there the key is shown and codes are typed.
+// Where one is set up already, a code of it is asked for first. ERR_PASSPHRASE for a wrong code, ERR_DENIED when codes are
+// locked.
+int engine_totp_setup(struct engine *engine, const struct engine_unlock *unlock, struct err *err);
+int engine_totp_remove(struct engine *engine, const struct engine_unlock *unlock, bool by_recovery, struct err *err);
+
+struct totp_status {
+	bool is_set;
+	int64_t since;
+	uint32_t tries;         // without a right code since
+	int64_t locked_seconds; // 0: not locked
+};
+// Needs no terminal.
+int engine_totp_status(struct engine *engine, const struct engine_unlock *unlock, struct totp_status *out, struct err *err);
+
 // --- import
 
 enum import_choice { IMPORT_SECRET, IMPORT_PLAIN, IMPORT_UNCHANGED, IMPORT_LEFT_OUT };
