@@ -5,6 +5,31 @@
 // Completion scripts, made from the command table. Secrets are offered by name; names come from `envseal list --json`, which
 // needs no passphrase.
 
+// Commands of two words, by the first.
+static const struct family {
+	const char *word;
+	const char *summary;
+} families[] = {
+	{"totp", "set up, remove and show the second factor"},
+	{"audit", "show, check and rotate the audit log"},
+};
+
+static const char *first_word_summary(const struct command *command)
+{
+	size_t len = strcspn(command->name, " ");
+	for (size_t i = 0; i < ARRAY_COUNT(families); i++)
+		if (strlen(families[i].word) == len && strncmp(families[i].word, command->name, len) == 0)
+			return families[i].summary;
+	return command->summary;
+}
+
+// "totp|audit": a pattern of bash and zsh.
+static void print_families(void)
+{
+	for (size_t i = 0; i < ARRAY_COUNT(families); i++)
+		printf("%s%s", i > 0 ? "|" : "", families[i].word);
+}
+
 static void print_options(const struct command *command, const char *before)
 {
 	for (size_t i = 0; i <= command->option_count; i++) {
@@ -96,10 +121,14 @@ static void bash_print(void)
 	fputs("\t\tCOMPREPLY=($(compgen -W '", stdout);
 	print_first_words(" ");
 	puts("' -- \"$word\"))\n\t\treturn\n\tfi");
-	fputs("\tif [[ $first == audit ]] && ((COMP_CWORD == 2)); then\n\t\tCOMPREPLY=($(compgen -W '", stdout);
-	print_second_words("audit", " ");
-	puts("' -- \"$word\"))\n\t\treturn\n\tfi\n\tcommand=$first\n\t[[ $first == audit ]] && command=\"$first $second\"\n"
-	     "\tcase $before in");
+	for (size_t i = 0; i < ARRAY_COUNT(families); i++) {
+		printf("\tif [[ $first == %s ]] && ((COMP_CWORD == 2)); then\n\t\tCOMPREPLY=($(compgen -W '", families[i].word);
+		print_second_words(families[i].word, " ");
+		puts("' -- \"$word\"))\n\t\treturn\n\tfi");
+	}
+	fputs("\tcommand=$first\n\tcase $first in ", stdout);
+	print_families();
+	puts(") command=\"$first $second\" ;; esac\n\tcase $before in");
 	bash_values();
 	puts("\tesac\n\tcase $command in");
 	for (size_t i = 0; i < command_count; i++)
@@ -177,16 +206,20 @@ static void zsh_print(void)
 			fputs("\t\t'", stdout);
 			print_first_word(command_rows[i].name);
 			putchar(':');
-			print_quoted(strchr(command_rows[i].name, ' ') ? "show, check and rotate the audit log"
-								       : command_rows[i].summary);
+			print_quoted(first_word_summary(&command_rows[i]));
 			puts("'");
 		}
 	puts("\t)\n\t_describe command commands\n}\n_envseal() {\n\tif ((CURRENT == 2)); then\n\t\t_envseal_commands\n\t\treturn\n"
 	     "\tfi\n\tlocal name=${words[2]}");
-	fputs("\tif [[ $name == audit ]] && ((CURRENT == 3)); then\n\t\tcompadd", stdout);
-	print_second_words("audit", " ");
-	puts("\n\t\treturn\n\tfi\n\tif [[ $name == audit ]]; then\n\t\tname=\"$name ${words[3]}\"\n\t\tshift words\n"
-	     "\t\t((CURRENT--))\n\tfi\n\tshift words\n\t((CURRENT--))\n\tcase $name in");
+	for (size_t i = 0; i < ARRAY_COUNT(families); i++) {
+		printf("\tif [[ $name == %s ]] && ((CURRENT == 3)); then\n\t\tcompadd", families[i].word);
+		print_second_words(families[i].word, " ");
+		puts("\n\t\treturn\n\tfi");
+	}
+	fputs("\tif [[ $name == (", stdout);
+	print_families();
+	puts(") ]]; then\n\t\tname=\"$name ${words[3]}\"\n\t\tshift words\n\t\t((CURRENT--))\n\tfi\n\tshift words\n"
+	     "\t((CURRENT--))\n\tcase $name in");
 	for (size_t i = 0; i < command_count; i++)
 		zsh_case(&command_rows[i]);
 	puts("\tesac\n}\nif [[ $funcstack[1] == _envseal ]]; then\n\t_envseal \"$@\"\nelse\n\tcompdef _envseal envseal\nfi");
@@ -246,7 +279,7 @@ static void fish_print(void)
 		if (command_is_first_of_name(i)) {
 			int len = (int)strcspn(command_rows[i].name, " ");
 			printf("complete -c envseal -n __fish_use_subcommand -a %.*s -d '", len, command_rows[i].name);
-			for (const char *at = command_rows[i].name[len] ? "the audit log" : command_rows[i].summary; *at; at++)
+			for (const char *at = first_word_summary(&command_rows[i]); *at; at++)
 				printf(*at == '\'' ? "\\'" : "%c", *at);
 			puts("'");
 		}

@@ -57,9 +57,7 @@ class Help:
 
 
 def man_file(command):
-    if command.startswith("audit "):
-        command = "audit"
-    return MAN / f"envseal-{command}.1.scd"
+    return MAN / f"envseal-{command.split()[0]}.1.scd"
 
 
 def plain(text):

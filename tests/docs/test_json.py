@@ -33,6 +33,7 @@ STEPS = [
     ("selftest --json", None),
     ("run -s A --explain --json -- true", None),
     ("audit verify --json", ""),
+    ("totp status --json", ""),
     ("audit blast-radius A --json", None),
     ("rm C D --yes --json", ""),
     ("doctor --json", None),
@@ -54,7 +55,7 @@ def printed(tmp_path_factory):
         words = line.split()
         # None: needs no passphrase
         key = [] if given is None else ["--passphrase-file", str(passphrase)]
-        result = subprocess.run([binary(), words[0], *key, *words[1:]] if words[0] != "audit" else
+        result = subprocess.run([binary(), words[0], *key, *words[1:]] if words[0] not in ("audit", "totp") else
                                 [binary(), *words, *key], input=given or "", env=env, cwd=folder,
                                 capture_output=True, text=True, timeout=600)
         # What doctor and selftest find is not the question here.
