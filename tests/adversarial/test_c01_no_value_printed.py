@@ -67,7 +67,8 @@ def words_of(command, chosen, options):
     for option in chosen:
         argument = argument_for(option, options[option], command)
         words += [f"--{option}"] if argument is None else [f"--{option}={argument}"]
-    usage = {"init", "list", "audit show", "audit verify", "audit rotate", "audit accept", "doctor", "version", "run", "inject"}
+    usage = {"init", "list", "audit show", "audit verify", "audit rotate", "audit accept", "doctor", "version", "run", "inject",
+             "totp setup", "totp rm", "totp status"}
     words += [] if command in usage else operands(command)
     program = ["--", "/bin/sh", "-c", "exit 0"] if command in ("run", "inject", "pipe") else []
     return words + program
@@ -86,7 +87,7 @@ def test_every_command_with_every_option(tmp_path, planted, command):
     pairs = list(itertools.combinations(sorted(options), 2))
     chosen = [(), *((option,) for option in options), *(pairs if len(pairs) < 12 else pairs[::3])]
     takes_passphrase = command in ("init", "set", "rename", "copy", "rm", "tag", "rollback", "verify", "confirm", "import", "run",
-                                   "inject", "pipe", "audit verify", "audit accept")
+                                   "inject", "pipe", "audit verify", "audit accept", "totp setup", "totp rm", "totp status")
     for number, combination in enumerate(chosen):
         vault = copy_vault(planted, tmp_path / str(number))
         prepare(vault)

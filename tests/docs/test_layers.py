@@ -105,6 +105,13 @@ def test_symbols(name, defined):
     assert not wrong, f"{name} may not link against: {wrong}"
 
 
+def test_the_program_inside_has_no_path_of_its_own():
+    """It is the one thing here that is linked by the loader, so what it loads must be the system's."""
+    program = build_dir() / "src/engine/qr-program"
+    dynamic = subprocess.run(["readelf", "-d", program], capture_output=True, text=True, check=True).stdout
+    assert "[libqrencode.so.4]" in dynamic and "RPATH" not in dynamic and "RUNPATH" not in dynamic
+
+
 def test_architecture_names_every_layer():
     text = (ROOT / "docs" / "architecture.md").read_text()
     for name in LAYERS:

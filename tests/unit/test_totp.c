@@ -2,6 +2,9 @@
 #include "residue.h"
 #include "vault_support.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+
 #include "engine/totp.h"
 #include "../vectors/totp_vectors.h"
 
@@ -461,6 +464,63 @@ static void wrong_codes_lock(void **state)
 	assert_true(vault_is_unlocked(session.vault));
 }
 
+// The second of the two transactions cannot be made: whoever ends envseal there has spent the try, and has heard nothing.
+struct interrupted {
+	off_t log_bytes;
+	const char *code;
+};
+
+static int check_interrupted(void *context)
+{
+	const struct interrupted *interrupted = context;
+	const struct rlimit limit = {(rlim_t)interrupted->log_bytes, (rlim_t)interrupted->log_bytes};
+	_cleanup_session_ struct session session = {.engine = &engine_of_test};
+	if (vault_open(vault_dir, &session.vault, &err) < 0 || unlock(session.vault, 0) < 0 ||
+	    audit_open(dir, &session.audit, &err) < 0)
+		return 100;
+	signal(SIGXFSZ, SIG_IGN);
+	setrlimit(RLIMIT_FSIZE, &limit);
+	return -check_code(&session, interrupted->code);
+}
+
+static off_t log_bytes(void)
+{
+	char path[300];
+	struct stat file;
+	snprintf(path, sizeof(path), "%s/audit.jsonl", dir);
+	assert_int_equal(stat(path, &file), 0);
+	return file.st_size;
+}
+
+static void no_free_guess(void **state)
+{
+	(void)state;
+	char right[TOTP_CODE_BYTES], wrong[TOTP_CODE_BYTES];
+	_cleanup_session_ struct session session = {0};
+	session_make(&session);
+	totp_install(&session, 0, 0);
+	// The log becomes larger than the vault, so that a limit on the size of files is met there.
+	char filler[100001];
+	memset(filler, 'x', sizeof(filler) - 1);
+	filler[sizeof(filler) - 1] = 0;
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(session_begin(&session, &err), 0);
+		assert_int_equal(session_commit(&session, "test", json_pack("{s:s}", "filler", filler), &err), 0);
+	}
+	session_done(&session);
+	const char *const codes[] = {wrong_code(wrong), code_at(totp_step_at(clock_now()), right)};
+	for (uint32_t i = 0; i < ARRAY_COUNT(codes); i++) {
+		// Room for one record, and not for two.
+		struct interrupted interrupted = {log_bytes() + 400, codes[i]};
+		assert_int_equal(child_run(check_interrupted, &interrupted), -ERR_SYSTEM);
+		assert_int_equal(vault_open(vault_dir, &session.vault, &err), 0);
+		assert_int_equal(unlock(session.vault, 0), 0);
+		assert_int_equal(audit_open(dir, &session.audit, &err), 0);
+		assert_int_equal(tries_of(&session), i + 1);
+		session_done(&session);
+	}
+}
+
 static void a_clock_that_was_set_back(void **state)
 {
 	(void)state;
@@ -513,6 +573,7 @@ int main(void)
 	    DIR_TEST(without_a_second_factor),
 	    DIR_TEST(a_right_code_is_taken_once),
 	    DIR_TEST(wrong_codes_lock),
+	    DIR_TEST(no_free_guess),
 	    DIR_TEST(a_clock_that_was_set_back),
 	    DIR_TEST(recovery_is_not_counted_and_not_locked),
 	};
