@@ -87,28 +87,8 @@ bool guard_path_next(const char **rest, struct span *out)
 	return true;
 }
 
-static int checks_run(const struct guard_check *checks, size_t count, const struct guard_source *source,
-		      int (*each)(void *context, const struct finding *finding), void *context)
+static const struct guard_check *check_at(size_t index)
 {
-	for (size_t i = 0; i < count; i++) {
-		struct finding finding = {.id = checks[i].id, .category = checks[i].category};
-		checks[i].run(source, &finding);
-		int r = each(context, &finding);
-		if (r != 0)
-			return r;
-	}
-	return 0;
-}
-
-int guard_check(const struct guard_source *given, int (*each)(void *context, const struct finding *finding),
-		void *context)
-{
-	struct guard_source source = given ? *given : (struct guard_source){0};
-	source.proc = source.proc ? source.proc : "/proc";
-	source.sys = source.sys ? source.sys : "/sys";
-	source.etc = source.etc ? source.etc : "/etc";
-	source.dev = source.dev ? source.dev : "/dev";
-	source.environment = source.environment ? source.environment : environ;
 	const struct {
 		const struct guard_check *checks;
 		size_t count;
@@ -120,8 +100,56 @@ int guard_check(const struct guard_source *given, int (*each)(void *context, con
 		{guard_input_checks, guard_input_check_count},
 		{guard_files_checks, guard_files_check_count},
 	};
+	for (size_t i = 0; i < ARRAY_COUNT(tables); i++) {
+		if (index < tables[i].count)
+			return &tables[i].checks[index];
+		index -= tables[i].count;
+	}
+	return NULL;
+}
+
+bool finding_kind_at(size_t index, struct finding_kind *out)
+{
+	const struct guard_check *check = check_at(index);
+	if (check)
+		*out = (struct finding_kind){check->id, check->worst};
+	return check != NULL;
+}
+
+bool finding_kind_find(struct span id, struct finding_kind *out)
+{
+	struct finding_kind kind;
+	for (size_t i = 0; finding_kind_at(i, &kind); i++)
+		if (span_is_equal(span_text(kind.id), id)) {
+			*out = kind;
+			return true;
+		}
+	return false;
+}
+
+static bool check_is_wanted(const struct guard_check *check, const struct guard_source *source)
+{
+	const struct finding_kind kind = {check->id, check->worst};
+	return !source->is_wanted || source->is_wanted(source->wanted_context, &kind);
+}
+
+int guard_check(const struct guard_source *given, int (*each)(void *context, const struct finding *finding),
+		void *context)
+{
+	struct guard_source source = given ? *given : (struct guard_source){0};
+	source.proc = source.proc ? source.proc : "/proc";
+	source.sys = source.sys ? source.sys : "/sys";
+	source.etc = source.etc ? source.etc : "/etc";
+	source.dev = source.dev ? source.dev : "/dev";
+	source.environment = source.environment ? source.environment : environ;
 	int r = 0;
-	for (size_t i = 0; r == 0 && i < ARRAY_COUNT(tables); i++)
-		r = checks_run(tables[i].checks, tables[i].count, &source, each, context);
+	const struct guard_check *check;
+	for (size_t i = 0; r == 0 && (check = check_at(i)); i++) {
+		if (!check_is_wanted(check, &source))
+			continue;
+		struct finding finding = {.id = check->id, .category = check->category};
+		check->run(&source, &finding);
+		r = each(context, &finding);
+	}
 	return r;
 }

@@ -17,6 +17,15 @@ struct finding {
 	char remedy[FINDING_TEXT_BYTES]; // what to do, or "" when nothing is needed
 };
 
+// What there is to find: an id, and the most severe that it can be.
+struct finding_kind {
+	const char *id;
+	enum finding_severity worst;
+};
+// In the order in which findings are shown. False behind the last one.
+bool finding_kind_at(size_t index, struct finding_kind *out);
+bool finding_kind_find(struct span id, struct finding_kind *out);
+
 // Where a check looks; tests point it at a prepared tree. Zeros: the real system.
 struct guard_source {
 	const char *proc; // "/proc"
@@ -28,9 +37,12 @@ struct guard_source {
 	const char *vault_dir; // absolute; it need not exist
 	bool (*variable_is_steering)(struct span name);
 	bool (*path_entry_is_safe)(struct span entry);
+	// Which checks to run; NULL: all.
+	bool (*is_wanted)(const void *context, const struct finding_kind *kind);
+	const void *wanted_context;
 };
 
-// Each check in the table answers one finding; a check that cannot look says so as a note. Never fails for the state of
+// Each check in the table that is wanted answers one finding; a check that cannot look says so as a note. Never fails for the state of
 // the machine. `each` returning non-zero stops and is returned.
 int guard_check(const struct guard_source *source, int (*each)(void *context, const struct finding *finding),
 		void *context);

@@ -193,7 +193,7 @@ static void check_vault(const struct guard_source *source, struct finding *findi
 }
 
 const struct guard_check guard_files_checks[] = {
-	{"path-writable", "files", check_path},
-	{"vault-filesystem", "files", check_vault},
+	{"path-writable", "files", FINDING_WARN, check_path},
+	{"vault-filesystem", "files", FINDING_WARN, check_vault},
 };
 const size_t guard_files_check_count = ARRAY_COUNT(guard_files_checks);

@@ -112,9 +112,9 @@ static void check_recorders(const struct guard_source *source, struct finding *f
 }
 
 const struct guard_check guard_input_checks[] = {
-	{"uinput", "terminal", check_uinput},
-	{"input-events", "terminal", check_input_events},
-	{"input-tools", "terminal", check_input_tools},
-	{"screen-recorder", "terminal", check_recorders},
+	{"uinput", "terminal", FINDING_WARN, check_uinput},
+	{"input-events", "terminal", FINDING_WARN, check_input_events},
+	{"input-tools", "terminal", FINDING_NOTE, check_input_tools},
+	{"screen-recorder", "terminal", FINDING_WARN, check_recorders},
 };
 const size_t guard_input_check_count = ARRAY_COUNT(guard_input_checks);

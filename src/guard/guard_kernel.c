@@ -113,11 +113,11 @@ static void check_memfd_exec(const struct guard_source *source, struct finding *
 }
 
 const struct guard_check guard_kernel_checks[] = {
-	{"kernel", "kernel", check_version},
-	{"landlock", "kernel", check_landlock},
-	{"seccomp", "kernel", check_seccomp},
-	{"pidfd", "kernel", check_pidfd},
-	{"user-namespaces", "kernel", check_user_namespaces},
-	{"memfd-exec", "kernel", check_memfd_exec},
+	{"kernel", "kernel", FINDING_WARN, check_version},
+	{"landlock", "kernel", FINDING_NOTE, check_landlock},
+	{"seccomp", "kernel", FINDING_NOTE, check_seccomp},
+	{"pidfd", "kernel", FINDING_WARN, check_pidfd},
+	{"user-namespaces", "kernel", FINDING_NOTE, check_user_namespaces},
+	{"memfd-exec", "kernel", FINDING_WARN, check_memfd_exec},
 };
 const size_t guard_kernel_check_count = ARRAY_COUNT(guard_kernel_checks);

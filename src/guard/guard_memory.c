@@ -118,8 +118,8 @@ static void check_swap(const struct guard_source *source, struct finding *findin
 }
 
 const struct guard_check guard_memory_checks[] = {
-	{"memfd-secret", "memory", check_memfd_secret},
-	{"memory-lock", "memory", check_memlock},
-	{"swap", "memory", check_swap},
+	{"memfd-secret", "memory", FINDING_NOTE, check_memfd_secret},
+	{"memory-lock", "memory", FINDING_BAD, check_memlock},
+	{"swap", "memory", FINDING_WARN, check_swap},
 };
 const size_t guard_memory_check_count = ARRAY_COUNT(guard_memory_checks);

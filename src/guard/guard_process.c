@@ -4,13 +4,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define STATUS_BYTES_MAX 65536
 #define MOUNTS_BYTES_MAX (1u << 20)
 #define LINE_BYTES_MAX 4096
+
+// PIDFD_GET_USER_NAMESPACE of linux/pidfd.h and PROC_USER_INIT_INO of linux/proc_ns.h, which older headers lack.
+#define PIDFD_USER_NAMESPACE _IO(0xFF, 9)
+#define USER_NAMESPACE_FIRST 0xEFFFFFFDu
 
 static void check_proc(const struct guard_source *source, struct finding *finding)
 {
@@ -113,6 +119,36 @@ static void check_root(const struct guard_source *source, struct finding *findin
 			    "files, and no setting prevents that");
 }
 
+// Whoever made a user namespace may put other files over /proc in it, so the kernel is asked too: from 6.11 on it answers.
+static bool namespace_is_nested(void)
+{
+	struct stat st;
+	_cleanup_fd_ int process = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	_cleanup_fd_ int space = process < 0 ? -1 : ioctl(process, PIDFD_USER_NAMESPACE, 0);
+	return space >= 0 && fstat(space, &st) == 0 && st.st_ino != USER_NAMESPACE_FIRST;
+}
+
+static bool map_is_whole(const char *map)
+{
+	unsigned inside = 1, outside = 1, count = 0;
+	return sscanf(map, "%u %u %u", &inside, &outside, &count) == 3 && inside == 0 && outside == 0 &&
+	       count == UINT32_MAX;
+}
+
+static void check_user_namespace(const struct guard_source *source, struct finding *finding)
+{
+	_cleanup_buf_ struct buf map = BUF_INIT(STATUS_BYTES_MAX);
+	bool is_read = guard_read(source->proc, "self/uid_map", &map);
+	if (namespace_is_nested() || (is_read && !map_is_whole(buf_text(&map))))
+		finding_set(finding, FINDING_WARN, "work outside of containers and sandboxes of your own user",
+			    "this runs in a user namespace: whoever made it can read the memory of all programs in it, "
+			    "and show them another /etc, so that no configuration file forces anything");
+	else if (!is_read)
+		finding_unknown(finding, "/proc/self/uid_map");
+	else
+		finding_set(finding, FINDING_OK, "", "this runs in the machine's own user namespace");
+}
+
 // Not read by envseal: it is linked statically. Programs get none of them.
 static void check_preload(const struct guard_source *source, struct finding *finding)
 {
@@ -203,16 +239,17 @@ static void check_hidepid(const struct guard_source *source, struct finding *fin
 }
 
 const struct guard_check guard_process_checks[] = {
-	{"proc", "files", check_proc},
-	{"process-dumpable", "process", check_dumpable},
-	{"tracer", "process", check_tracer},
-	{"core-limit", "process", check_core_limit},
-	{"core-pattern", "process", check_core_pattern},
-	{"ptrace-scope", "process", check_ptrace},
-	{"root", "process", check_root},
-	{"preload", "process", check_preload},
-	{"preload-file", "process", check_preload_file},
-	{"variables", "process", check_variables},
-	{"proc-hidepid", "process", check_hidepid},
+	{"proc", "files", FINDING_WARN, check_proc},
+	{"process-dumpable", "process", FINDING_BAD, check_dumpable},
+	{"tracer", "process", FINDING_BAD, check_tracer},
+	{"core-limit", "process", FINDING_BAD, check_core_limit},
+	{"core-pattern", "process", FINDING_NOTE, check_core_pattern},
+	{"ptrace-scope", "process", FINDING_WARN, check_ptrace},
+	{"root", "process", FINDING_WARN, check_root},
+	{"user-namespace", "process", FINDING_WARN, check_user_namespace},
+	{"preload", "process", FINDING_NOTE, check_preload},
+	{"preload-file", "process", FINDING_WARN, check_preload_file},
+	{"variables", "process", FINDING_NOTE, check_variables},
+	{"proc-hidepid", "process", FINDING_NOTE, check_hidepid},
 };
 const size_t guard_process_check_count = ARRAY_COUNT(guard_process_checks);

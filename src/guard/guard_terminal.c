@@ -64,10 +64,10 @@ static void check_display(const struct guard_source *source, struct finding *fin
 }
 
 const struct guard_check guard_terminal_checks[] = {
-	{"terminal", "terminal", check_terminal},
-	{"terminal-injection", "terminal", check_tiocsti},
-	{"terminal-multiplexer", "terminal", check_multiplexer},
-	{"remote", "terminal", check_remote},
-	{"display", "terminal", check_display},
+	{"terminal", "terminal", FINDING_NOTE, check_terminal},
+	{"terminal-injection", "terminal", FINDING_WARN, check_tiocsti},
+	{"terminal-multiplexer", "terminal", FINDING_WARN, check_multiplexer},
+	{"remote", "terminal", FINDING_NOTE, check_remote},
+	{"display", "terminal", FINDING_WARN, check_display},
 };
 const size_t guard_terminal_check_count = ARRAY_COUNT(guard_terminal_checks);

@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -85,6 +87,7 @@ static const struct {
 	const char *content;
 } good_files[] = {
 	{"proc/self/status", "Name:\tenvseal\nState:\tR (running)\nTracerPid:\t0\nUid:\t1000\n"},
+	{"proc/self/uid_map", "         0          0 4294967295\n"},
 	{"proc/self/mountinfo", MOUNT_ROOT "22 21 0:21 / /proc rw,relatime - proc proc rw,hidepid=invisible\n"},
 	{"proc/swaps", SWAPS_HEADING},
 	{"proc/sys/kernel/core_pattern", "core\n"},
@@ -109,9 +112,13 @@ static struct finding find(const char *id)
 	snprintf(etc, sizeof(etc), "%s/etc", scene);
 	snprintf(dev, sizeof(dev), "%s/dev", scene);
 	assert_int_equal(guard_check(&source, finding_keep, &findings), 0);
-	for (size_t i = 0; i < findings.count; i++)
+	for (size_t i = 0; i < findings.count; i++) {
+		struct finding_kind kind;
+		assert_true(finding_kind_find(span_text(findings.rows[i].id), &kind));
+		assert_true(findings.rows[i].severity <= kind.worst);
 		if (strcmp(findings.rows[i].id, id) == 0)
 			return findings.rows[i];
+	}
 	fail_msg("there is no finding %s", id);
 	return findings.rows[0];
 }
@@ -237,6 +244,7 @@ static void test_good_machine(void **state)
 	(void)state;
 	tree_make();
 	static const char *const ids[] = {"proc", "tracer", "core-pattern", "ptrace-scope", "proc-hidepid", "swap",
+					  "user-namespace",
 					  "kernel",
 					  "user-namespaces", "memfd-exec", "terminal-injection", "preload-file",
 					  "uinput", "input-events", "screen-recorder"};
@@ -378,6 +386,7 @@ static void test_memory_lock_right(void **state)
 	(void)state;
 	tree_make();
 	file_write("proc/self/status", "Name:\tx\nCapPrm:\t0000000000000000\nCapEff:\t0000000000004000\n");
+	assert_int_equal(unlink("proc/self/uid_map"), 0);
 	assert_in_child(memlock_tiny, "memory-lock", FINDING_BAD, "only 32 KiB");
 	file_write("proc/self/uid_map", "         0          0 4294967295\n");
 	assert_in_child(memlock_tiny, "memory-lock", FINDING_OK, "as much memory as needed");
@@ -388,6 +397,89 @@ static void test_memory_lock_right(void **state)
 	assert_in_child(memlock_tiny, "memory-lock", FINDING_BAD, "only 32 KiB");
 	file_write("proc/self/status", "Name:\tx\nCapEff:\t000001ffffffffff\n");
 	assert_in_child(memlock_tiny, "memory-lock", FINDING_OK, "as much memory as needed");
+}
+
+// Whether the tests themselves run in one, as in a container.
+static bool is_nested_here(void)
+{
+	struct stat st;
+	return stat("/proc/self/ns/user", &st) == 0 && st.st_ino != 4026531837;
+}
+
+static void test_user_namespace(void **state)
+{
+	(void)state;
+	static const char *const maps[] = {"", "0 1000 1\n", "1000 1000 1\n", "0 0 65536\n", "0 100000 4294967295\n", "x",
+					   "0 0 1000\n1000 1000 4294966295\n"};
+	tree_make();
+	for (size_t i = 0; i < ARRAY_COUNT(maps); i++) {
+		file_write("proc/self/uid_map", maps[i]);
+		assert_finding("user-namespace", FINDING_WARN, "another /etc");
+	}
+	if (is_nested_here())
+		skip();
+	tree_make();
+	assert_finding("user-namespace", FINDING_OK, "machine's own");
+	assert_int_equal(unlink("proc/self/uid_map"), 0);
+	assert_finding("user-namespace", FINDING_NOTE, "cannot be read");
+}
+
+static void namespace_make(void)
+{
+	if (unshare(CLONE_NEWUSER) < 0)
+		_exit(77);
+}
+
+// Kernels from 6.11 on say so themselves, whatever lies where /proc should be.
+static void test_user_namespace_behind_files(void **state)
+{
+	(void)state;
+	tree_make();
+	int status = -1;
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		namespace_make();
+		int process = (int)syscall(SYS_pidfd_open, getpid(), 0);
+		bool is_told = process >= 0 && ioctl(process, _IO(0xFF, 9), 0) >= 0;
+		struct finding finding = find("user-namespace");
+		_exit(!is_told ? 77 : finding.severity == FINDING_WARN ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static bool kind_is_wanted(const void *context, const struct finding_kind *kind)
+{
+	return kind->worst >= *(const enum finding_severity *)context;
+}
+
+// Only what is wanted is run; and what is told is what the table of kinds has, in its order.
+static void test_kinds(void **state)
+{
+	(void)state;
+	static const enum finding_severity least[] = {FINDING_OK, FINDING_WARN, FINDING_BAD};
+	tree_make();
+	for (size_t l = 0; l < ARRAY_COUNT(least); l++) {
+		struct guard_source source = {.is_wanted = kind_is_wanted, .wanted_context = &least[l]};
+		struct findings findings = {0};
+		struct finding_kind kind;
+		size_t told = 0;
+		assert_int_equal(guard_check(&source, finding_keep, &findings), 0);
+		for (size_t i = 0; finding_kind_at(i, &kind); i++)
+			if (kind.worst >= least[l])
+				assert_string_equal(findings.rows[told++].id, kind.id);
+		assert_int_equal(told, findings.count);
+		assert_true(told > 3);
+	}
+	struct finding_kind kind = {0};
+	assert_true(finding_kind_find(SPAN_LITERAL("core-limit"), &kind));
+	assert_true(strcmp(kind.id, "core-limit") == 0 && kind.worst == FINDING_BAD);
+	assert_false(finding_kind_find(SPAN_LITERAL("core"), &kind));
+	assert_false(finding_kind_find(SPAN_LITERAL(""), &kind));
 }
 
 // ------------------------------------------------------------------------------------------------------- the session
@@ -702,6 +794,9 @@ int main(void)
 		scene_test(test_path),
 		scene_test(test_vault_filesystem),
 		scene_test(test_old_kernel),
+		scene_test(test_user_namespace),
+		scene_test(test_user_namespace_behind_files),
+		scene_test(test_kinds),
 		cmocka_unit_test(test_rows_are_sound),
 		cmocka_unit_test(test_each_can_stop),
 		cmocka_unit_test(test_severity_names),
