@@ -118,3 +118,7 @@ int program_script_find(const struct program *program, char *const argv[], const
 			struct program_script *out, struct err *err);
 void program_script_done(struct program_script *script);
 #define _cleanup_program_script_ _cleanup_(program_script_done)
+
+// True when only root can change the file or folder behind `fd`, or make `path` lead to another one: it, and every folder
+// that is passed on the way to it (symbolic links are followed), belong to root and are writable by nobody else.
+bool path_is_system(const char *path, int fd);

@@ -25,12 +25,6 @@ int name_absolute(const char *found, char **out, struct err *err);
 // Sets ERR_NO_EXEC, "PATH cannot be executed: why".
 int program_refuse(const char *path, const char *why, struct err *err);
 
-// --- trust.c
-
-// True when only root can change the file behind `fd`, or make `path` lead to another one: it, and every folder that is
-// passed on the way to it (symbolic links are followed), belong to root and are writable by nobody else.
-bool path_is_system(const char *path, int fd);
-
 // --- pin.c
 
 // Copies the file into a sealed memfd.

@@ -108,5 +108,5 @@ bool path_is_system(const char *path, int fd)
 		if (!walk_step(&walk, component, &is_file, &st))
 			return false;
 	bool is_same = st.st_dev == opened.st_dev && st.st_ino == opened.st_ino;
-	return is_file && is_same && walk.rest[strspn(walk.rest, "/")] == 0;
+	return is_same && walk.rest[strspn(walk.rest, "/")] == 0;
 }
