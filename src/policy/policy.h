@@ -9,6 +9,7 @@
 #include "manifest/manifest.h"
 #include "policy/decision.h"
 #include "policy/path.h"
+#include "policy/security.h"
 #include "program/program.h"
 
 struct environment {
