@@ -229,7 +229,8 @@ static int plan_subject(struct plan *plan, const struct engine_run *request, str
 	if (!plan->directory)
 		return err_set_errno(err, ERR_SYSTEM, errno, "the working directory cannot be named; go to one that exists");
 	plan->session = asking_session();
-	return environment_build(request->environment, request->keep, request->keep_count, &plan->environment, err);
+	return environment_build(ENVIRONMENT_FILTERED, request->environment, request->keep, request->keep_count,
+				 &plan->environment, err);
 }
 
 static int plan_program(struct plan *plan, const struct engine_run *request, struct err *err)

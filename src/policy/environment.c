@@ -1,6 +1,7 @@
 #include "policy/path.h"
 #include "policy/steering.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -64,7 +65,18 @@ static bool has_variable(const struct environment *environment, struct span name
 	return false;
 }
 
-static int path_clean(struct environment *environment, const char *path, struct err *err)
+static bool entry_is_roots(struct span entry)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	if (entry.len >= sizeof(path))
+		return false;
+	memcpy(path, entry.data, entry.len);
+	path[entry.len] = 0;
+	return stat(path, &st) == 0 && st.st_uid == 0 && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+static int path_clean(struct environment *environment, enum environment_mode mode, const char *path, struct err *err)
 {
 	char **good = NULL;
 	size_t good_count = 0;
@@ -74,7 +86,7 @@ static int path_clean(struct environment *environment, const char *path, struct 
 		struct span entry = span_of(at, strcspn(at, ":"));
 		if (list_has(good, good_count, entry))
 			continue;
-		if (!path_entry_is_safe(entry)) {
+		if (!path_entry_is_safe(entry) || (mode == ENVIRONMENT_ALLOWED && !entry_is_roots(entry))) {
 			r = list_add_once(&environment->path_dropped, &environment->path_dropped_count, entry, err);
 			continue;
 		}
@@ -94,17 +106,34 @@ static int path_clean(struct environment *environment, const char *path, struct 
 	return r;
 }
 
-static int path_add(struct environment *environment, const char *path, struct err *err)
+static int path_add(struct environment *environment, enum environment_mode mode, const char *path, struct err *err)
 {
 	_cleanup_buf_ struct buf entry = BUF_INIT(1u << 21);
-	int r = path_clean(environment, path, err);
+	int r = path_clean(environment, mode, path, err);
 	if (r == 0)
 		r = buf_printf(&entry, err, "PATH=%s", environment->path);
 	return r < 0 ? r : list_add(&environment->entries, &environment->count, buf_span(&entry), err);
 }
 
-static int variable_add(struct environment *environment, struct span entry, const char *const keep[], size_t keep_count,
-			struct err *err)
+// What programs need to know of the user and the terminal, and what steers none of them in its plain shape.
+static bool is_allowed(struct span name)
+{
+	static const char *const names[] = {"COLUMNS", "HOME", "LANG", "LC_ALL", "LINES", "LOGNAME", "SHELL", "TERM", "TZ",
+					    "USER"};
+	for (size_t i = 0; i < ARRAY_COUNT(names); i++)
+		if (span_is_equal(span_text(names[i]), name))
+			return true;
+	return false;
+}
+
+static bool passes_by_mode(enum environment_mode mode, struct span name, struct span value)
+{
+	bool is_fit = mode == ENVIRONMENT_ALLOWED ? is_allowed(name) : !variable_is_steering(name);
+	return is_fit && variable_has_plain_shape(name, value);
+}
+
+static int variable_add(struct environment *environment, enum environment_mode mode, struct span entry,
+			const char *const keep[], size_t keep_count, struct err *err)
 {
 	const uint8_t *equals = memchr(entry.data, '=', entry.len);
 	struct span name = span_of(entry.data, equals ? (size_t)(equals - entry.data) : entry.len);
@@ -115,7 +144,7 @@ static int variable_add(struct environment *environment, struct span entry, cons
 	bool own = span_has_prefix(name, SPAN_LITERAL("ENVSEAL_"));
 	bool kept = is_kept(name, keep, keep_count) && !own;
 	bool passes = equals && variable_is_valid(name) && !has_variable(environment, name) &&
-		      (kept || (!variable_is_steering(name) && variable_has_plain_shape(name, value)));
+		      (kept || passes_by_mode(mode, name, value));
 	if (passes)
 		return list_add(&environment->entries, &environment->count, entry, err);
 	return list_add_once(&environment->dropped, &environment->dropped_count, name, err);
@@ -149,22 +178,25 @@ static int keep_check(const char *const keep[], size_t keep_count, struct err *e
 	return 0;
 }
 
-int environment_build(char *const envp[], const char *const keep[], size_t keep_count, struct environment *out,
-		      struct err *err)
+int environment_build(enum environment_mode mode, char *const envp[], const char *const keep[], size_t keep_count,
+		      struct environment *out, struct err *err)
 {
 	_cleanup_(environment_done) struct environment environment = {0};
 	const char *path = NULL;
 	int r = keep_check(keep, keep_count, err);
 	for (size_t i = 0; r == 0 && envp[i]; i++) {
 		if (strncmp(envp[i], "PATH=", 5) != 0)
-			r = variable_add(&environment, span_text(envp[i]), keep, keep_count, err);
+			r = variable_add(&environment, mode, span_text(envp[i]), keep, keep_count, err);
 		else if (path)
 			r = list_add_once(&environment.dropped, &environment.dropped_count, SPAN_LITERAL("PATH"), err);
 		else
 			path = envp[i] + 5;
 	}
+	// The caller's PATH has no say where nothing of the caller's is taken over.
+	if (!path || mode == ENVIRONMENT_ALLOWED)
+		path = PATH_DEFAULT;
 	if (r == 0)
-		r = path_add(&environment, path ? path : PATH_DEFAULT, err);
+		r = path_add(&environment, mode, path, err);
 	if (r < 0)
 		return r;
 	if (environment.dropped_count > 1)

@@ -2,8 +2,8 @@
 // variables a secret may go; and by standing rules (policy/rule.h, policy/decision.h) who may use what.
 //
 // The table in steering.c lists every variable, and every family by prefix, that loads or steers code. At the standard
-// level the caller's environment passes without them; a variable is kept against the table only when the human asked
-// for it by name, and that is recorded.
+// level the caller's environment passes without them; at the stronger ones nothing passes but a short allow-list. A
+// variable is kept against either only when it was asked for by name, and that is recorded.
 #pragma once
 
 #include "manifest/manifest.h"
@@ -27,12 +27,13 @@ struct environment {
 
 // True for variables that load or steer code in a loader, interpreter, shell or common tool.
 bool variable_is_steering(struct span name);
-// Standard level. `envp` is the caller's; `keep` names steering variables the human asked to keep. Entries that are not
-// NAME=value with a valid name, a second entry of one name, and ENVSEAL_* are dropped. TERM, LANG, LC_*, TZ, COLORTERM
-// are kept only in their plain shape. Looks at the file system only to judge PATH entries. ERR_USAGE for a `keep` that
-// is no name, PATH or ENVSEAL_*.
-int environment_build(char *const envp[], const char *const keep[], size_t keep_count, struct environment *out,
-		      struct err *err);
+// `envp` is the caller's; `keep` names variables that are handed on although the mode would drop them. Entries that are
+// not NAME=value with a valid name, a second entry of one name, and ENVSEAL_* are dropped. TERM, LANG, LC_*, TZ,
+// COLORTERM are kept only in their plain shape. ENVIRONMENT_ALLOWED: of the caller's only LANG, LC_ALL, TERM, TZ, HOME,
+// USER, LOGNAME, SHELL, COLUMNS and LINES pass, and PATH is that part of PATH_DEFAULT that is root's. Looks at the file
+// system only to judge PATH entries. ERR_USAGE for a `keep` that is no name, PATH or ENVSEAL_*.
+int environment_build(enum environment_mode mode, char *const envp[], const char *const keep[], size_t keep_count,
+		      struct environment *out, struct err *err);
 void environment_done(struct environment *environment);
 // ERR_USAGE when a secret may not be put there: not a valid name, PATH, HOME, ENVSEAL_*, or a steering variable --
 // other than one that by family and ending is a tool's credential (CARGO_REGISTRY_TOKEN, OPENAI_API_KEY).

@@ -11,69 +11,14 @@
 
 #include <cmocka.h>
 
+#include "environment_variables.h"
 #include "policy/policy.h"
 
 #define STRINGS(...) ((const char *const[]){__VA_ARGS__, NULL})
 #define _cleanup_environment_ _cleanup_(environment_done)
 
-// Every variable of the design's list of those that load or steer code; a family stands with a member.
+// More than environment_variables.h has.
 static const char *const steering[] = {
-	// the C library, as it removes them for set-id programs
-	"ARGP_HELP_FMT", "DATEMSK", "GCONV_PATH", "GETCONF_DIR", "GLIBC_TUNABLES", "GMON_OUT_PREFIX", "HESIOD_CONFIG",
-	"HES_DOMAIN", "HOSTALIASES", "LD_AUDIT", "LD_BIND_NOT", "LD_BIND_NOW", "LD_DEBUG", "LD_DEBUG_OUTPUT",
-	"LD_DYNAMIC_WEAK", "LD_HWCAP_MASK", "LD_LIBRARY_PATH", "LD_ORIGIN_PATH", "LD_PRELOAD", "LD_PROFILE",
-	"LD_PROFILE_OUTPUT", "LD_SHOW_AUXV", "LD_TRACE_LOADED_OBJECTS", "LD_TRACE_PRELINKING", "LD_USE_LOAD_BIAS",
-	"LD_VERBOSE", "LD_WARN", "LOCALDOMAIN", "LOCPATH", "MALLOC_ARENA_MAX", "MALLOC_ARENA_TEST", "MALLOC_CHECK_",
-	"MALLOC_MMAP_MAX_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_PERTURB_", "MALLOC_TOP_PAD_", "MALLOC_TRACE",
-	"MALLOC_TRIM_THRESHOLD_", "MEMUSAGE_OUTPUT", "MSGVERB", "NIS_DEFAULTS", "NIS_GROUP", "NIS_PATH", "NLSPATH",
-	"PCPROFILE_OUTPUT", "POSIXLY_CORRECT", "RESOLV_ADD_TRIM_DOMAINS", "RESOLV_HOST_CONF", "RESOLV_MULTI",
-	"RESOLV_OVERRIDE_TRIM_DOMAINS", "RESOLV_REORDER", "RESOLV_SPOOF_CHECK", "RES_OPTIONS", "SEGFAULT_SIGNALS",
-	"SEV_LEVEL", "TMPDIR", "TZDIR",
-	// what sudo adds
-	"IFS", "CDPATH", "PATH_LOCALE", "_RLD_LIST", "KRB5_CONFIG", "KRB5_CONFIG_X", "KRB5_KTNAME", "TERMINFO",
-	"TERMINFO_DIRS", "TERMPATH", "TERMCAP", "ENV", "BASH_ENV", "PS4", "GLOBIGNORE", "SHELLOPTS",
-	"JAVA_TOOL_OPTIONS", "PERLIO_DEBUG", "PERLLIB", "PERL5LIB", "PERL5OPT", "PERL5DB", "FPATH", "NULLCMD",
-	"READNULLCMD", "ZDOTDIR", "TMPPREFIX", "PYTHONHOME", "PYTHONPATH", "PYTHONINSPECT", "PYTHONUSERBASE",
-	"RUBYLIB", "RUBYOPT", "BASH_FUNC_ls%%", "__BASH_FUNC<ls>",
-	// interpreters and tools
-	"BASHOPTS", "PROMPT_COMMAND", "PS1", "PS2", "HISTFILE", "KSH_ENV", "PYTHONSTARTUP", "PYTHONEXECUTABLE",
-	"PYTHONBREAKPOINT", "PYTHONWARNINGS", "PYTHONPLATLIBDIR", "PYTHONPYCACHEPREFIX", "PYTHONCASEOK",
-	"PIP_INDEX_URL", "VIRTUAL_ENV", "UV_INDEX_URL", "NODE_OPTIONS", "NODE_PATH", "NODE_REPL_EXTERNAL_MODULE",
-	"NODE_REPL_HISTORY", "NODE_EXTRA_CA_CERTS", "NODE_V8_COVERAGE", "NODE_TLS_REJECT_UNAUTHORIZED", "NODE_DEBUG",
-	"NPM_CONFIG_SCRIPT_SHELL", "npm_config_script_shell", "YARN_RC_FILENAME", "DENO_DIR", "BUN_OPTIONS",
-	"TS_NODE_PROJECT", "PERL5DB_THREADED", "PERL_MM_OPT", "PERL_MB_OPT", "PERL_UNICODE",
-	"RUBY_GC_HEAP_INIT_SLOTS", "GEM_HOME", "GEM_PATH", "BUNDLE_GEMFILE", "BUNDLE_PATH", "_JAVA_OPTIONS",
-	"JDK_JAVA_OPTIONS", "CLASSPATH", "MAVEN_OPTS", "GRADLE_OPTS", "DOTNET_STARTUP_HOOKS",
-	"DOTNET_ADDITIONAL_DEPS", "COMPlus_EnableDiagnostics", "CORECLR_PROFILER", "PHPRC", "PHP_INI_SCAN_DIR",
-	"LUA_INIT", "LUA_INIT_5_4", "LUA_PATH", "LUA_CPATH", "R_PROFILE", "R_PROFILE_USER", "R_ENVIRON", "R_LIBS",
-	"JULIA_LOAD_PATH", "JULIA_DEPOT_PATH", "ERL_FLAGS", "ERL_AFLAGS", "ERL_ZFLAGS", "ELIXIR_ERL_OPTIONS",
-	"GOFLAGS", "GOROOT", "GOPATH", "GODEBUG", "GOTOOLDIR", "RUSTC_WRAPPER", "RUSTFLAGS", "CARGO_HOME", "AWKPATH",
-	"AWKLIBPATH",
-	// git and ssh
-	"GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSH_VARIANT", "GIT_EXTERNAL_DIFF", "GIT_ASKPASS", "GIT_PAGER",
-	"GIT_EDITOR", "GIT_SEQUENCE_EDITOR", "GIT_DIR", "GIT_WORK_TREE", "GIT_EXEC_PATH", "GIT_TEMPLATE_DIR",
-	"GIT_CONFIG", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_0",
-	"GIT_CONFIG_VALUE_0", "GIT_CONFIG_KEY_12", "GIT_CONFIG_PARAMETERS", "GIT_PROXY_COMMAND", "GIT_TRACE",
-	"GIT_TRACE2_EVENT", "GIT_CURL_VERBOSE", "GIT_REDIRECT_STDOUT", "GIT_SSL_NO_VERIFY", "SSH_ASKPASS",
-	"SSH_ASKPASS_REQUIRE", "SSH_AUTH_SOCK", "SSH_SK_PROVIDER", "SSH_SK_HELPER",
-	// pagers and editors
-	"PAGER", "MANPAGER", "LESSOPEN", "LESSCLOSE", "LESS", "LESSKEYIN", "EDITOR", "VISUAL", "FCEDIT", "BROWSER",
-	// trust and proxies
-	"SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE", "OPENSSL_CONF", "OPENSSL_MODULES", "OPENSSL_ENGINES",
-	"CURL_CA_BUNDLE", "CURL_HOME", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY",
-	"ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy", "GRPC_PROXY", "grpc_proxy",
-	// compilers, debuggers, sanitizers
-	"CC", "CXX", "CFLAGS", "LDFLAGS", "COMPILER_PATH", "GCC_EXEC_PREFIX", "CPATH", "LIBRARY_PATH",
-	"DEBUGINFOD_URLS", "GDBHISTFILE", "MAKEFLAGS", "CMAKE_PREFIX_PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS",
-	"LSAN_OPTIONS", "TSAN_OPTIONS", "MSAN_OPTIONS",
-	// the desktop
-	"DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME",
-	"XDG_DATA_DIRS", "GTK_MODULES", "GTK_PATH", "GIO_EXTRA_MODULES", "QT_PLUGIN_PATH",
-	"QT_QPA_PLATFORM_PLUGIN_PATH",
-	// clouds and agents
-	"AWS_CONFIG_FILE", "AWS_PROFILE", "KUBECONFIG", "DOCKER_HOST", "DOCKER_CONFIG", "OP_SERVICE_ACCOUNT_TOKEN",
-	"OP_SESSION_me", "OP_CONNECT_HOST", "ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY", "OPENAI_BASE_URL",
-	"OPENAI_API_KEY", "OPENAI_ORGANIZATION",
 	// known by their tools' manuals to run, load or redirect, and found missing once
 	"AWS_DATA_PATH", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_PAGER", "ANSIBLE_CONFIG", "ANSIBLE_LIBRARY",
 	"ASPNETCORE_HOSTINGSTARTUPASSEMBLIES", "BUNDLER_SETUP", "CCACHE_PREFIX", "CGO_CFLAGS", "CLOUDSDK_CONFIG",
@@ -136,7 +81,8 @@ static bool is_dropped(const struct environment *environment, const char *name)
 }
 
 // An environment of at most 62 entries; the caller owns the result.
-static struct environment build_keeping(const char *const entries[], const char *const keep[], size_t keep_count)
+static struct environment build_by(enum environment_mode mode, const char *const entries[], const char *const keep[],
+				   size_t keep_count)
 {
 	struct environment environment = {0};
 	struct err err = {0};
@@ -147,7 +93,7 @@ static struct environment build_keeping(const char *const entries[], const char 
 		envp[count] = strdup(entries[count]);
 	}
 	envp[count] = NULL;
-	assert_int_equal(environment_build(envp, keep, keep_count, &environment, &err), 0);
+	assert_int_equal(environment_build(mode, envp, keep, keep_count, &environment, &err), 0);
 	while (count > 0)
 		free(envp[--count]);
 	assert_non_null(environment.entries);
@@ -155,20 +101,30 @@ static struct environment build_keeping(const char *const entries[], const char 
 	return environment;
 }
 
+static struct environment build_keeping(const char *const entries[], const char *const keep[], size_t keep_count)
+{
+	return build_by(ENVIRONMENT_FILTERED, entries, keep, keep_count);
+}
+
 static struct environment build(const char *const entries[])
 {
 	return build_keeping(entries, NULL, 0);
 }
 
-static bool passes(const char *name, const char *value)
+static bool passes_by(enum environment_mode mode, const char *name, const char *value)
 {
 	char entry[512];
 	snprintf(entry, sizeof(entry), "%s=%s", name, value);
-	_cleanup_environment_ struct environment environment = build(STRINGS(entry, "PATH=/usr/bin"));
+	_cleanup_environment_ struct environment environment = build_by(mode, STRINGS(entry, "PATH=/usr/bin"), NULL, 0);
 	const char *found = entry_value(&environment, name);
 	assert_true((found == NULL) == is_dropped(&environment, name));
 	assert_true(!found || strcmp(found, value) == 0);
 	return found != NULL;
+}
+
+static bool passes(const char *name, const char *value)
+{
+	return passes_by(ENVIRONMENT_FILTERED, name, value);
 }
 
 // ---------------------------------------------------------------------------------------------------------- by name
@@ -182,6 +138,106 @@ static void test_what_steers_is_dropped(void **state)
 		if (passes(steering[i], "1"))
 			fail_msg("%s passes", steering[i]);
 	}
+}
+
+static const enum environment_mode modes[] = {ENVIRONMENT_FILTERED, ENVIRONMENT_ALLOWED};
+
+// None of the known ones reaches a program at any level, but by its name.
+static void test_no_known_variable_passes(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(variables_that_steer); i++) {
+		const char *name = variables_that_steer[i];
+		char entry[512];
+		snprintf(entry, sizeof(entry), "%s=1", name);
+		for (size_t m = 0; m < ARRAY_COUNT(modes); m++) {
+			if (passes_by(modes[m], name, "1"))
+				fail_msg("%s passes in mode %s", name, environment_mode_name(modes[m]));
+			if (!variable_is_valid(span_text(name)))
+				continue;
+			_cleanup_environment_ struct environment kept = build_by(modes[m], STRINGS(entry), &name, 1);
+			assert_string_equal(entry_value(&kept, name), "1");
+		}
+		if (!variable_is_steering(span_text(name)))
+			fail_msg("%s is not known to steer", name);
+	}
+	for (size_t i = 0; i < ARRAY_COUNT(variables_of_care); i++) {
+		assert_true(passes_by(ENVIRONMENT_FILTERED, variables_of_care[i], "1"));
+		assert_false(passes_by(ENVIRONMENT_ALLOWED, variables_of_care[i], "1"));
+	}
+}
+
+static void test_shaped_variables(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(variables_with_a_shape); i++)
+		for (size_t m = 0; m < ARRAY_COUNT(modes); m++) {
+			const char *name = variables_with_a_shape[i];
+			assert_false(passes_by(modes[m], name, "/tmp/x"));
+			assert_false(passes_by(modes[m], name, "../x"));
+			assert_false(passes_by(modes[m], name, "%n"));
+			assert_false(passes_by(modes[m], name, "() { :; }"));
+			bool is_listed = strcmp(name, "LANG") == 0 || strcmp(name, "LC_ALL") == 0 ||
+					 strcmp(name, "TERM") == 0 || strcmp(name, "TZ") == 0;
+			assert_int_equal(passes_by(modes[m], name, "C"), modes[m] == ENVIRONMENT_FILTERED || is_listed);
+		}
+	assert_true(passes_by(ENVIRONMENT_ALLOWED, "TZ", "Europe/Berlin"));
+	assert_true(passes_by(ENVIRONMENT_ALLOWED, "LANG", "de_DE.UTF-8"));
+	assert_true(passes_by(ENVIRONMENT_ALLOWED, "TERM", "xterm-256color"));
+}
+
+// Built from nothing: what is not on the list stays behind, however harmless its name is.
+static void test_allow_list(void **state)
+{
+	(void)state;
+	static const char *const listed[] = {"HOME", "USER", "LOGNAME", "SHELL", "COLUMNS", "LINES"};
+	for (size_t i = 0; i < ARRAY_COUNT(everyday); i++) {
+		bool is_listed = false;
+		for (size_t j = 0; j < ARRAY_COUNT(listed); j++)
+			is_listed = is_listed || strcmp(everyday[i], listed[j]) == 0;
+		if (passes_by(ENVIRONMENT_ALLOWED, everyday[i], "1") != is_listed)
+			fail_msg("%s %s", everyday[i], is_listed ? "does not pass" : "passes");
+	}
+	for (size_t i = 0; i < ARRAY_COUNT(listed); i++) {
+		assert_true(passes_by(ENVIRONMENT_ALLOWED, listed[i], "/any thing"));
+		assert_false(passes_by(ENVIRONMENT_ALLOWED, listed[i], "() { :; }"));
+	}
+	const char *const keep[] = {"PORT", "LD_PRELOAD", "NOT_THERE"};
+	_cleanup_environment_ struct environment environment =
+		build_by(ENVIRONMENT_ALLOWED, STRINGS("PORT=1", "LD_PRELOAD=x", "PORTS=1", "HOME=/h", "HOME=/i"), keep, 3);
+	assert_int_equal(environment.count, 4); // with PATH
+	assert_string_equal(entry_value(&environment, "PORT"), "1");
+	assert_string_equal(entry_value(&environment, "LD_PRELOAD"), "x");
+	assert_string_equal(entry_value(&environment, "HOME"), "/h");
+	assert_true(is_dropped(&environment, "PORTS") && is_dropped(&environment, "HOME"));
+	char entry[] = "A=1", *envp[] = {entry, NULL};
+	struct environment none = {0};
+	struct err err = {0};
+	assert_int_equal(environment_build(ENVIRONMENT_ALLOWED, envp, STRINGS("PATH"), 1, &none, &err), ERR_USAGE);
+}
+
+// The caller's PATH has no say, and no folder of the user's is in it.
+static void test_path_of_the_allow_list(void **state)
+{
+	(void)state;
+	_cleanup_environment_ struct environment given =
+		build_by(ENVIRONMENT_ALLOWED, STRINGS("PATH=/tmp:/usr/games:/usr/bin"), NULL, 0);
+	_cleanup_environment_ struct environment absent = build_by(ENVIRONMENT_ALLOWED, STRINGS("A=1"), NULL, 0);
+	assert_string_equal(entry_value(&given, "PATH"), given.path);
+	assert_string_equal(given.path, absent.path);
+	const char *at = PATH_DEFAULT;
+	size_t kept = 0, len = 0;
+	for (const char *entry = given.path; entry; entry = strchr(entry, ':') ? strchr(entry, ':') + 1 : NULL, kept++) {
+		char text[256];
+		struct stat st;
+		len = strcspn(entry, ":");
+		snprintf(text, sizeof(text), "%.*s", (int)len, entry);
+		at = strstr(at, text);
+		assert_non_null(at); // in the order of the list
+		assert_int_equal(stat(text, &st), 0);
+		assert_int_equal(st.st_uid, 0);
+	}
+	assert_true(kept > 0 && given.path_dropped_count + kept == 6);
 }
 
 static void test_everyday_variables_pass(void **state)
@@ -223,7 +279,8 @@ static void test_what_cannot_be_kept(void **state)
 	for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
 		struct environment environment = {0};
 		struct err err = {0};
-		assert_int_equal(environment_build(envp, &names[i], 1, &environment, &err), ERR_USAGE);
+		assert_int_equal(environment_build(ENVIRONMENT_FILTERED, envp, &names[i], 1, &environment, &err),
+				 ERR_USAGE);
 		assert_int_equal(err.code, ERR_USAGE);
 		assert_null(environment.entries); // only written on success
 	}
@@ -563,17 +620,24 @@ static void test_secret_is_refused(void **state)
 
 // No variable of the list that steers is a fit place for a secret, whatever its ending; credentials by name are the
 // exception.
+static void assert_no_secret(const char *name)
+{
+	static const char *const credentials[] = {"OP_SERVICE_ACCOUNT_TOKEN", "OP_CONNECT_TOKEN", "ANTHROPIC_API_KEY",
+						  "OPENAI_API_KEY"};
+	bool is_credential = false;
+	for (size_t c = 0; c < ARRAY_COUNT(credentials); c++)
+		is_credential = is_credential || strcmp(credentials[c], name) == 0;
+	if (secret_code(name) != (is_credential ? 0 : ERR_USAGE))
+		fail_msg("%s: %d", name, secret_code(name));
+}
+
 static void test_no_steering_variable_takes_a_secret(void **state)
 {
 	(void)state;
-	static const char *const credentials[] = {"OP_SERVICE_ACCOUNT_TOKEN", "ANTHROPIC_API_KEY", "OPENAI_API_KEY"};
-	for (size_t i = 0; i < ARRAY_COUNT(steering); i++) {
-		bool is_credential = false;
-		for (size_t c = 0; c < ARRAY_COUNT(credentials); c++)
-			is_credential = is_credential || strcmp(credentials[c], steering[i]) == 0;
-		if (secret_code(steering[i]) != (is_credential ? 0 : ERR_USAGE))
-			fail_msg("%s: %d", steering[i], secret_code(steering[i]));
-	}
+	for (size_t i = 0; i < ARRAY_COUNT(steering); i++)
+		assert_no_secret(steering[i]);
+	for (size_t i = 0; i < ARRAY_COUNT(variables_that_steer); i++)
+		assert_no_secret(variables_that_steer[i]);
 }
 
 static void test_sentences_are_inert(void **state)
@@ -614,6 +678,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_steers_is_dropped),
+		cmocka_unit_test(test_no_known_variable_passes),
+		cmocka_unit_test(test_shaped_variables),
+		cmocka_unit_test(test_allow_list),
+		cmocka_unit_test(test_path_of_the_allow_list),
 		cmocka_unit_test(test_everyday_variables_pass),
 		cmocka_unit_test(test_names_are_exact),
 		cmocka_unit_test(test_what_cannot_be_kept),
