@@ -54,6 +54,7 @@ enum option_id {
 	OPTION_HEALTH,
 	OPTION_ALL_VALUES,
 	OPTION_RECOVERY,
+	OPTION_FINDING,
 	OPTION_COUNT
 };
 
@@ -183,6 +184,8 @@ int command_audit_verify(struct context *context, const struct arguments *argume
 int command_audit_blast_radius(struct context *context, const struct arguments *arguments);
 int command_audit_rotate(struct context *context, const struct arguments *arguments);
 int command_audit_accept(struct context *context, const struct arguments *arguments);
+int command_security_show(struct context *context, const struct arguments *arguments);
+int command_security_set(struct context *context, const struct arguments *arguments);
 int command_doctor(struct context *context, const struct arguments *arguments);
 int command_selftest(struct context *context, const struct arguments *arguments);
 int command_completion(struct context *context, const struct arguments *arguments);

@@ -1,4 +1,4 @@
-#include "engine/engine_internal.h"
+#include "engine/security.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -133,16 +133,26 @@ static int doctor_unlocked(struct doctor *doctor, const struct engine_unlock *un
 			   "all %llu rows of the vault and the log's anchor verify", (unsigned long long)rows);
 }
 
+static int doctor_configuration(struct doctor *doctor)
+{
+	struct security_floor floor;
+	struct err err;
+	if (security_floor_load(&floor, &err) < 0)
+		return doctor_tell(doctor, "configuration", FINDING_BAD, "files", "do what the sentence says, as root", "%s",
+				   err.text);
+	return doctor_tell(doctor, "configuration", FINDING_OK, "files", "",
+			   "the configuration file of this machine forces the level %s, and an action for %zu finding%s",
+			   security_level_name(floor.level), floor.findings.count, floor.findings.count == 1 ? "" : "s");
+}
+
 int engine_doctor(struct engine *engine, const struct engine_unlock *unlock, finding_fn *each, void *context,
 		  struct err *err)
 {
 	struct doctor doctor = {.engine = engine, .each = each, .context = context};
-	const struct guard_source source = {
-		.vault_dir = engine->home.data_dir,
-		.variable_is_steering = variable_is_steering,
-		.path_entry_is_safe = path_entry_is_safe,
-	};
+	const struct guard_source source = engine_guard_source(engine);
 	int r = guard_check(&source, each, context);
+	if (r == 0)
+		r = doctor_configuration(&doctor);
 	if (r == 0)
 		r = doctor_vault(&doctor);
 	if (r == 0)

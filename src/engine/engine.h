@@ -320,6 +320,45 @@ struct engine_health {
 int engine_health(struct engine *engine, const struct engine_health *request,
 		  void (*each)(void *context, const struct health_row *row), void *context, struct err *err);
 
+// --- security level
+
+struct engine_security {
+	struct security sealed;   // as the vault has it
+	struct security in_force; // raised by what the configuration file forces (in_force.floor)
+};
+int engine_security_show(struct engine *engine, const struct engine_unlock *unlock, struct engine_security *out,
+			 struct err *err);
+
+const char *engine_level_name(enum security_level level);
+
+// What the levels demand in one respect, in words. False behind the last one.
+struct security_demand {
+	const char *key;   // stable, "rules_allow"
+	const char *title;
+	const char *levels[SECURITY_LEVEL_COUNT];
+};
+bool engine_security_demand(size_t index, struct security_demand *out);
+
+// One finding, and what it leads to at its worst. False behind the last one.
+struct security_finding {
+	const char *id;
+	const char *worst; // severity
+	const char *action;
+	const char *set;    // NULL: the level decides
+	const char *forced; // NULL: the configuration file does not
+};
+bool engine_security_finding(const struct engine_security *security, size_t index, struct security_finding *out);
+
+struct engine_security_set {
+	struct engine_unlock unlock;
+	const char *level;           // NULL: unchanged
+	const char *const *findings; // "ID=ACTION" each; "ID=level": what the level says
+	size_t finding_count;
+};
+// Wants the factor of the stronger of the old and the new level. ERR_DENIED for less than the configuration file forces.
+int engine_security_set(struct engine *engine, const struct engine_security_set *request, struct engine_security *out,
+			struct err *err);
+
 // --- self-test
 
 struct selftest_row {
