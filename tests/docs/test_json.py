@@ -36,6 +36,7 @@ STEPS = [
     ("totp status --json", ""),
     ("audit blast-radius A --json", None),
     ("rm C D --yes --json", ""),
+    ("security show --json", ""),
     ("doctor --json", None),
     ("version --json", None),
 ]
@@ -55,7 +56,7 @@ def printed(tmp_path_factory):
         words = line.split()
         # None: needs no passphrase
         key = [] if given is None else ["--passphrase-file", str(passphrase)]
-        result = subprocess.run([binary(), words[0], *key, *words[1:]] if words[0] not in ("audit", "totp") else
+        result = subprocess.run([binary(), words[0], *key, *words[1:]] if words[0] not in ("audit", "policy", "security", "totp") else
                                 [binary(), *words, *key], input=given or "", env=env, cwd=folder,
                                 capture_output=True, text=True, timeout=600)
         # What doctor and selftest find is not the question here.
