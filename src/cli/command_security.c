@@ -59,15 +59,15 @@ static json_t *findings_json(const struct engine_security *security)
 
 static json_t *file_json(const struct security_floor *floor)
 {
-	return json_pack("{s:s, s:s, s:s?}", "path", SECURITY_FILE, "level", engine_level_name(floor->level), "pinentry",
-			 floor->pinentry[0] ? floor->pinentry : NULL);
+	return json_pack("{s:s, s:s, s:s?}", "path", SECURITY_FILE, "level", engine_level_name(floor->level),
+			 "pinentry", floor->pinentry[0] ? floor->pinentry : NULL);
 }
 
 static json_t *brief_json(const struct engine_security *security)
 {
+	json_t *file = file_json(&security->in_force.floor), *findings = findings_json(security);
 	return json_pack("{s:s, s:s, s:o, s:o}", "level", engine_level_name(security->in_force.level), "sealed_level",
-			 engine_level_name(security->sealed.level), "file", file_json(&security->in_force.floor), "findings",
-			 findings_json(security));
+			 engine_level_name(security->sealed.level), "file", file, "findings", findings);
 }
 
 static void level_print(const struct engine_security *security)

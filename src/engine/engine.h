@@ -355,7 +355,8 @@ struct engine_security_set {
 	const char *const *findings; // "ID=ACTION" each; "ID=level": what the level says
 	size_t finding_count;
 };
-// Wants the factor of the stronger of the old and the new level. ERR_DENIED for less than the configuration file forces.
+// Wants the factor of the stronger of the old and the new level. ERR_DENIED for less than the configuration file
+// forces.
 int engine_security_set(struct engine *engine, const struct engine_security_set *request, struct engine_security *out,
 			struct err *err);
 

@@ -39,8 +39,8 @@ static int floor_check(const char *path, int fd, struct err *err)
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return floor_refuse(path, "is no regular file", err);
 	if (!path_is_system(path, fd))
-		return floor_refuse(path, "can be changed by others than root, by its owner or mode or those of a folder above "
-					  "it", err);
+		return floor_refuse(path, "can be changed by others than root, by its owner or mode or those of a "
+					  "folder above it", err);
 	return 0;
 }
 
@@ -51,7 +51,8 @@ static int floor_open_failed(const char *path, int number, struct err *err)
 		return floor_check_absent(path, err);
 	if (number == ELOOP)
 		return floor_refuse(path, "is a symbolic link", err);
-	return err_set_errno(err, ERR_UNSAFE, number, "%s cannot be read, and nothing is given out until root has mended it",
+	return err_set_errno(err, ERR_UNSAFE, number,
+			     "%s cannot be read, and nothing is given out until root has mended it",
 			     text_brief(span_text(path), brief, sizeof(brief)));
 }
 
@@ -141,7 +142,7 @@ int engine_security_show(struct engine *engine, const struct engine_unlock *unlo
 	return 0;
 }
 
-// ------------------------------------------------------------------------------------------------------------- changing
+// ------------------------------------------------------------------------------------------------------------ changing
 
 // ID=ACTION, or ID=level
 static int finding_apply(const char *text, struct security *security, struct err *err)
@@ -154,15 +155,16 @@ static int finding_apply(const char *text, struct security *security, struct err
 	if (strcmp(equals + 1, "level") == 0)
 		return security_override_drop(&security->findings, id, err);
 	if (!guard_action_parse(equals + 1, &action))
-		return err_set(err, ERR_USAGE, "the action of a finding is note, warn, ask or deny, or level for what the level "
-					       "says");
+		return err_set(err, ERR_USAGE, "the action of a finding is note, warn, ask or deny, or level for what "
+					       "the level says");
 	return security_override_put(&security->findings, id, action, err);
 }
 
 static int request_apply(const struct engine_security_set *request, struct security *security, struct err *err)
 {
 	if (!request->level && request->finding_count == 0)
-		return err_set(err, ERR_USAGE, "name a level (standard, hardened or lockdown), or a finding with --finding");
+		return err_set(err, ERR_USAGE, "name a level (standard, hardened or lockdown), or a finding with "
+					       "--finding");
 	if (request->level && !security_level_parse(request->level, &security->level))
 		return err_set(err, ERR_USAGE, "the level is standard, hardened or lockdown");
 	int r = 0;
@@ -177,8 +179,8 @@ static int factor_check(struct session *session, enum security_level level, stru
 	(void)session;
 	if (security_demands(level)->factor == FACTOR_PASSPHRASE)
 		return 0;
-	return err_set(err, ERR_DENIED, "the level %s wants a code beside the passphrase; set up codes first: `envseal totp setup`",
-		       security_level_name(level));
+	return err_set(err, ERR_DENIED, "the level %s wants a code beside the passphrase; set up codes first: `envseal "
+					"totp setup`", security_level_name(level));
 }
 
 static enum security_level level_stronger(enum security_level a, enum security_level b)
@@ -218,8 +220,8 @@ static int change_commit(struct session *session, const struct engine_security *
 		session_rollback(session);
 		return r;
 	}
-	return session_commit(session, "security.set",
-			      json_pack("{s:o, s:o}", "old", security_json(&was->sealed), "new", security_json(wanted)), err);
+	json_t *old = security_json(&was->sealed), *new = security_json(wanted);
+	return session_commit(session, "security.set", json_pack("{s:o, s:o}", "old", old, "new", new), err);
 }
 
 int engine_security_set(struct engine *engine, const struct engine_security_set *request, struct engine_security *out,
@@ -243,8 +245,9 @@ int engine_security_set(struct engine *engine, const struct engine_security_set 
 	r = request_apply(request, &wanted, err);
 	if (r == 0)
 		r = security_check_floor(&wanted, &floor, err);
+	enum security_level stronger = level_stronger(floor.level, level_stronger(was.sealed.level, wanted.level));
 	if (r == 0)
-		r = factor_check(&session, level_stronger(floor.level, level_stronger(was.sealed.level, wanted.level)), err);
+		r = factor_check(&session, stronger, err);
 	if (r == 0)
 		r = change_commit(&session, &was, &wanted, err);
 	if (r < 0)
@@ -254,7 +257,7 @@ int engine_security_set(struct engine *engine, const struct engine_security_set 
 	return 0;
 }
 
-// ---------------------------------------------------------------------------------------------------------------- guard
+// --------------------------------------------------------------------------------------------------------------- guard
 
 struct guard_source engine_guard_source(const struct engine *engine)
 {
@@ -283,7 +286,8 @@ static int judge_finding(void *context, const struct finding *finding)
 	return action > GUARD_NOTE ? judge->each(judge->context, finding, action) : 0;
 }
 
-int guard_judge(const struct security *security, const struct guard_source *source, guard_judge_fn *each, void *context)
+int guard_judge(const struct security *security, const struct guard_source *source, guard_judge_fn *each,
+		void *context)
 {
 	struct guard_source wanted = *source;
 	struct judge judge = {security, each, context};

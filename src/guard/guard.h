@@ -42,7 +42,7 @@ struct guard_source {
 	const void *wanted_context;
 };
 
-// Each check in the table that is wanted answers one finding; a check that cannot look says so as a note. Never fails for the state of
-// the machine. `each` returning non-zero stops and is returned.
+// Each check in the table that is wanted answers one finding; a check that cannot look says so as a note. Never fails
+// for the state of the machine. `each` returning non-zero stops and is returned.
 int guard_check(const struct guard_source *source, int (*each)(void *context, const struct finding *finding),
 		void *context);

@@ -3,8 +3,8 @@
 
 #include "guard/guard.h"
 
-// A check fills severity, text and remedy by finding_set, exactly once, never more severe than its row says; id and category
-// are those of its row.
+// A check fills severity, text and remedy by finding_set, exactly once, never more severe than its row says; id and
+// category are those of its row.
 struct guard_check {
 	const char *id;
 	const char *category;

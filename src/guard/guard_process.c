@@ -119,7 +119,8 @@ static void check_root(const struct guard_source *source, struct finding *findin
 			    "files, and no setting prevents that");
 }
 
-// Whoever made a user namespace may put other files over /proc in it, so the kernel is asked too: from 6.11 on it answers.
+// Whoever made a user namespace may put other files over /proc in it, so the kernel is asked too: from 6.11 on it
+// answers.
 static bool namespace_is_nested(void)
 {
 	struct stat st;

@@ -118,8 +118,8 @@ static int path_add(struct environment *environment, enum environment_mode mode,
 // What programs need to know of the user and the terminal, and what steers none of them in its plain shape.
 static bool is_allowed(struct span name)
 {
-	static const char *const names[] = {"COLUMNS", "HOME", "LANG", "LC_ALL", "LINES", "LOGNAME", "SHELL", "TERM", "TZ",
-					    "USER"};
+	static const char *const names[] = {"COLUMNS", "HOME", "LANG", "LC_ALL", "LINES",
+					    "LOGNAME", "SHELL", "TERM", "TZ", "USER"};
 	for (size_t i = 0; i < ARRAY_COUNT(names); i++)
 		if (span_is_equal(span_text(names[i]), name))
 			return true;

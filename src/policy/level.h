@@ -13,8 +13,8 @@ enum security_level { SECURITY_STANDARD, SECURITY_HARDENED, SECURITY_LOCKDOWN };
 const char *security_level_name(enum security_level level); // "standard", "hardened", "lockdown"
 bool security_level_parse(const char *word, enum security_level *out);
 
-// What a finding leads to, the mildest first: only `doctor` tells of it; a run tells of it; it is asked for even where a
-// rule allows it; it is refused.
+// What a finding leads to, the mildest first: only `doctor` tells of it; a run tells of it; the run is asked for even
+// where a rule allows it; it is refused.
 enum guard_action { GUARD_NOTE, GUARD_WARN, GUARD_ASK, GUARD_DENY };
 #define GUARD_ACTION_COUNT 4
 const char *guard_action_name(enum guard_action action); // "note", "warn", "ask", "deny"

@@ -9,7 +9,7 @@
 // Longer than any id.
 #define ID_BYTES_MAX 48
 
-// -------------------------------------------------------------------------------------------------------- overrides
+// ----------------------------------------------------------------------------------------------------------- overrides
 
 // Levenshtein, one row of the table at a time.
 static size_t text_distance(struct span a, const char *b)
@@ -50,8 +50,8 @@ static int id_find(struct span id, struct finding_kind *out, struct err *err)
 {
 	if (finding_kind_find(id, out))
 		return 0;
-	return err_set(err, ERR_INPUT, "there is no finding of that name; the nearest is '%s', and `envseal doctor` lists "
-				       "all", id_nearest(id));
+	return err_set(err, ERR_INPUT, "there is no finding of that name; the nearest is '%s', and `envseal doctor` "
+				       "lists all", id_nearest(id));
 }
 
 static size_t override_position(const struct security_overrides *overrides, const char *id)
@@ -68,7 +68,8 @@ const struct security_override *security_override_find(const struct security_ove
 	return at < overrides->count && strcmp(overrides->rows[at].id, id) == 0 ? &overrides->rows[at] : NULL;
 }
 
-int security_override_put(struct security_overrides *overrides, struct span id, enum guard_action action, struct err *err)
+int security_override_put(struct security_overrides *overrides, struct span id, enum guard_action action,
+			  struct err *err)
 {
 	struct finding_kind kind;
 	int r = id_find(id, &kind, err);
@@ -100,15 +101,15 @@ int security_override_drop(struct security_overrides *overrides, struct span id,
 	return 0;
 }
 
-// ---------------------------------------------------------------------------------------------------------- actions
+// ------------------------------------------------------------------------------------------------------------- actions
 
 static enum guard_action action_stricter(enum guard_action a, enum guard_action b)
 {
 	return a > b ? a : b;
 }
 
-static enum guard_action action_of(enum security_level level, const struct security_overrides *overrides, const char *id,
-				   enum finding_severity severity)
+static enum guard_action action_of(enum security_level level, const struct security_overrides *overrides,
+				   const char *id, enum finding_severity severity)
 {
 	const struct security_override *own = security_override_find(overrides, id);
 	if (severity == FINDING_OK)
@@ -117,7 +118,8 @@ static enum guard_action action_of(enum security_level level, const struct secur
 }
 
 // A level that the file forces is forced for the findings too, whatever was chosen for single ones, here or there.
-static enum guard_action floor_action(const struct security_floor *floor, const char *id, enum finding_severity severity)
+static enum guard_action floor_action(const struct security_floor *floor, const char *id,
+				      enum finding_severity severity)
 {
 	static const struct security_overrides none;
 	enum guard_action action = action_of(SECURITY_STANDARD, &floor->findings, id, severity);
@@ -127,7 +129,8 @@ static enum guard_action floor_action(const struct security_floor *floor, const 
 	return floor->level == SECURITY_STANDARD ? action : action_stricter(action, by_level);
 }
 
-static enum guard_action security_action(const struct security *security, const char *id, enum finding_severity severity)
+static enum guard_action security_action(const struct security *security, const char *id,
+					 enum finding_severity severity)
 {
 	return action_stricter(action_of(security->level, &security->findings, id, severity),
 			       floor_action(&security->floor, id, severity));
@@ -148,7 +151,7 @@ enum guard_action guard_action_forced(const struct security_floor *floor, const 
 	return floor_action(floor, kind->id, kind->worst);
 }
 
-// ------------------------------------------------------------------------------------------------------------ floor
+// --------------------------------------------------------------------------------------------------------------- floor
 
 void security_raise(struct security *security, const struct security_floor *floor)
 {
@@ -168,13 +171,15 @@ int security_check_floor(const struct security *wanted, const struct security_fl
 		finding_kind_find(span_text(own->id), &kind);
 		enum guard_action forced = guard_action_forced(floor, &kind);
 		if (own->action < forced)
-			return err_set(err, ERR_DENIED, "the action %s for the finding %s is weaker than %s, which %s forces",
-				       guard_action_name(own->action), own->id, guard_action_name(forced), SECURITY_FILE);
+			return err_set(err, ERR_DENIED,
+				       "the action %s for the finding %s is weaker than %s, which %s forces",
+				       guard_action_name(own->action), own->id, guard_action_name(forced),
+				       SECURITY_FILE);
 	}
 	return 0;
 }
 
-// ------------------------------------------------------------------------------------------------------------- JSON
+// ---------------------------------------------------------------------------------------------------------------- JSON
 
 static const char *field_text(json_t *object, const char *field)
 {
@@ -220,7 +225,8 @@ int security_parse(struct span text, struct security *out, struct err *err)
 	json_error_t error = {0};
 	char brief[120];
 	if (text.len > SECURITY_BYTES_MAX)
-		return err_set(err, ERR_LIMIT, "the security setting is too long (%d bytes at most)", SECURITY_BYTES_MAX);
+		return err_set(err, ERR_LIMIT, "the security setting is too long (%d bytes at most)",
+			       SECURITY_BYTES_MAX);
 	json_auto_t *json = json_loadb((const char *)text.data, text.len, JSON_REJECT_DUPLICATES, &error);
 	int r = json ? security_read(json, &security, err)
 		     : err_set(err, ERR_INPUT, "line %d, column %d: %s", error.line, error.column,
@@ -241,5 +247,6 @@ int security_format(const struct security *security, struct buf *out, struct err
 	json_auto_t *object = json_pack("{s:O, s:s, s:i}", "findings", findings, "level",
 					security_level_name(security->level), "version", SECURITY_VERSION);
 	_cleanup_free_ char *text = ok && object ? json_dumps(object, JSON_SORT_KEYS | JSON_COMPACT) : NULL;
-	return text ? buf_append_text(out, text, err) : err_set(err, ERR_MEMORY, "out of memory for the security setting");
+	return text ? buf_append_text(out, text, err)
+		    : err_set(err, ERR_MEMORY, "out of memory for the security setting");
 }

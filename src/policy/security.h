@@ -1,5 +1,6 @@
-// policy/security: which level is in force, and where it was changed for single findings: what the vault keeps sealed, and
-// what the machine's configuration file forces beyond it. Pure. docs/format-policy.md and envseal.conf(5) have the forms.
+// policy/security: which level is in force, and where it was changed for single findings: what the vault keeps sealed,
+// and what the machine's configuration file forces beyond it. Pure. docs/format-policy.md and envseal.conf(5) have the
+// forms.
 //
 // Invariants
 //  - The file can force more and never less: the stronger level counts, and of two actions the stricter one.
@@ -45,14 +46,15 @@ struct security {
 	struct security_floor floor; // what the file forces, once security_raise was called
 };
 
-// {"findings":{"core-pattern":"note"},"level":"hardened","version":1}. ERR_INPUT names the field: not known, of a wrong type,
-// twice, missing; ERR_LIMIT, ERR_MEMORY.
+// {"findings":{"core-pattern":"note"},"level":"hardened","version":1}. ERR_INPUT names the field: of a wrong type,
+// twice, missing, one too many; ERR_LIMIT, ERR_MEMORY.
 int security_parse(struct span json, struct security *out, struct err *err);
 // Canonical: keys sorted, no blanks. Without the floor.
 int security_format(const struct security *security, struct buf *out, struct err *err);
 
 // ERR_INPUT for an id that guard does not know, naming the nearest. Replaces.
-int security_override_put(struct security_overrides *overrides, struct span id, enum guard_action action, struct err *err);
+int security_override_put(struct security_overrides *overrides, struct span id, enum guard_action action,
+			  struct err *err);
 // Takes it away; the level decides again. ERR_INPUT as above.
 int security_override_drop(struct security_overrides *overrides, struct span id, struct err *err);
 const struct security_override *security_override_find(const struct security_overrides *overrides, const char *id);

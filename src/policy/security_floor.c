@@ -3,8 +3,8 @@
 #include <ini.h>
 #include <string.h>
 
-// The file on its way through inih, which asks for a line and then tells what is in it, so that the number is known. What
-// it would pass over, or take for the rest of the line before, is refused before it sees it.
+// The file on its way through inih, which asks for a line and then tells what is in it, so that the number is known.
+// What it would pass over, or take for the rest of the line before, is refused before it sees it.
 struct config {
 	struct span rest;
 	unsigned line;
@@ -112,10 +112,12 @@ static const char *line_judge(struct span line)
 	if (line.len > SECURITY_LINE_BYTES_MAX)
 		return "it is too long";
 	if (!line_is_printable(line, is_comment))
-		return "it holds a byte that is no plain text, such as the carriage return of another system's line ends";
+		return "it holds a byte that is no plain text, such as a carriage return of another system's line ends";
 	if (blanks > 0 && !is_comment)
 		return "it begins with a blank";
-	return first == '[' && !line_is_section(line) ? "there is no such section, or something stands behind it" : NULL;
+	if (first == '[' && !line_is_section(line))
+		return "there is no such section, or something stands behind it";
+	return NULL;
 }
 
 static char *line_next(char *into, int room, void *context)
@@ -145,8 +147,9 @@ int security_floor_parse(struct span text, const char *path, struct security_flo
 	struct config config = {.rest = text, .path = path, .err = err};
 	char brief[200];
 	if (text.len > SECURITY_FILE_BYTES_MAX)
-		return err_set(err, ERR_INPUT, "%s is too long (%u bytes at most); mend it as root, see envseal.conf(5)",
-			       text_brief(span_text(path), brief, sizeof(brief)), SECURITY_FILE_BYTES_MAX);
+		return err_set(err, ERR_INPUT, "%s is too long (%u bytes at most); mend it as root, see "
+			       "envseal.conf(5)", text_brief(span_text(path), brief, sizeof(brief)),
+			       SECURITY_FILE_BYTES_MAX);
 	int line = ini_parse_stream(line_next, &config, entry_take, &config);
 	if (config.r == 0 && line != 0) {
 		config.line = line > 0 ? (unsigned)line : config.line;

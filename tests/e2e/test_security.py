@@ -99,7 +99,7 @@ def test_asked_on_the_terminal(vault):
     assert child.exitstatus == 0 and actions(shown(vault))["swap"]["set"] == "ask"
 
 
-# ------------------------------------------------------------------------------------------------ the configuration file
+# ----------------------------------------------------------------------------------------------- the configuration file
 
 # A machine of its own, in which the tests' user is root: ROOT PROGRAM VAULT FILE, then the words behind the program.
 MACHINE = """
@@ -115,7 +115,11 @@ mount --rbind /dev dev
 mount --bind "$vault" vault
 for name in bin lib lib64; do ln -s "usr/$name" "$name"; done
 cp "$program" b/envseal
-if [ -n "$file" ]; then mkdir etc/envseal && cp "$file" etc/envseal/envseal.conf && chmod 644 etc/envseal/envseal.conf; fi
+if [ -n "$file" ]; then
+	mkdir etc/envseal
+	cp "$file" etc/envseal/envseal.conf
+	chmod 644 etc/envseal/envseal.conf
+fi
 exec env -i PATH=/usr/bin:/usr/sbin ENVSEAL_HOME=/vault/vault chroot . /b/envseal "$@"
 """
 

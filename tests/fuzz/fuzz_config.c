@@ -1,5 +1,5 @@
-// Any bytes as the configuration file and as the sealed setting: refused in printable words, or sound; and what the file
-// forces is never less than what was there.
+// Any bytes as the configuration file and as the sealed setting: refused in printable words, or sound; and what the
+// file forces is never less than what was there.
 #include "policy/policy.h"
 
 #include <stdlib.h>
@@ -24,7 +24,8 @@ static void require_sound(const struct security_overrides *overrides)
 {
 	struct finding_kind kind;
 	for (size_t i = 0; i < overrides->count; i++) {
-		require(finding_kind_find(span_text(overrides->rows[i].id), &kind) && overrides->rows[i].action <= GUARD_DENY);
+		require(finding_kind_find(span_text(overrides->rows[i].id), &kind));
+		require(overrides->rows[i].action <= GUARD_DENY);
 		require(i == 0 || strcmp(overrides->rows[i - 1].id, overrides->rows[i].id) < 0);
 	}
 }

@@ -1,5 +1,5 @@
-// The variables that are known to load or steer code in loaders, interpreters, shells and tools, from the C library's list
-// for set-id programs, sudo's table and the manuals of the tools. A family stands with some members.
+// The variables that are known to load or steer code in loaders, interpreters, shells and tools, from the C library's
+// list for set-id programs, sudo's table and the manuals of the tools. A family stands with some members.
 #pragma once
 
 // Reach no program unless they are kept by name.

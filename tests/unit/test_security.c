@@ -1,5 +1,5 @@
-// Levels and what they demand, the sealed setting, and the configuration file: what each gives, and that none weakens the
-// other.
+// Levels and what they demand, the sealed setting, and the configuration file: what each gives, and that none weakens
+// the other.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@
 
 static const enum security_level levels[] = {SECURITY_STANDARD, SECURITY_HARDENED, SECURITY_LOCKDOWN};
 
-// ------------------------------------------------------------------------------------------------------------ levels
+// -------------------------------------------------------------------------------------------------------------- levels
 
 static void test_words(void **state)
 {
@@ -72,7 +72,7 @@ static void test_levels_only_grow(void **state)
 	}
 }
 
-// ----------------------------------------------------------------------------------------------------- sealed setting
+// ------------------------------------------------------------------------------------------------------ sealed setting
 
 static struct security parsed(const char *text)
 {
@@ -99,8 +99,9 @@ static void test_setting_round_trip(void **state)
 		assert_int_equal(security_format(&security, &out, &err), 0);
 		assert_string_equal(buf_text(&out), texts[i]);
 	}
-	// In any order, with blanks; what was raised by the file is not stored.
-	struct security security = parsed(" {\"version\":1,\n\"level\":\"standard\",\"findings\":{\"swap\":\"ask\",\"core-limit\":\"note\"}} ");
+	// In any order, with blanks.
+	struct security security = parsed(" {\"version\":1,\n\"level\":\"standard\","
+					  "\"findings\":{\"swap\":\"ask\",\"core-limit\":\"note\"}} ");
 	assert_string_equal(security.findings.rows[0].id, "core-limit");
 	assert_string_equal(security.findings.rows[1].id, "swap");
 	// The largest there is: every finding.
@@ -181,7 +182,7 @@ static void test_overrides(void **state)
 	assert_int_equal(overrides.count, 1);
 }
 
-// ----------------------------------------------------------------------------------------------- the configuration file
+// ---------------------------------------------------------------------------------------------- the configuration file
 
 static int floor_code(const char *text, size_t len, struct security_floor *out, struct err *err)
 {
@@ -209,7 +210,8 @@ static void test_file(void **state)
 		struct security_floor floor = floor_of(nothing[i]);
 		assert_true(floor.level == SECURITY_STANDARD && floor.findings.count == 0 && !floor.pinentry[0]);
 	}
-	struct security_floor floor = floor_of("# what this machine wants\n[security]\nlevel = hardened ; as agreed\n\n[findings]\n"
+	struct security_floor floor = floor_of("# what this machine wants\n[security]\nlevel = hardened ; as agreed\n\n"
+					       "[findings]\n"
 					       "swap=deny\ncore-pattern \t=  ask  \n\n[approval]\n"
 					       "pinentry = /usr/bin/pinentry-gnome3");
 	assert_int_equal(floor.level, SECURITY_HARDENED);
@@ -311,7 +313,8 @@ static enum guard_action action(const struct security *security, const char *id,
 static void test_actions(void **state)
 {
 	(void)state;
-	struct security security = parsed("{\"findings\":{\"swap\":\"note\",\"core-pattern\":\"deny\"},\"level\":\"hardened\",\"version\":1}");
+	struct security security = parsed("{\"findings\":{\"swap\":\"note\",\"core-pattern\":\"deny\"},"
+					  "\"level\":\"hardened\",\"version\":1}");
 	assert_int_equal(action(&security, "tracer", FINDING_BAD), GUARD_ASK);
 	assert_int_equal(action(&security, "tracer", FINDING_WARN), GUARD_WARN);
 	assert_int_equal(action(&security, "swap", FINDING_WARN), GUARD_NOTE);

@@ -19,7 +19,7 @@ static void file_make(const char *path, const char *content, mode_t mode)
 	close(fd);
 }
 
-// ------------------------------------------------------------------------------------------------------ whose file it is
+// ---------------------------------------------------------------------------------------------------- whose file it is
 
 static void text_write(const char *path, const char *text)
 {
