@@ -82,7 +82,7 @@ static void level_print(const struct engine_security *security)
 
 int command_security_show(struct context *context, const struct arguments *arguments)
 {
-	struct engine_security security;
+	struct engine_security security = {0};
 	struct engine_unlock unlock;
 	struct err err;
 	int r = unlock_from_arguments(arguments, &unlock, &err);
@@ -106,7 +106,7 @@ int command_security_set(struct context *context, const struct arguments *argume
 {
 	const char *findings[ARGUMENTS_OPTIONS_MAX];
 	struct engine_security_set request = {.findings = findings};
-	struct engine_security security;
+	struct engine_security security = {0};
 	struct err err;
 	request.level = arguments->operand_count > 0 ? arguments->operands[0] : NULL;
 	request.finding_count = arguments_values(arguments, OPTION_FINDING, findings, ARRAY_COUNT(findings));

@@ -112,7 +112,7 @@ static int sealed_store(struct session *session, const struct security *security
 int session_security(struct session *session, struct security *out, struct err *err)
 {
 	struct security security;
-	struct security_floor floor;
+	struct security_floor floor = {0};
 	int r = security_floor_load(&floor, err);
 	if (r == 0)
 		r = sealed_load(session, &security, err);
@@ -127,7 +127,7 @@ int engine_security_show(struct engine *engine, const struct engine_unlock *unlo
 			 struct err *err)
 {
 	struct engine_security shown;
-	struct security_floor floor;
+	struct security_floor floor = {0};
 	_cleanup_session_ struct session session = {0};
 	int r = security_floor_load(&floor, err);
 	if (r == 0)
@@ -227,8 +227,8 @@ static int change_commit(struct session *session, const struct engine_security *
 int engine_security_set(struct engine *engine, const struct engine_security_set *request, struct engine_security *out,
 			struct err *err)
 {
-	struct engine_security was;
-	struct security_floor floor;
+	struct engine_security was = {0};
+	struct security_floor floor = {0};
 	struct security wanted = {0};
 	_cleanup_session_ struct session session = {0};
 	// A typing mistake should not cost a passphrase.

@@ -131,9 +131,14 @@ static bool namespace_is_nested(void)
 
 static bool map_is_whole(const char *map)
 {
-	unsigned inside = 1, outside = 1, count = 0;
-	return sscanf(map, "%u %u %u", &inside, &outside, &count) == 3 && inside == 0 && outside == 0 &&
-	       count == UINT32_MAX;
+	static const unsigned long long whole[] = {0, 0, UINT32_MAX};
+	for (size_t i = 0; i < ARRAY_COUNT(whole); i++) {
+		char *end = NULL;
+		if (strtoull(map, &end, 10) != whole[i] || end == map)
+			return false;
+		map = end;
+	}
+	return *map == 0;
 }
 
 static void check_user_namespace(const struct guard_source *source, struct finding *finding)
