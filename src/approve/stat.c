@@ -1,0 +1,80 @@
+#include "approve/stat.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define STAT_LINE_BYTES 1024
+enum { FIELD_NAME = 2, FIELD_PARENT = 4, FIELD_SESSION = 6, FIELD_START = 22 };
+
+ssize_t process_file_read(const char *proc, pid_t pid, const char *file, char *out, size_t out_bytes)
+{
+	char path[4096];
+	int bytes = snprintf(path, sizeof(path), "%s/%d/%s", proc, pid, file);
+	if (bytes < 0 || (size_t)bytes >= sizeof(path))
+		return -1;
+	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	size_t len = 0;
+	while (fd >= 0 && len + 1 < out_bytes) {
+		ssize_t n = read(fd, out + len, out_bytes - 1 - len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		if (n == 0)
+			break;
+		len += (size_t)n;
+	}
+	out[len] = 0;
+	return fd < 0 ? -1 : (ssize_t)len;
+}
+
+// Behind the name, fields are separated by one blank and the first is number 3.
+static bool field_read(const char *rest, int number, uint64_t max, uint64_t *out)
+{
+	for (int field = FIELD_NAME + 1; field < number; field++) {
+		rest = strchr(rest, ' ');
+		if (!rest)
+			return false;
+		rest++;
+	}
+	if (!byte_is_digit((uint8_t)rest[0]))
+		return false;
+	char *end = NULL;
+	errno = 0;
+	unsigned long long value = strtoull(rest, &end, 10);
+	if (errno != 0 || value > max || (*end != ' ' && *end != '\n' && *end != 0))
+		return false;
+	*out = value;
+	return true;
+}
+
+bool process_stat_parse(const char *line, struct process_stat *out)
+{
+	// The name may hold ')' itself; behind its end come numbers and one letter only, so the last one ends it.
+	const char *name = strchr(line, '('), *end = strrchr(line, ')');
+	if (!name || !end || end < name || end[1] != ' ')
+		return false;
+	struct process_stat stat = {0};
+	size_t len = (size_t)(end - name - 1);
+	if (len >= sizeof(stat.name))
+		len = sizeof(stat.name) - 1;
+	memcpy(stat.name, name + 1, len);
+	uint64_t parent, session;
+	if (!field_read(end + 2, FIELD_PARENT, INT32_MAX, &parent) || !field_read(end + 2, FIELD_SESSION, INT32_MAX, &session) ||
+	    !field_read(end + 2, FIELD_START, UINT64_MAX, &stat.start))
+		return false;
+	stat.parent = (pid_t)parent;
+	stat.session = (pid_t)session;
+	*out = stat;
+	return true;
+}
+
+bool process_stat_read(const char *proc, pid_t pid, struct process_stat *out)
+{
+	char line[STAT_LINE_BYTES];
+	return process_file_read(proc, pid, "stat", line, sizeof(line)) > 0 && process_stat_parse(line, out);
+}
