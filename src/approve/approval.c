@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "approve/inert.h"
+
 #define APPROVAL_LABEL_COLUMNS 12
 
 static int row_label(const char *label, struct buf *out, struct err *err)
@@ -9,9 +11,7 @@ static int row_label(const char *label, struct buf *out, struct err *err)
 	return buf_printf(out, err, "  %-*s", APPROVAL_LABEL_COLUMNS, label);
 }
 
-// Printable, and of several blanks in a row all but the first escaped: a text that is long enough to wrap on the terminal
-// could draw rows that look like those of the question.
-static int text_inert(const char *text, char quote, struct buf *out, struct err *err)
+int text_inert(const char *text, char quote, struct buf *out, struct err *err)
 {
 	int r = 0;
 	for (const char *at = text; r == 0 && *at; at++) {
@@ -88,12 +88,42 @@ static int row_arguments(char *const argv[], struct buf *out, struct err *err)
 	return r == 0 ? buf_append_byte(out, '\n', err) : r;
 }
 
-static int row_asker(const struct approval *approval, struct buf *out, struct err *err)
+// A name is what a process says of itself, so it is quoted like an argument: one that holds an arrow is still one.
+static int row_askers(const struct ancestry *askers, struct buf *out, struct err *err)
 {
 	int r = row_label("asked by", out, err);
+	size_t shown = askers->count < ANCESTRY_SHOWN_MAX ? askers->count : ANCESTRY_SHOWN_MAX;
+	for (size_t i = 0; r == 0 && i < shown; i++) {
+		if (i > 0)
+			r = buf_append_text(out, " <- ", err);
+		if (r == 0)
+			r = argument_format(askers->items[i].name, out, err);
+		if (r == 0)
+			r = buf_printf(out, err, " (%d)", askers->items[i].pid);
+	}
+	if (r == 0 && shown < askers->count)
+		r = buf_append_text(out, " <- ...", err);
 	if (r == 0)
-		r = text_inert(approval->asker_name, 0, out, err);
-	return r == 0 ? buf_printf(out, err, " (process %d)\n", approval->asker_pid) : r;
+		r = buf_append_byte(out, '\n', err);
+	if (r == 0 && askers->agent)
+		r = row_label("agent", out, err);
+	if (r == 0 && askers->agent)
+		r = buf_printf(out, err, "%s (an AI agent, by its name, started this)\n", askers->agent);
+	return r;
+}
+
+// A sentence a row. Only the first has the label, so that a label stands once.
+static int row_sentences(const char *label, const char *const *sentences, size_t count, struct buf *out, struct err *err)
+{
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = row_text(i == 0 ? label : "", sentences[i], out, err);
+	return r;
+}
+
+static int row_optional(const char *label, const char *text, struct buf *out, struct err *err)
+{
+	return text ? row_text(label, text, out, err) : 0;
 }
 
 static int row_program(const struct approval *approval, struct buf *out, struct err *err)
@@ -105,16 +135,26 @@ static int row_program(const struct approval *approval, struct buf *out, struct 
 		r = buf_printf(out, err, "  (%s)\n", approval->program_kind);
 	if (r == 0)
 		r = row_text("digest", approval->program_digest, out, err);
-	if (r == 0 && approval->interpreter_path)
-		r = row_text("run by", approval->interpreter_path, out, err);
-	return r;
+	return r == 0 ? row_optional("run by", approval->interpreter_path, out, err) : r;
+}
+
+static int rows_environment(const struct approval *approval, struct buf *out, struct err *err)
+{
+	int r = row_text("directory", approval->directory, out, err);
+	if (r == 0)
+		r = row_list("kept", approval->kept, approval->kept_count, SIZE_MAX, out, err);
+	if (r == 0)
+		r = row_list("dropped", approval->dropped, approval->dropped_count, APPROVAL_DROPPED_BYTES_MAX, out, err);
+	if (r == 0)
+		r = row_optional("level", approval->level, out, err);
+	return r == 0 ? row_optional("tier", approval->tier, out, err) : r;
 }
 
 static int rows_format(const struct approval *approval, struct buf *out, struct err *err)
 {
 	int r = buf_printf(out, err, "envseal: a program asks for secrets (%s)\n", approval->action);
 	if (r == 0)
-		r = row_asker(approval, out, err);
+		r = row_askers(approval->askers, out, err);
 	if (r == 0)
 		r = row_list("secrets", approval->secrets, approval->secret_count, SIZE_MAX, out, err);
 	if (r == 0)
@@ -122,13 +162,10 @@ static int rows_format(const struct approval *approval, struct buf *out, struct 
 	if (r == 0)
 		r = row_arguments(approval->argv, out, err);
 	if (r == 0)
-		r = row_text("directory", approval->directory, out, err);
+		r = rows_environment(approval, out, err);
 	if (r == 0)
-		r = row_list("kept", approval->kept, approval->kept_count, SIZE_MAX, out, err);
-	if (r == 0)
-		r = row_list("dropped", approval->dropped, approval->dropped_count, APPROVAL_DROPPED_BYTES_MAX,
-			     out, err);
-	return r;
+		r = row_sentences("notes", approval->notes, approval->note_count, out, err);
+	return r == 0 ? row_sentences("waiting", approval->waiting, approval->waiting_count, out, err) : r;
 }
 
 int approval_format(const struct approval *approval, struct buf *out, struct err *err)

@@ -4,9 +4,12 @@
 //  - Prompts go to and answers come from /dev/tty, never from standard input. Echo is off before the prompt shows, what was
 //    typed ahead is thrown away, and other openers are kept off the terminal (TIOCEXCL) until the answer is there.
 //  - Everything shown from outside is printable ASCII (base: text_printable). The default answer is no.
+//  - Nothing is approved that did not fit on the screen, in pages if need be, before it was asked for.
 //  - The terminal is put back on every way out, signals included.
 #pragma once
 
+#include "approve/ancestry.h"
+#include "policy/policy.h"
 #include "secmem/secmem.h"
 
 struct terminal;
@@ -26,31 +29,80 @@ int terminal_ask_secret(struct terminal *terminal, const char *prompt, size_t ma
 // True for an answer that begins with y or Y. Blocks. Errors as above.
 int terminal_ask_yes(struct terminal *terminal, const char *question, bool *out, struct err *err);
 
-// What a human is asked to approve. All text comes from outside and is made printable here; names borrowed.
+// ---------------------------------------------------------------------------------------------------- the question
+
+// What an approval becomes. The letters at the prompt are o, s, t, a; d denies.
+enum approval_choice { APPROVAL_ONCE, APPROVAL_SESSION, APPROVAL_TIME, APPROVAL_ALWAYS, APPROVAL_CHOICE_COUNT };
+const char *approval_choice_name(enum approval_choice choice); // "once", "session", "time", "always"
+
+// What a human is asked to approve. All text comes from outside and is made printable here; everything borrowed.
 struct approval {
-	const char *action;        // "run", "inject", "pipe"
-	int asker_pid;             // who started envseal
-	const char *asker_name;    // its command name; "?" when unknown
-	const char *const *secrets; // "NAME as VAR", made by the caller
+	const char *action;             // "run", "inject", "pipe"
+	const struct ancestry *askers;  // from the process that started envseal; the first ANCESTRY_SHOWN_MAX are named
+	const char *const *secrets;     // "NAME as VAR", made by the caller
 	size_t secret_count;
 	const char *program_path;
-	const char *program_kind;  // "system file", "sealed copy", "by path, not pinned"
-	const char *program_digest; // hex
-	const char *interpreter_path; // NULL when none
-	char *const *argv;         // NULL-terminated, whole
+	const char *program_kind;       // "system file", "sealed copy", "by path, not pinned"
+	const char *program_digest;     // hex
+	const char *interpreter_path;   // NULL when none
+	char *const *argv;              // NULL-terminated, whole
 	const char *directory;
-	const char *const *dropped; // names of variables that are not handed on
+	const char *const *dropped;     // names of variables that are not handed on
 	size_t dropped_count;
-	const char *const *kept;    // steering variables kept on request
+	const char *const *kept;        // steering variables kept on request
 	size_t kept_count;
+	const char *tier;               // of the sandbox; NULL: no row
+	const char *level;              // of the environment; NULL: no row
+	const char *const *notes;       // sentences: what changed since the last approval, findings, reasons
+	size_t note_count;
+	const char *const *waiting;     // sentences about unconfirmed values that approving takes
+	size_t waiting_count;
+	unsigned choices;               // bits 1 << enum approval_choice; APPROVAL_ONCE is always offered
+	int64_t choice_seconds;         // of APPROVAL_TIME
+	const char *becomes[APPROVAL_CHOICE_COUNT]; // for each choice offered what the rule would be; NULL: nothing is said
 };
 
-// Most bytes of printable arguments that can be approved: what does not fit on a screen cannot be read.
+// Most bytes of printable arguments that can be approved: what does not fit on a few screens is not read.
 #define APPROVAL_ARGUMENTS_BYTES_MAX 8192
 // Of the whole question.
 #define APPROVAL_BYTES_MAX 16384
 // Of names of dropped variables: who starts envseal chooses them, and could push the rest off the screen.
 #define APPROVAL_DROPPED_BYTES_MAX 1024
 
-// The text of the question, for a terminal. Pure. ERR_DENIED when it, or the arguments in it, are longer than can be read.
+// The text of the question. Pure. ERR_DENIED when it, or the arguments in it, are longer than can be read.
 int approval_format(const struct approval *approval, struct buf *out, struct err *err);
+
+// ------------------------------------------------------------------------------------------------------ the answer
+
+// A single letter is a choice and never a passphrase, nor is anything else of one byte.
+#define APPROVAL_PASSPHRASE_BYTES_MIN 2
+#define APPROVAL_CODE_DIGITS_MIN 6
+#define APPROVAL_CODE_DIGITS_MAX 8
+// What callers set as `seconds`.
+#define APPROVAL_WAIT_SECONDS 60
+
+struct approval_needs {
+	size_t passphrase_bytes_max;
+	bool has_passphrase; // the vault is open: only the code is asked for, or, where none is wanted, the passphrase again
+	bool wants_code;
+	int seconds;         // without a key, and it is denied
+};
+
+struct approval_answer {
+	enum approval_choice choice;
+	struct secret *passphrase; // owned; NULL when not asked for. The caller judges it.
+	struct secret *code;       // the same; digits only
+};
+void approval_answer_done(struct approval_answer *answer);
+#define _cleanup_approval_answer_ _cleanup_(approval_answer_done)
+
+// Shows the question, in pages where it does not fit on the screen, then asks for what confirms it; a letter in its place
+// switches what is approved, which is said before it is asked again. Blocks. ERR_DENIED for d, an empty line, q between
+// pages, or no key in time; else errors as terminal_ask_secret.
+int approval_ask(struct terminal *terminal, const struct approval *approval, const struct approval_needs *needs,
+		 struct approval_answer *out, struct err *err);
+
+// One question at a time: an exclusive lock on `approval.lock` in envseal's state folder (state_dir is its path, for
+// sentences), to be held while a question is shown, and given back by closing *out_fd. Waits at most `seconds`, then
+// ERR_DENIED; errors of file_open_private.
+int approval_lock(int state_dir_fd, const char *state_dir, int seconds, int *out_fd, struct err *err);

@@ -39,18 +39,18 @@ static void strings_free(char **strings)
 		free(strings[i]);
 }
 
-static int approval_text(const struct plan *plan, struct buf *out, struct err *err)
+static int approval_ask_plan(struct terminal *terminal, const struct plan *plan, struct approval_answer *out, struct err *err)
 {
-	char asker[ASKER_NAME_BYTES], digest[DIGEST_HEX_BYTES];
+	char digest[DIGEST_HEX_BYTES];
+	struct ancestry askers;
 	char *secrets[ENGINE_SECRETS_MAX] = {0};
 	const struct program *program = plan->program;
-	asker_name(getppid(), asker);
+	ancestry_find("/proc", getppid(), &askers);
 	digest_hex(program->digest, digest);
 	int r = approval_secrets(plan, secrets, err);
 	struct approval approval = {
 		.action = engine_action_name(plan->action),
-		.asker_pid = getppid(),
-		.asker_name = asker,
+		.askers = &askers,
 		.secrets = (const char *const *)secrets,
 		.secret_count = plan->secret_count,
 		.program_path = program->path,
@@ -64,8 +64,9 @@ static int approval_text(const struct plan *plan, struct buf *out, struct err *e
 		.kept = plan->keep,
 		.kept_count = plan->keep_count,
 	};
+	struct approval_needs needs = {.passphrase_bytes_max = PASSPHRASE_BYTES_MAX, .seconds = APPROVAL_WAIT_SECONDS};
 	if (r == 0)
-		r = approval_format(&approval, out, err);
+		r = approval_ask(terminal, &approval, &needs, out, err);
 	strings_free(secrets);
 	return r;
 }
@@ -78,13 +79,13 @@ static int plan_approve(const struct plan *plan, const struct engine_unlock *unl
 	if (!unlock_is_terminal(unlock))
 		return passphrase_get(unlock, "", out_passphrase, err);
 	_cleanup_terminal_ struct terminal *terminal = NULL;
-	_cleanup_buf_ struct buf text = BUF_INIT(1u << 20);
+	_cleanup_approval_answer_ struct approval_answer answer = {0};
 	int r = terminal_open("the passphrase that approves this", &terminal, err);
 	if (r == 0)
-		r = approval_text(plan, &text, err);
+		r = approval_ask_plan(terminal, plan, &answer, err);
 	if (r == 0)
-		r = terminal_print(terminal, buf_span(&text), err);
-	return r < 0 ? r : passphrase_get(unlock, "Passphrase to approve: ", out_passphrase, err);
+		*out_passphrase = TAKE_PTR(answer.passphrase);
+	return r;
 }
 
 // The record is on disk and anchored before anything leaves this process.

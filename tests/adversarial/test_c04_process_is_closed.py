@@ -55,7 +55,7 @@ class Held:
 
     def asking(self):
         self.child = self.vault.spawn("run", "-s", "API_TOKEN", "--", "true")
-        self.child.expect("Passphrase to approve: ")
+        self.child.expect("Passphrase to approve once: ")
         self.pid = self.child.pid
 
     def running(self):
@@ -439,7 +439,7 @@ def test_nothing_is_loaded_into_envseal(vault, tmp_path, variable):
 
 def test_the_prompt_leaves_the_terminal_as_it_was(vault):
     child = vault.spawn("run", "-s", "API_TOKEN", "--", "true")
-    child.expect("Passphrase to approve: ")
+    child.expect("Passphrase to approve once: ")
     child.sendline(PASSPHRASE)
     text, status = finish(child)
     assert status == 0 and PASSPHRASE not in text

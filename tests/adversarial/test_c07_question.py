@@ -7,14 +7,19 @@ import pytest
 
 from envseal_support import PASSPHRASE, finish, spawn
 
-QUESTION = "Passphrase to approve: "
+QUESTION = "Passphrase to approve once: "
+MORE = "-- more: space shows the rest, q denies --"
 
 
 def question(vault, *words, **more):
     """What a human sees before the passphrase is asked for, or the refusal. -> (text, whether it was asked)"""
     child = vault.spawn("run", *words, **more)
-    asked = child.expect([QUESTION, "\r\n.*envseal: run: .*", "^envseal: run: .*"]) == 0
-    text = child.before + ("" if asked else child.after)
+    text = ""
+    while (found := child.expect([QUESTION, MORE, "\r\n.*envseal: run: .*", "^envseal: run: .*"])) == 1:
+        text += child.before
+        child.send(" ")
+    asked = found == 0
+    text += child.before + ("" if asked else child.after)
     child.close(force=True)
     return text, asked
 
@@ -90,14 +95,48 @@ def test_what_is_typed_ahead_is_thrown_away(vault):
     assert status == 0
 
 
-@pytest.mark.parametrize("answer", ["y\r", "\r", "yes\r", "\x03", "\x04", PASSPHRASE[:-1] + "\r", PASSPHRASE + "\rmore\r"],
-                         ids=["y", "empty", "yes", "ctrl-c", "ctrl-d", "nearly", "two lines"])
+@pytest.mark.parametrize("answer", ["d\r", "\r", "yes\r", "\x03", "\x04", PASSPHRASE[:-1] + "\r", PASSPHRASE + "\rmore\r"],
+                         ids=["d", "empty", "yes", "ctrl-c", "ctrl-d", "nearly", "two lines"])
 def test_only_the_passphrase_approves(vault, answer):
     child = vault.spawn("run", "-s", "API_TOKEN", "--", "/usr/bin/touch", "ran")
     child.expect(QUESTION)
     child.send(answer)
     _, status = finish(child)
     assert status == 125 and not (vault.work / "ran").exists()
+
+
+@pytest.mark.parametrize("letter", ["y", "s", "t", "a", " "])
+def test_a_letter_that_is_not_offered_widens_nothing(vault, letter):
+    child = vault.spawn("run", "-s", "API_TOKEN", "--", "/usr/bin/touch", "ran")
+    child.expect(QUESTION)
+    child.send(letter + "\r")
+    child.expect("that is none of the choices\r\nd: deny\r\n" + QUESTION)
+    child.send("\r")
+    _, status = finish(child)
+    assert status == 125 and not (vault.work / "ran").exists()
+    assert vault.records()[-1]["kind"] == "run.denied"
+
+
+def test_a_question_that_does_not_fit_is_read_to_its_end_first(vault):
+    """The passphrase is asked for behind the last page, and keys that were typed ahead turn none."""
+    child = vault.spawn("run", "-s", "API_TOKEN", "--", "true", "x" * 3000, dimensions=(24, 80))
+    for _ in range(2):
+        child.expect(MORE)
+        assert "to approve" not in child.before and "directory" not in child.before
+        child.send("  " + PASSPHRASE + "\r")
+    child.expect(QUESTION)
+    assert "directory" in child.before
+    child.send(PASSPHRASE + "\r")
+    _, status = finish(child)
+    assert status == 0
+
+
+@pytest.mark.parametrize("size", [(1, 1), (65535, 65535), (2, 65535), (65535, 2)], ids=str)
+def test_absurd_windows(vault, size):
+    """Whoever shares the terminal sets its size."""
+    text, asked = question(vault, "-s", "API_TOKEN", "--", "true", "y" * 500, dimensions=size)
+    assert asked and "y" * 30 in text
+    assert all(label in text for label in ("  secrets ", "  program ", "  command ", "  directory "))
 
 
 def test_the_passphrase_from_standard_input_is_none(vault):

@@ -13,7 +13,7 @@ from attack_support import h
 from envseal_support import PASSPHRASE, PYTHON, finish
 
 OLD, NEW = "#!/bin/sh\necho old content\n", "#!/bin/sh\necho new content\n"
-PROMPT = "Passphrase to approve: $"
+PROMPT = "Passphrase to approve once: $"
 
 
 def digest_of(path):

@@ -264,7 +264,7 @@ def test_a_program_put_in_front_is_shown_by_its_real_path(vault, by_link):
     text = vault.ok("run", "--explain", *SECRET, "--", "true", env=env, passphrase=False).text
     assert [line.split(None, 1)[1] for line in text.splitlines() if line.startswith("program")] == [str(evil)]
     child = vault.spawn("run", *SECRET, "--", "true", env=env)
-    child.expect("Passphrase to approve: $")
+    child.expect("Passphrase to approve once: $")
     assert f"{evil}  (a sealed copy of this file)" in child.before and "system file" not in child.before
     child.send(PASSPHRASE + "\r")
     text, status = finish(child)
@@ -278,7 +278,7 @@ def test_a_program_put_in_front_is_shown_by_its_real_path(vault, by_link):
 def test_what_is_kept_is_shown_and_recorded(vault):
     env = {"LESSOPEN": "|/evil/x %s", "PYTHONPATH": "/evil", "PAGER": "/evil/x"}
     child = vault.spawn("run", *SECRET, "--keep-env", "PAGER", "--", "env", env=env)
-    child.expect("Passphrase to approve: $")
+    child.expect("Passphrase to approve once: $")
     rows = {line.split()[0]: line.split(None, 1)[1] for line in child.before.splitlines() if line.startswith("  ")}
     assert rows["kept"] == "PAGER"
     assert {"LESSOPEN", "PYTHONPATH", "ENVSEAL_HOME"} <= set(rows["dropped"].split(", ")) and "PAGER" not in rows["dropped"].split(", ")

@@ -218,7 +218,7 @@ def test_every_secret_is_in_the_approval_and_in_the_record(vault):
     for options, wanted in (([], {"TOKEN": "API_TOKEN", "HOST": "DATABASE_URL"}),
                             (["-p", "deploy"], {"TOKEN": "API_TOKEN", "KEY": "team/deploy-key"})):
         child = vault.spawn("run", *options, "--", "true")
-        child.expect("Passphrase to approve: $")
+        child.expect("Passphrase to approve once: $")
         line = next(line for line in child.before.splitlines() if line.strip().startswith("secrets"))
         assert set(line.split(None, 1)[1].split(", ")) == {f"{name} as ${variable}" for variable, name in wanted.items()}
         child.send(PASSPHRASE + "\r")
@@ -231,7 +231,7 @@ def test_a_text_does_not_reach_the_humans_screen(vault):
     """Text in quotes may hold newlines by escapes; it is for the program, and is nothing that the approval would show raw."""
     write(vault, f'{RIGHT}A="x\\n  program     /usr/bin/{MARK}\\n"\n')
     child = vault.spawn("run", "--", "true")
-    child.expect("Passphrase to approve: $")
+    child.expect("Passphrase to approve once: $")
     assert MARK not in child.before
     child.close(force=True)
 

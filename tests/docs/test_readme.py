@@ -16,7 +16,7 @@ from docs_support import ROOT, binary
 README = (ROOT / "README.md").read_text()
 PASSPHRASE = "quiet otter maps lemon stairs"
 VALUE = "not-a-real-token-7c1e59"
-ANSWERS = {r"[Pp]assphrase(?: for the vault| to approve)?: $": PASSPHRASE, r"The same once more: $": PASSPHRASE,
+ANSWERS = {r"[Pp]assphrase(?: for the vault| to approve once)?: $": PASSPHRASE, r"The same once more: $": PASSPHRASE,
            r"Value of \w+: $": VALUE}
 
 
@@ -36,7 +36,8 @@ def normal(text, folder=None):
     text = text.replace("\r\n", "\n")
     if folder:
         text = text.replace(str(folder), "/home/you/shop")
-    text = re.sub(r"\(process \d+\)", "(process N)", text)
+    # What is above the shell, and whether an AI agent is, is the reader's own.
+    text = re.sub(r"^(  asked by    \w+) \(\d+\).*(?:\n  agent  .*)?$", r"\1 (N)", text, flags=re.MULTILINE)
     text = re.sub(r"\b[0-9a-f]{64}\b", "DIGEST", text)
     text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME", text)
     return "\n".join(line.rstrip() for line in text.strip("\n").split("\n"))

@@ -124,7 +124,7 @@ def test_a_directory_named_like_a_value(vault):
 @pytest.mark.parametrize("answer", ["empty", "control-c", "wrong"])
 def test_a_refusal_at_the_prompt_is_recorded(vault, answer):
     child = vault.spawn("run", "-s", "API_TOKEN", "--", "sh", "-c", "echo started", "a word")
-    child.expect("Passphrase to approve: ")
+    child.expect("Passphrase to approve once: ")
     if answer == "control-c":
         child.sendintr()
     else:

@@ -196,7 +196,7 @@ def test_what_envseal_opened_itself(vault):
 
 def test_a_refused_run_got_nothing(vault):
     child = vault.spawn("run", "-s", "API_TOKEN", "--", "/bin/true")
-    child.expect("Passphrase to approve: ")
+    child.expect("Passphrase to approve once: ")
     child.sendintr()
     finish(child)
     row, = radius(vault)["programs"]

@@ -302,10 +302,10 @@ def test_the_approval_shows_everything(vault):
     child = vault.spawn("run", "-s", "API_TOKEN", "-s", "DATABASE_URL=F:file", "--keep-env", "LESS", "--", "./deploy",
         "a b", "\x1b[2J",
                         "it's", "", "ü", env={"LD_PRELOAD": "/x.so", "LESS": "-R"})
-    child.expect("Passphrase to approve: $")
+    child.expect("Passphrase to approve once: $")
     shown = child.before
     digest = subprocess.run(["b2sum", "--length=256", script], capture_output=True, text=True).stdout.split()[0]
-    for text in ("a program asks for secrets (run)", f"(process {os.getpid()})", "API_TOKEN as $API_TOKEN",
+    for text in ("a program asks for secrets (run)", f" ({os.getpid()})", "API_TOKEN as $API_TOKEN",
                  "DATABASE_URL as a file in $F", f"{script}  (a sealed copy of this file)", digest, "/usr/bin/dash",
                  "./deploy 'a b'",
                  r"'it\'s' ''", str(vault.work), "LESS", "LD_PRELOAD"):
@@ -318,7 +318,7 @@ def test_the_approval_shows_everything(vault):
 
 def test_a_system_program_is_called_one(vault):
     child = vault.spawn("run", "-s", "API_TOKEN", "--", "true")
-    answer(child, "Passphrase to approve: $", PASSPHRASE + "\r")
+    answer(child, "Passphrase to approve once: $", PASSPHRASE + "\r")
     assert "/usr/bin/true  (a system file, only root can change it)" in child.before
     assert finish(child)[1] == 0
 
@@ -332,7 +332,7 @@ def test_what_does_not_fit_is_not_approved(vault):
 @pytest.mark.parametrize("keys", ["\r", CONTROL_C, CONTROL_D], ids=repr)
 def test_no_approval_no_run(vault, keys):
     child = vault.spawn("run", "-s", "API_TOKEN", "--", "sh", "-c", "echo started > proof")
-    answer(child, "Passphrase to approve: $", keys)
+    answer(child, "Passphrase to approve once: $", keys)
     assert finish(child)[1] == 125
     assert not (vault.work / "proof").exists()
     record = vault.records()[-1]
@@ -344,7 +344,7 @@ def test_no_approval_no_run(vault, keys):
 def test_a_run_on_a_terminal_masks_and_ends_well(vault):
     child = vault.spawn("run", "-s", "API_TOKEN", "--", "sh", "-c",
         'printf "type: "; read word; echo "$word $API_TOKEN"; exit 3')
-    answer(child, "Passphrase to approve: $", PASSPHRASE + "\r")
+    answer(child, "Passphrase to approve once: $", PASSPHRASE + "\r")
     child.expect("type: $")
     child.sendline("hello")
     text, status = finish(child)

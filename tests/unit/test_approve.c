@@ -7,14 +7,17 @@
 #include <string.h>
 
 #include "approve/approve.h"
+#include "approve/choice.h"
+#include "approve/page.h"
+
+static const struct ancestry askers_sample = {.items = {{4711, "bash"}, {4700, "node claude"}}, .count = 2};
 
 static struct approval approval_sample(char *const argv[])
 {
 	static const char *const secrets[] = {"DATABASE_URL as $DATABASE_URL"};
 	return (struct approval){
 		.action = "run",
-		.asker_pid = 4711,
-		.asker_name = "bash",
+		.askers = &askers_sample,
 		.secrets = secrets,
 		.secret_count = 1,
 		.program_path = "/usr/bin/psql",
@@ -41,8 +44,8 @@ static void test_names_everything(void **state)
 	approval.dropped_count = ARRAY_COUNT(dropped);
 	_cleanup_buf_ struct buf text = BUF_INIT(1u << 16);
 	format(&approval, &text);
-	static const char *const expected[] = {"bash (process 4711)", "DATABASE_URL as $DATABASE_URL", "/usr/bin/psql  (a system file)",
-					       "psql -c 'select 1'\n", "/home/user/project", "LD_PRELOAD, PYTHONPATH", "00ff"};
+	static const char *const expected[] = {"bash (4711) <- 'node claude' (4700)\n", "DATABASE_URL as $DATABASE_URL",
+					       "/usr/bin/psql  (a system file)", "psql -c 'select 1'\n", "/home/user/project", "LD_PRELOAD, PYTHONPATH", "00ff"};
 	for (size_t i = 0; i < ARRAY_COUNT(expected); i++)
 		assert_non_null(strstr(buf_text(&text), expected[i]));
 }
@@ -53,7 +56,7 @@ static void test_is_inert(void **state)
 	char *argv[] = {"sh", "\x1b[2J\x1b]0;owned\x07", "\xe2\x80\xae gnp", "a\nsecrets     none", "\x9b" "31m", NULL};
 	struct approval approval = approval_sample(argv);
 	approval.directory = "/tmp/\x1b[1A\rfake";
-	approval.asker_name = "ev\bil";
+	approval.askers = &(const struct ancestry){.items = {{1, "ev\bil"}, {2, "\n  agent"}}, .count = 2};
 	_cleanup_buf_ struct buf text = BUF_INIT(1u << 16);
 	format(&approval, &text);
 	size_t lines = 0;
@@ -148,6 +151,176 @@ static void test_an_argument_cannot_draw_rows(void **state)
 	assert_null(strstr(buf_text(&text), "  secrets     none"));
 }
 
+// An asker's name cannot make two processes of one, or hide behind blanks.
+static void test_askers_cannot_be_forged(void **state)
+{
+	(void)state;
+	char *argv[] = {"true", NULL};
+	struct approval approval = approval_sample(argv);
+	const struct ancestry askers = {.items = {{7, "sh (1) <- cron"}, {8, "a'  b"}, {9, ""}}, .count = 3, .agent = "codex"};
+	approval.askers = &askers;
+	_cleanup_buf_ struct buf text = BUF_INIT(1u << 16);
+	format(&approval, &text);
+	assert_non_null(strstr(buf_text(&text), "  asked by    'sh (1) <- cron' (7) <- 'a\\' \\x20b' (8) <- '' (9)\n"
+						"  agent       codex (an AI agent, by its name, started this)\n"));
+}
+
+static void test_eight_askers_are_named(void **state)
+{
+	(void)state;
+	char *argv[] = {"true", NULL};
+	struct approval approval = approval_sample(argv);
+	struct ancestry askers = {.count = ANCESTRY_STEPS_MAX};
+	for (size_t i = 0; i < askers.count; i++)
+		askers.items[i] = (struct ancestor){(pid_t)i + 1, "sh"};
+	approval.askers = &askers;
+	_cleanup_buf_ struct buf text = BUF_INIT(1u << 16);
+	format(&approval, &text);
+	assert_non_null(strstr(buf_text(&text), "<- sh (8) <- ...\n"));
+	askers.count = ANCESTRY_SHOWN_MAX;
+	buf_done(&text);
+	format(&approval, &text);
+	assert_non_null(strstr(buf_text(&text), "<- sh (8)\n"));
+}
+
+// Sentences have rows of their own; whatever they hold, none begins with a label.
+static void test_notes_and_waiting(void **state)
+{
+	(void)state;
+	char *argv[] = {"true", NULL};
+	const char *const notes[] = {"the program has changed since 2026-01-01", "x\n  secrets     none", "  program     y"};
+	const char *const waiting[] = {"NEW was stored while locked"};
+	struct approval approval = approval_sample(argv);
+	approval.tier = "hardened";
+	approval.level = "standard";
+	approval.notes = notes;
+	approval.note_count = ARRAY_COUNT(notes);
+	approval.waiting = waiting;
+	approval.waiting_count = ARRAY_COUNT(waiting);
+	_cleanup_buf_ struct buf text = BUF_INIT(1u << 16);
+	format(&approval, &text);
+	assert_non_null(strstr(buf_text(&text), "  level       standard\n"
+						"  tier        hardened\n"
+						"  notes       the program has changed since 2026-01-01\n"
+						"              x\\n \\x20secrets \\x20\\x20\\x20\\x20none\n"
+						"               \\x20program \\x20\\x20\\x20\\x20y\n"
+						"  waiting     NEW was stored while locked\n"));
+}
+
+// ------------------------------------------------------------------------------------------------------------ choices
+
+static void prompt_is(const struct approval *approval, enum approval_choice now, const char *expected)
+{
+	struct err err;
+	_cleanup_buf_ struct buf text = BUF_INIT(4096);
+	assert_int_equal(choice_prompt(approval, now, "Passphrase", &text, &err), 0);
+	assert_string_equal(buf_text(&text), expected);
+}
+
+static void test_choices_are_listed(void **state)
+{
+	(void)state;
+	struct approval approval = {.choices = 1u << APPROVAL_SESSION | 1u << APPROVAL_TIME | 1u << APPROVAL_ALWAYS,
+				    .choice_seconds = 8 * 3600};
+	prompt_is(&approval, APPROVAL_ONCE,
+		  "s: this session, t: for 8 hours, a: always (as a rule), d: deny\nPassphrase to approve once: ");
+	prompt_is(&approval, APPROVAL_SESSION,
+		  "o: once, t: for 8 hours, a: always (as a rule), d: deny\nPassphrase to approve for this session: ");
+	prompt_is(&approval, APPROVAL_TIME,
+		  "o: once, s: this session, a: always (as a rule), d: deny\nPassphrase to approve for 8 hours: ");
+	prompt_is(&approval, APPROVAL_ALWAYS,
+		  "o: once, s: this session, t: for 8 hours, d: deny\nPassphrase to approve always: ");
+	approval.choices = 0;
+	prompt_is(&approval, APPROVAL_ONCE, "d: deny\nPassphrase to approve once: ");
+	static const struct {
+		int64_t seconds;
+		const char *prompt;
+	} spans[] = {{1, "for 1 second"}, {90, "for 90 seconds"}, {60, "for 1 minute"}, {5400, "for 90 minutes"}, {3600, "for 1 hour"},
+		     {86400, "for 1 day"}, {7 * 86400, "for 7 days"}, {90000, "for 25 hours"}};
+	for (size_t i = 0; i < ARRAY_COUNT(spans); i++) {
+		struct err err;
+		_cleanup_buf_ struct buf text = BUF_INIT(4096);
+		approval.choice_seconds = spans[i].seconds;
+		assert_int_equal(choice_prompt(&approval, APPROVAL_TIME, "Code", &text, &err), 0);
+		assert_non_null(strstr(buf_text(&text), spans[i].prompt));
+	}
+}
+
+static void test_letters(void **state)
+{
+	(void)state;
+	struct approval approval = {.choices = 1u << APPROVAL_SESSION};
+	for (unsigned letter = 0; letter < 256; letter++) {
+		enum approval_choice choice = APPROVAL_ALWAYS;
+		enum choice_kind kind = choice_of(&approval, (uint8_t)letter, &choice);
+		enum choice_kind expected = letter == 'd' ? CHOICE_DENY : letter == 'o' || letter == 's' ? CHOICE_SWITCH : CHOICE_NONE;
+		assert_int_equal(kind, expected);
+		if (kind == CHOICE_SWITCH)
+			assert_int_equal(choice, letter == 'o' ? APPROVAL_ONCE : APPROVAL_SESSION);
+	}
+}
+
+// -------------------------------------------------------------------------------------------------------------- pages
+
+static void test_windows_are_clamped(void **state)
+{
+	(void)state;
+	static const struct {
+		unsigned rows, columns;
+		struct window expected;
+	} cases[] = {{0, 0, {24, 80}}, {1, 1, {10, 40}}, {24, 65535, {24, 500}}, {65535, 80, {200, 80}}, {50, 0, {50, 80}}};
+	for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+		struct window window = window_clamp(cases[i].rows, cases[i].columns);
+		assert_int_equal(window.rows, cases[i].expected.rows);
+		assert_int_equal(window.columns, cases[i].expected.columns);
+	}
+}
+
+// Rows that a terminal needs for a text, counted a byte at a time.
+static unsigned rows_of(struct span text, unsigned columns)
+{
+	unsigned rows = 0, column = 0;
+	bool is_open = false;
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.data[i] == '\n') {
+			rows += !is_open;
+			is_open = false;
+			column = 0;
+			continue;
+		}
+		if (!is_open || column == columns) {
+			rows++;
+			column = 0;
+		}
+		is_open = true;
+		column++;
+	}
+	return rows;
+}
+
+static void test_pages_fit_and_leave_nothing_out(void **state)
+{
+	(void)state;
+	static uint8_t text[5000];
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = (i * i / 7) % 61 == 0 ? '\n' : (uint8_t)('a' + i % 26);
+	memset(text + 1000, 'x', 1200); // wraps over many rows
+	memset(text + 3000, '\n', 40);
+	for (unsigned columns = 40; columns < 90; columns++) {
+		struct window window = {12, columns};
+		struct span rest = span_of(text, sizeof(text));
+		while (rest.len > 0) {
+			size_t len = page_len(rest, window);
+			assert_true(len > 0 && len <= rest.len);
+			unsigned rows = rows_of(span_of(rest.data, len), columns);
+			assert_true(rows <= window.rows - PAGE_PROMPT_ROWS);
+			// Not less than fits.
+			assert_true(len == rest.len || rows == window.rows - PAGE_PROMPT_ROWS);
+			rest = span_of(rest.data + len, rest.len - len);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -158,6 +331,13 @@ int main(void)
 		cmocka_unit_test(test_many_dropped_variables_are_counted),
 		cmocka_unit_test(test_a_long_question_is_refused),
 		cmocka_unit_test(test_an_argument_cannot_draw_rows),
+		cmocka_unit_test(test_askers_cannot_be_forged),
+		cmocka_unit_test(test_eight_askers_are_named),
+		cmocka_unit_test(test_notes_and_waiting),
+		cmocka_unit_test(test_choices_are_listed),
+		cmocka_unit_test(test_letters),
+		cmocka_unit_test(test_windows_are_clamped),
+		cmocka_unit_test(test_pages_fit_and_leave_nothing_out),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
