@@ -1,4 +1,4 @@
-// approve: asking a human at the controlling terminal.
+// approve: asking a human: at the controlling terminal, or by pinentry where there is none.
 //
 // Invariants
 //  - Prompts go to and answers come from /dev/tty, never from standard input. Echo is off before the prompt shows, what was
@@ -106,3 +106,24 @@ int approval_ask(struct terminal *terminal, const struct approval *approval, con
 // sentences), to be held while a question is shown, and given back by closing *out_fd. Waits at most `seconds`, then
 // ERR_DENIED; errors of file_open_private.
 int approval_lock(int state_dir_fd, const char *state_dir, int seconds, int *out_fd, struct err *err);
+
+// ---------------------------------------------------------------------------------------------------------- pinentry
+
+struct pinentry_options {
+	const char *path;         // absolute
+	char *const *environment; // the caller's; DISPLAY, WAYLAND_DISPLAY, XAUTHORITY, XDG_RUNTIME_DIR and
+				  // DBUS_SESSION_BUS_ADDRESS of it are handed on, PATH and LANG are ours, and nothing else is
+};
+
+// Limits of a question that is shown by pinentry: its protocol has lines of 1000 bytes, percent-escaped.
+#define PINENTRY_LINES_MAX 30
+#define PINENTRY_ESCAPED_BYTES_MAX 980
+
+// The same question by a pinentry (GnuPG), for a desktop without a terminal. It confirms APPROVAL_ONCE and nothing wider:
+// its window has one field and two buttons, which cannot say what a choice becomes before it is confirmed. Its process is
+// not ours: what is typed passes through its memory and the display, and through a line buffer of libassuan, which here is
+// locked and wiped. Blocks. ERR_UNSAFE when only root must be able to change the program and others can; ERR_DENIED when
+// cancelled, when nobody answers in time, or when the question does not fit; ERR_PASSPHRASE when what was typed can be no
+// passphrase or code; ERR_SYSTEM when it fails. The child is gone on return.
+int pinentry_ask(const struct pinentry_options *options, const struct approval *approval,
+		 const struct approval_needs *needs, struct approval_answer *out, struct err *err);
