@@ -91,14 +91,15 @@ static bool variable_matches(const struct rule *rule, const struct policy_secret
 	if (rule->variables.count == 0 || secret->delivery == RULE_TO_STDIN)
 		return true;
 	for (size_t i = 0; i < rule->variables.count; i++)
-		if (secret->variable && rule_glob_matches(rule->variables.items[i], secret->variable))
+		if (secret->variable && rule_glob_matches(rule->variables.items[i], secret->variable) &&
+		    (!rule->is_paired || pattern_matches(rule->secrets.items[i], secret)))
 			return true;
 	return false;
 }
 
 static bool is_open_ended(const struct program *program)
 {
-	return program_is_open_ended(program->path);
+	return program_has_open_ended(program);
 }
 
 static struct question question_make(const struct policy_request *request, const struct policy_secret *secret)

@@ -77,6 +77,7 @@ struct rule {
 	struct rule_list secrets;         // patterns of names, or of tags behind "tag:"
 	unsigned deliveries;              // rule_delivery bits; 0: any (not for an allow)
 	struct rule_list variables;       // patterns; for variables and files. Empty: any (not for an allow)
+	bool is_paired;                   // each of `secrets` goes with the one of `variables` at its place
 	struct rule_binding program;
 	enum rule_argv_mode argv_mode;
 	struct rule_list arguments;       // argv[0] first, compared byte for byte

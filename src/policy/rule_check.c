@@ -227,6 +227,8 @@ static int delivery_check(const struct rule *rule, struct err *err)
 		return field_refuse(err, "variables", "must name the variables that a secret may be put into");
 	if (rule->deliveries == RULE_TO_STDIN && rule->variables.count > 0)
 		return field_refuse(err, "variables", "means nothing for standard input alone");
+	if (rule->is_paired && rule->variables.count != rule->secrets.count)
+		return field_refuse(err, "paired", "wants as many 'variables' as 'secrets'");
 	int r = list_check("variables", &rule->variables, RULE_VARIABLES_MAX, err);
 	for (size_t i = 0; r == 0 && i < rule->variables.count; i++)
 		r = variable_check_pattern(rule, rule->variables.items[i], err);

@@ -142,6 +142,14 @@ static int tier_read(struct rule *rule, json_t *json, struct err *err)
 	return r;
 }
 
+static int paired_read(struct rule *rule, json_t *json, struct err *err)
+{
+	if (!json_is_boolean(json))
+		return field_refuse(err, "paired", "must be true or false");
+	rule->is_paired = json_is_true(json);
+	return 0;
+}
+
 static int redaction_read(struct rule *rule, json_t *json, struct err *err)
 {
 	if (!json_is_boolean(json))
@@ -220,7 +228,7 @@ static const struct {
 	{"program", true, program_read}, {"argv", true, argv_read}, {"created", true, created_read},
 	{"deliveries", false, deliveries_read}, {"variables", false, variables_read},
 	{"directory", false, directory_read},
-	{"tier", false, tier_read}, {"redaction", false, redaction_read}, {"expires", false, expires_read},
+	{"paired", false, paired_read}, {"tier", false, tier_read}, {"redaction", false, redaction_read}, {"expires", false, expires_read},
 	{"boot", false, boot_read}, {"uses", false, uses_read}, {"session", false, session_read},
 	{"script", false, script_read}, {"environment", false, environment_read}, {"until", false, until_read},
 	{"made", false, made_read},

@@ -15,6 +15,14 @@ static inline bool oracle_glob(const char *pattern, const char *text)
 	return (*pattern == '?' || *pattern == *text) && oracle_glob(pattern + 1, text + 1);
 }
 
+static inline bool oracle_pattern_fits(const char *pattern, const struct policy_secret *secret)
+{
+	bool is_tag = strncmp(pattern, "tag:", 4) == 0, fits = !is_tag && oracle_glob(pattern, secret->name);
+	for (size_t t = 0; is_tag && t < secret->tag_count; t++)
+		fits = fits || oracle_glob(pattern + 4, secret->tags[t]);
+	return fits;
+}
+
 // "2 05" for a name of five bytes, "1 03" for a pattern of names with three that are no wildcards, "0 …" for tags; the
 // largest of those that fit.
 static inline void oracle_pattern_score(const struct rule *rule, const struct policy_secret *secret, char out[16])
@@ -22,9 +30,7 @@ static inline void oracle_pattern_score(const struct rule *rule, const struct po
 	strcpy(out, "");
 	for (size_t i = 0; i < rule->secrets.count; i++) {
 		const char *pattern = rule->secrets.items[i];
-		bool is_tag = strncmp(pattern, "tag:", 4) == 0, fits = !is_tag && oracle_glob(pattern, secret->name);
-		for (size_t t = 0; is_tag && t < secret->tag_count; t++)
-			fits = fits || oracle_glob(pattern + 4, secret->tags[t]);
+		bool is_tag = strncmp(pattern, "tag:", 4) == 0, fits = oracle_pattern_fits(pattern, secret);
 		int literal = 0, wild = 0;
 		for (const char *at = pattern; *at; at++)
 			*at == '*' || *at == '?' ? wild++ : literal++;
@@ -74,7 +80,8 @@ static inline bool oracle_secret_fits(const struct rule *rule, const struct poli
 	bool is_delivered = rule->deliveries == 0 || (rule->deliveries & secret->delivery);
 	bool is_free = secret->delivery == RULE_TO_STDIN, names = rule->variables.count == 0;
 	for (size_t i = 0; i < rule->variables.count; i++)
-		names = names || oracle_glob(rule->variables.items[i], secret->variable);
+		names = names || (oracle_glob(rule->variables.items[i], secret->variable) &&
+				  (!rule->is_paired || oracle_pattern_fits(rule->secrets.items[i], secret)));
 	bool steers = rule->effect == RULE_ALLOW && !is_free && variable_check_secret(secret->variable, &ignored) < 0;
 	return score[0] && is_delivered && (is_free || names) && !steers;
 }

@@ -136,6 +136,9 @@ static void rule_make(struct dice *dice, size_t number, struct rule *rule)
 	rule->deliveries = rule->effect == RULE_ALLOW || one_in(dice, 2) ? RULE_TO_VARIABLE | RULE_TO_STDIN : 0;
 	if (rule->effect == RULE_ALLOW || one_in(dice, 3))
 		list_add(&rule->variables, PICK(dice, "*", "TOKEN", "T*"));
+	rule->is_paired = one_in(dice, 3) && rule->variables.count > 0;
+	while (rule->is_paired && rule->variables.count < rule->secrets.count)
+		list_add(&rule->variables, PICK(dice, "*", "TOKEN", "T*"));
 	if (one_in(dice, 3))
 		rule->directory = copy(PICK(dice, "/", "/w", "/w/a", "/w/b"));
 	rule_run(dice, rule);

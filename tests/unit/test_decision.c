@@ -515,6 +515,36 @@ static void test_nearest(void **state)
 	assert_int_equal(s.verdicts[0].reason, POLICY_PROGRAM_CHANGED);
 }
 
+// Each secret into its own variable: none may take the other's.
+static void test_pairs(void **state)
+{
+	(void)state;
+	struct rule_set set = RULES(RULE("pair", "allow", "'a','b','tag:x'", SYSTEM("/usr/bin/tool"), ANY_ARGV,
+					 ",'deliveries':['variable'],'paired':true,'variables':['A','B','X_*']"));
+	static const char *const tags[] = {"x"};
+	const struct {
+		const char *name, *variable;
+		size_t tag_count;
+		enum rule_effect effect;
+	} cases[] = {{"a", "A", 0, RULE_ALLOW}, {"b", "B", 0, RULE_ALLOW}, {"a", "B", 0, RULE_ASK}, {"b", "A", 0, RULE_ASK},
+		     {"c", "X_1", 1, RULE_ALLOW}, {"c", "A", 1, RULE_ASK}, {"a", "X_1", 1, RULE_ALLOW}, {"a", "X_1", 0, RULE_ASK}};
+	for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+		struct policy_secret secret = {.name = cases[i].name, .tags = tags, .tag_count = cases[i].tag_count,
+					       .delivery = RULE_TO_VARIABLE, .variable = cases[i].variable};
+		struct program program = {.path = (char[]){"/usr/bin/tool"}, .name = (char[]){"/usr/bin/tool"}, .is_system = true};
+		char *argv[] = {"tool", NULL};
+		struct policy_request request = {.secrets = &secret, .secret_count = 1, .program = &program, .argv = argv,
+						 .directory = "/w", .redaction = true, .now = NOW, .boot = BOOT, .uses = 1};
+		struct policy_verdict verdict;
+		struct policy_decision decision = {.verdicts = &verdict};
+		policy_decide(set.rules, set.count, &request, &decision);
+		assert_int_equal(decision.effect, cases[i].effect);
+		if (decision.effect == RULE_ASK)
+			assert_int_equal(verdict.reason, POLICY_OTHER_VARIABLE);
+	}
+	rules_done(&set);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -525,7 +555,8 @@ int main(void)
 		cmocka_unit_test(test_script_that_is_run), cmocka_unit_test(test_script_that_is_denied),
 		cmocka_unit_test(test_kept_variables), cmocka_unit_test(test_until_in_this_boot),
 		cmocka_unit_test(test_made), cmocka_unit_test(test_order_of_looking),
-		cmocka_unit_test(test_each_secret), cmocka_unit_test(test_chain), cmocka_unit_test(test_nearest),
+		cmocka_unit_test(test_each_secret), cmocka_unit_test(test_chain), cmocka_unit_test(test_pairs),
+		cmocka_unit_test(test_nearest),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
