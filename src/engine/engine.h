@@ -209,6 +209,7 @@ struct plan {
 	// The same, but that a bare word gave way to the absolute path under which the program was found: what rules look
 	// at. The list is owned, its texts are not.
 	char **found_argv;
+	struct program_script script; // that the program is told to run
 	struct rule_session session; // that asks: its leader; pid 0 where that is gone
 	struct plan_secret *secrets;
 	size_t secret_count;

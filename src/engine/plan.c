@@ -19,6 +19,7 @@ void plan_done(struct plan *plan)
 	}
 	free(plan->secrets);
 	free(plan->found_argv);
+	program_script_done(&plan->script);
 	program_free_ptr(&plan->program);
 	environment_done(&plan->environment);
 	free(plan->manifest_path);
@@ -209,18 +210,8 @@ static int plan_find_argv(struct plan *plan, struct err *err)
 		return err_set(err, ERR_MEMORY, "out of memory");
 	memcpy(plan->found_argv, plan->argv, count * sizeof(*plan->found_argv));
 	if (!strchr(plan->argv[0], '/'))
-		plan->found_argv[0] = plan->program->path;
+		plan->found_argv[0] = plan->program->name;
 	return 0;
-}
-
-// The session in which envseal was started. Its leader may be gone, and its number with it.
-static struct rule_session asking_session(void)
-{
-	struct process leader;
-	pid_t pid = getsid(0);
-	if (pid <= 0 || pid == getpid() || !process_read("/proc", pid, &leader) || leader.is_dead)
-		return (struct rule_session){0};
-	return (struct rule_session){.pid = pid, .start = leader.start};
 }
 
 static int plan_subject(struct plan *plan, const struct engine_run *request, struct err *err)
@@ -228,7 +219,10 @@ static int plan_subject(struct plan *plan, const struct engine_run *request, str
 	plan->directory = getcwd(NULL, 0);
 	if (!plan->directory)
 		return err_set_errno(err, ERR_SYSTEM, errno, "the working directory cannot be named; go to one that exists");
-	plan->session = asking_session();
+	// Where it cannot be found there is none, and grants to a session are not for this run.
+	struct err ignored;
+	if (session_leader_find(getpid(), &plan->session, &ignored) < 0)
+		plan->session = (struct rule_session){0};
 	return environment_build(ENVIRONMENT_FILTERED, request->environment, request->keep, request->keep_count,
 				 &plan->environment, err);
 }
@@ -237,7 +231,9 @@ static int plan_program(struct plan *plan, const struct engine_run *request, str
 {
 	struct program_options options = {.path_list = plan->environment.path, .by_path = request->by_path};
 	int r = program_resolve(request->argv[0], &options, &plan->program, err);
-	return r == 0 ? plan_find_argv(plan, err) : r;
+	if (r == 0)
+		r = plan_find_argv(plan, err);
+	return r < 0 ? r : program_script_find(plan->program, plan->argv, plan->directory, &plan->script, err);
 }
 
 static int plan_make(struct engine *engine, const struct engine_run *request, bool has_secrets, struct plan *out,

@@ -45,6 +45,20 @@ static int program_make(const struct plan *plan, struct rule *rule, struct err *
 	return r == 0 && interpreter ? binding_make(interpreter, &rule->interpreter, err) : r;
 }
 
+// What an interpreter or a build tool is told to run.
+static int script_make(const struct plan *plan, struct rule *rule, struct err *err)
+{
+	const struct program_script *script = &plan->script;
+	if (script->is_unread)
+		return err_set(err, ERR_DENIED, "what %s is told to run cannot be read, so no rule can name it; name it by a path to a "
+						"file", path_base(plan->program->name));
+	if (!script->path)
+		return 0;
+	rule->script.kind = RULE_BINDING_EXACT;
+	memcpy(rule->script.digest, script->digest, DIGEST_BYTES);
+	return text_copy(script->path, &rule->script.path, err);
+}
+
 static int subject_make(const struct plan *plan, const struct rule_terms *terms, struct rule *rule, struct err *err)
 {
 	if (terms->any_program)
@@ -53,6 +67,10 @@ static int subject_make(const struct plan *plan, const struct rule_terms *terms,
 	int r = program_make(plan, rule, err);
 	for (size_t i = 0; r == 0 && rule->argv_mode != RULE_ARGV_ANY && plan->found_argv[i]; i++)
 		r = list_add(&rule->arguments, plan->found_argv[i], err);
+	if (r == 0)
+		r = script_make(plan, rule, err);
+	for (size_t i = 0; r == 0 && rule->effect == RULE_ALLOW && i < plan->keep_count; i++)
+		r = list_add(&rule->environment, plan->keep[i], err);
 	return r;
 }
 
@@ -79,6 +97,8 @@ static int secrets_make(const struct rule_secret secrets[], size_t count, enum r
 			r = list_add(&rule->variables, secrets[i].variable, err);
 	}
 	rule->deliveries = is_deny ? 0 : delivery;
+	// A single one has nothing to be confused with.
+	rule->is_paired = rule->variables.count > 1;
 	return r;
 }
 
@@ -87,8 +107,11 @@ static int secrets_make(const struct rule_secret secrets[], size_t count, enum r
 static void ends_make(const struct rule_terms *terms, const struct rule_clock *clock, struct rule *rule)
 {
 	rule->created = clock->now;
-	if (terms->seconds > 0)
+	if (terms->seconds > 0) {
 		rule->expires = clock->now + terms->seconds;
+		memcpy(rule->until.boot, clock->boot, sizeof(rule->until.boot));
+		rule->until.milliseconds = clock->boottime_ms + terms->seconds * 1000;
+	}
 	if (terms->this_boot || terms->session.pid != 0)
 		memcpy(rule->boot, clock->boot, sizeof(rule->boot));
 	rule->session = terms->session;
@@ -99,7 +122,8 @@ static void ends_make(const struct rule_terms *terms, const struct rule_clock *c
 static int rule_make(const struct plan *plan, const struct rule_terms *terms, enum rule_delivery delivery,
 		     const struct rule_clock *clock, struct rule *out, struct err *err)
 {
-	_cleanup_rule_ struct rule rule = {.effect = terms->effect, .tier = terms->tier, .redaction = terms->redaction};
+	_cleanup_rule_ struct rule rule = {.effect = terms->effect, .tier = terms->tier, .redaction = terms->redaction,
+					   .made = terms->from_prompt ? RULE_MADE_PROMPT : RULE_MADE_COMMAND};
 	int r = secrets_make(terms->secrets, terms->secret_count, delivery, &rule, err);
 	if (r < 0 || rule.secrets.count == 0)
 		return r;
@@ -197,6 +221,12 @@ static void request_fill(const struct plan *plan, const struct rule_clock *clock
 		.directory = plan->directory,
 		.tier = RULE_TIER_STANDARD,
 		.redaction = plan->action != ENGINE_INJECT,
+		.script_path = plan->script.path,
+		.script_digest = plan->script.digest,
+		.script_is_unread = plan->script.is_unread,
+		.kept = plan->keep,
+		.kept_count = plan->keep_count,
+		.boottime_ms = clock->boottime_ms,
 		.now = clock->now,
 		.boot = question->clock.boot,
 		.session = plan->session,

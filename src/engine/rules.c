@@ -124,6 +124,7 @@ static bool session_is_over(const struct rule_session *session)
 bool rule_is_over(const struct rule *rule, const struct rule_clock *clock)
 {
 	return (rule->expires != 0 && clock->now >= rule->expires) ||
+	       (strcmp(rule->until.boot, clock->boot) == 0 && clock->boottime_ms >= rule->until.milliseconds) ||
 	       (rule->boot[0] && strcmp(rule->boot, clock->boot) != 0) || (rule->is_counted && rule->uses_left == 0) ||
 	       session_is_over(&rule->session);
 }
