@@ -99,7 +99,7 @@ static void outcome_check_kill(const struct plan *plan, struct exec_outcome *out
 	outcome->status = err_run_status(ERR_DENIED);
 }
 
-static int supervise(struct context *context, const struct arguments *arguments, const struct plan *plan,
+static int supervise(struct context *context, const struct arguments *arguments, struct plan *plan,
 		     const struct engine_unlock *unlock)
 {
 	struct exec_outcome outcome = {0};

@@ -135,12 +135,11 @@ static int waiting_ask(const struct engine_confirm *request, const struct waitin
 }
 
 // Anybody may have put another deposit in its place while the human looked and typed.
-static int waiting_confirm(struct session *session, const struct waiting *waiting, size_t i, struct err *err)
+int deposit_confirm(struct session *session, const char *name, const uint8_t seen[DIGEST_BYTES], struct err *err)
 {
-	const char *name = waiting->entries[i].name;
 	uint8_t digest[DIGEST_BYTES];
 	int r = vault_deposit_digest(session->vault, name, digest, err);
-	if (r == 0 && !digest_is_equal(digest, waiting->digests[i]))
+	if (r == 0 && !digest_is_equal(digest, seen))
 		return err_set(err, ERR_DENIED, "the value that waits for %s was replaced meanwhile; nothing was confirmed, so "
 			       "look at it again", name);
 	return r < 0 ? r : vault_confirm(session->vault, name, err);
@@ -153,7 +152,7 @@ static int waiting_apply(struct session *session, const struct engine_confirm *r
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < waiting->count; i++) {
 		const char *name = waiting->entries[i].name;
-		r = request->discard ? vault_discard(session->vault, name, err) : waiting_confirm(session, waiting, i, err);
+		r = request->discard ? vault_discard(session->vault, name, err) : deposit_confirm(session, name, waiting->digests[i], err);
 		json_array_append_new(names, json_string(name));
 	}
 	if (r < 0) {

@@ -61,7 +61,7 @@ int decision_spend(struct session *session, struct decision *decision, struct er
 
 static bool is_change(enum policy_reason reason)
 {
-	return reason == POLICY_PROGRAM_CHANGED || reason == POLICY_INTERPRETER_CHANGED;
+	return reason == POLICY_PROGRAM_CHANGED || reason == POLICY_INTERPRETER_CHANGED || reason == POLICY_SCRIPT_CHANGED;
 }
 
 void decision_changes(const struct plan *plan, const struct decision *decision,

@@ -201,6 +201,13 @@ struct plan_secret {
 	enum exec_delivery delivery;
 };
 
+// A value that was stored while locked, as it was when the plan was made.
+struct plan_waiting {
+	const char *name; // of plan_secret
+	int64_t since;
+	uint8_t digest[DIGEST_BYTES];
+};
+
 // Everything decided before anything is opened: pure data.
 struct plan {
 	enum engine_action action;
@@ -213,6 +220,11 @@ struct plan {
 	struct rule_session session; // that asks: its leader; pid 0 where that is gone
 	struct plan_secret *secrets;
 	size_t secret_count;
+	// Secrets among them that have a value which nobody has confirmed, and no other.
+	struct plan_waiting *waiting;
+	size_t waiting_count;
+	const struct engine_run *request; // that it was made from; borrowed
+	enum environment_mode mode;
 	struct environment environment; // with the manifest's plain settings
 	char *manifest_path;            // NULL when the command line named the secrets
 	char *directory;
@@ -223,15 +235,17 @@ struct plan {
 	const struct exec_inherited *inherited;
 };
 
+// The request must outlive the plan. ERR_NOT_FOUND, ERR_USAGE, ERR_NO_PROGRAM, ERR_NO_EXEC, …; nobody was asked yet.
 int plan_build(struct engine *engine, const struct engine_run *request, struct plan *out, struct err *err);
 // The same without secrets, and so without a look into the vault: program, arguments, folder, environment.
 int plan_build_subject(struct engine *engine, const struct engine_run *request, struct plan *out, struct err *err);
 void plan_done(struct plan *plan);
 #define _cleanup_plan_ _cleanup_(plan_done)
 
-// Approves, audits, opens, starts, supervises. For ENGINE_INJECT it returns only on failure. Leaks and what else there is to
+// Asks rules and human, audits, opens, starts, supervises. The plan is made anew where the security level wants another
+// environment. For ENGINE_INJECT it returns only on failure. Leaks and what else there is to
 // say are in the outcome; names of leaked secrets by plan->secrets[leak.secret_index].
-int engine_run(struct engine *engine, const struct plan *plan, const struct engine_unlock *unlock,
+int engine_run(struct engine *engine, struct plan *plan, const struct engine_unlock *unlock,
 	       struct exec_outcome *out, struct err *err);
 
 // --- filtering a stream

@@ -46,6 +46,9 @@ int session_open_unlocked(struct engine *engine, const struct engine_unlock *unl
 			  struct err *err);
 // Unlocked: the log holds what the vault anchored, and nothing in it is from a later state of the vault. ERR_DAMAGED.
 int session_check_log(struct session *session, struct err *err);
+// A passphrase that was typed again, to confirm something, was wrong: counts it, as session_unlock does. ERR_PASSPHRASE, or
+// ERR_DENIED where it was one too many.
+int session_passphrase_wrong(struct session *session, struct err *err);
 // Begins a transaction; when unlocked, checks that log and vault agree, and tells and records the wrong passphrases since the
 // last time.
 int session_begin(struct session *session, struct err *err);
@@ -77,12 +80,21 @@ int value_check(struct engine *engine, const char *name, struct span value, bool
 int log_open_checked(struct engine *engine, const struct engine_unlock *unlock, struct session *out,
 		     struct engine_audit_report *out_report, struct err *err);
 
+// --- confirm.c
+
+// In a transaction: the deposit becomes the current version, unless it is another one by now (ERR_DENIED).
+int deposit_confirm(struct session *session, const char *name, const uint8_t digest[DIGEST_BYTES], struct err *err);
+
 // --- plan.c
 
 // The manifest for a folder; ERR_USAGE when there is none, or it has no such section.
 int manifest_choose(const char *directory, const char *profile, struct manifest *out, struct err *err);
 // The secret exists and has a confirmed value: known before anybody is asked. ERR_NOT_FOUND, ERR_DENIED.
 int secret_check_usable(struct vault *vault, const char *name, struct err *err);
+// ERR_DENIED for it, with what to do.
+int secret_refuse_unconfirmed(const char *name, struct err *err);
+// The same request under another environment.
+int plan_rebuild(struct engine *engine, struct plan *plan, enum environment_mode mode, struct err *err);
 
 // --- opened.c
 
@@ -113,7 +125,5 @@ json_t *asker_json(void);
 
 // --- run.c
 
-// What follows approval: opens the values, records the intent, starts the program, records its end. The session is unlocked,
-// and narrowed from then on.
-int plan_run(struct engine *engine, const struct plan *plan, struct session *session, struct exec_outcome *out,
-	     struct err *err);
+// The sealed setting that keeps digests of large system files (program/digest_cache.h).
+#define DIGESTS_SETTING "digests"

@@ -1,4 +1,4 @@
-#include "engine/engine_internal.h"
+#include "engine/security.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -19,6 +19,7 @@ void plan_done(struct plan *plan)
 	}
 	free(plan->secrets);
 	free(plan->found_argv);
+	free(plan->waiting);
 	program_script_done(&plan->script);
 	program_free_ptr(&plan->program);
 	environment_done(&plan->environment);
@@ -177,6 +178,12 @@ static int plan_secrets(struct plan *plan, const struct engine_run *request, str
 	return r;
 }
 
+int secret_refuse_unconfirmed(const char *name, struct err *err)
+{
+	return err_set(err, ERR_DENIED, "the value of %s was stored while locked and is not confirmed; look at it with "
+					"`envseal show %s`, then `envseal confirm %s`", name, name, name);
+}
+
 int secret_check_usable(struct vault *vault, const char *name, struct err *err)
 {
 	struct vault_entry entry;
@@ -185,21 +192,51 @@ int secret_check_usable(struct vault *vault, const char *name, struct err *err)
 		return err_set(err, ERR_NOT_FOUND, "there is no secret %s; store it with `envseal set %s`, or look with `envseal list`",
 			       name, name);
 	if (r == 0 && entry.version == 0)
-		return err_set(err, ERR_DENIED, "the value of %s was stored while locked and is not confirmed; look at it with "
-						"`envseal show %s`, then `envseal confirm %s`", name, name, name);
+		return secret_refuse_unconfirmed(name, err);
 	return r;
 }
 
-static int plan_check_names(const struct plan *plan, struct engine *engine, struct err *err)
+// One that nobody has confirmed can still be confirmed at the question.
+static int plan_add_waiting(struct plan *plan, struct vault *vault, const char *name, const struct vault_entry *entry,
+			    struct err *err)
+{
+	struct plan_waiting *waiting = reallocarray(plan->waiting, plan->waiting_count + 1, sizeof(*waiting));
+	if (!waiting)
+		return err_set(err, ERR_MEMORY, "out of memory");
+	plan->waiting = waiting;
+	waiting[plan->waiting_count] = (struct plan_waiting){.name = name, .since = entry->pending_since};
+	int r = vault_deposit_digest(vault, name, waiting[plan->waiting_count].digest, err);
+	plan->waiting_count += r == 0;
+	return r;
+}
+
+static bool plan_is_waiting(const struct plan *plan, const char *name)
+{
+	for (size_t i = 0; i < plan->waiting_count; i++)
+		if (strcmp(plan->waiting[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static int plan_check_name(struct plan *plan, struct vault *vault, const char *name, struct err *err)
+{
+	struct vault_entry entry;
+	int r = secret_check_usable(vault, name, err);
+	if (r != ERR_DENIED || plan_is_waiting(plan, name))
+		return r == ERR_DENIED ? 0 : r;
+	r = vault_find(vault, name, &entry, err);
+	return r == 0 ? plan_add_waiting(plan, vault, name, &entry, err) : r;
+}
+
+static int plan_check_names(struct plan *plan, struct engine *engine, struct err *err)
 {
 	_cleanup_vault_ struct vault *vault = NULL;
 	int r = vault_open(engine->home.data_dir, &vault, err);
 	for (size_t i = 0; r == 0 && i < plan->secret_count; i++)
-		r = secret_check_usable(vault, plan->secrets[i].name, err);
+		r = plan_check_name(plan, vault, plan->secrets[i].name, err);
 	return r;
 }
 
-// Without links, as the kernel has it; "." in front of a name says nothing about where that is.
 static int plan_find_argv(struct plan *plan, struct err *err)
 {
 	size_t count = 0;
@@ -223,23 +260,25 @@ static int plan_subject(struct plan *plan, const struct engine_run *request, str
 	struct err ignored;
 	if (session_leader_find(getpid(), &plan->session, &ignored) < 0)
 		plan->session = (struct rule_session){0};
-	return environment_build(ENVIRONMENT_FILTERED, request->environment, request->keep, request->keep_count,
+	return environment_build(plan->mode, request->environment, request->keep, request->keep_count,
 				 &plan->environment, err);
 }
 
 static int plan_program(struct plan *plan, const struct engine_run *request, struct err *err)
 {
-	struct program_options options = {.path_list = plan->environment.path, .by_path = request->by_path};
+	struct program_options options = {.path_list = plan->environment.path, .by_path = request->by_path,
+					  .digest_later = true};
 	int r = program_resolve(request->argv[0], &options, &plan->program, err);
 	if (r == 0)
 		r = plan_find_argv(plan, err);
 	return r < 0 ? r : program_script_find(plan->program, plan->argv, plan->directory, &plan->script, err);
 }
 
-static int plan_make(struct engine *engine, const struct engine_run *request, bool has_secrets, struct plan *out,
-		     struct err *err)
+static int plan_make(struct engine *engine, const struct engine_run *request, bool has_secrets, enum environment_mode mode,
+		     struct plan *out, struct err *err)
 {
-	_cleanup_plan_ struct plan plan = {.action = request->action, .argv = request->argv, .keep = request->keep,
+	_cleanup_plan_ struct plan plan = {.request = request, .mode = mode,
+					   .action = request->action, .argv = request->argv, .keep = request->keep,
 					   .keep_count = request->keep_count, .on_leak = request->on_leak,
 					   .inherited = request->inherited,
 					   .sandbox = sandbox_plan_standard()};
@@ -260,12 +299,32 @@ static int plan_make(struct engine *engine, const struct engine_run *request, bo
 	return 0;
 }
 
+// What the configuration file forces is known already; what the vault says comes with its key.
+static int plan_make_at_floor(struct engine *engine, const struct engine_run *request, bool has_secrets, struct plan *out,
+			      struct err *err)
+{
+	struct security_floor floor;
+	int r = security_floor_load(&floor, err);
+	return r < 0 ? r : plan_make(engine, request, has_secrets, security_demands(floor.level)->environment, out, err);
+}
+
 int plan_build(struct engine *engine, const struct engine_run *request, struct plan *out, struct err *err)
 {
-	return plan_make(engine, request, true, out, err);
+	return plan_make_at_floor(engine, request, true, out, err);
 }
 
 int plan_build_subject(struct engine *engine, const struct engine_run *request, struct plan *out, struct err *err)
 {
-	return plan_make(engine, request, false, out, err);
+	return plan_make_at_floor(engine, request, false, out, err);
+}
+
+int plan_rebuild(struct engine *engine, struct plan *plan, enum environment_mode mode, struct err *err)
+{
+	struct plan fresh;
+	int r = plan_make(engine, plan->request, true, mode, &fresh, err);
+	if (r < 0)
+		return r;
+	plan_done(plan);
+	*plan = fresh;
+	return 0;
 }

@@ -3,15 +3,16 @@
 #pragma once
 
 #include "engine/engine_internal.h"
-
-// Older runs are no precedent.
-#define PRECEDENT_DAYS 30
+#include "policy/level.h"
 
 struct precedent {
 	bool was_allowed;             // by a rule
 	char when[CLOCK_TEXT_BYTES];  // "": there was none
 	bool program_changed;         // its content, since then
 	bool interpreter_changed;
+	bool script_changed;          // of the file that the program is told to run
+	enum security_level level;    // as it was set last
 };
-// The last run with the same secrets, program, arguments and folder. A log that cannot be read holds none. O(log).
+// `level` is of the vault as a whole; the rest is of the last run with the same secrets, program, arguments and folder. A log that
+// cannot be read holds none. O(log).
 void precedent_find(struct engine *engine, const struct plan *plan, struct precedent *out);

@@ -62,8 +62,9 @@ json_t *program_json(const struct program *program, const struct redactor *redac
 {
 	char hex[DIGEST_HEX_BYTES];
 	digest_hex(program->digest, hex);
-	json_t *object = json_pack("{s:o, s:s, s:I, s:s}", "path", masked_json(redactor, program->path), "digest", hex, "size",
-				   (json_int_t)program->size, "binding", program_binding(program));
+	// Put off for large files, until the vault, which knows them, is open.
+	json_t *object = json_pack("{s:o, s:s*, s:I, s:s}", "path", masked_json(redactor, program->path), "digest",
+				   program->has_digest ? hex : NULL, "size", (json_int_t)program->size, "binding", program_binding(program));
 	if (object && program->interpreter)
 		json_object_set_new(object, "interpreter", program_json(program->interpreter, redactor));
 	return object;
@@ -126,15 +127,22 @@ json_t *names_json_bounded(const char *const names[], size_t count, size_t *ret_
 	return array;
 }
 
+static json_t *script_json(const struct program_script *script, const struct redactor *redactor)
+{
+	char hex[DIGEST_HEX_BYTES];
+	digest_hex(script->digest, hex);
+	return script->path ? json_pack("{s:o, s:s}", "path", masked_json(redactor, script->path), "digest", hex) : NULL;
+}
+
 json_t *plan_json(const struct plan *plan, const struct redactor *redactor)
 {
 	uint8_t fingerprint[DIGEST_BYTES];
 	char hex[DIGEST_HEX_BYTES];
 	argv_fingerprint(plan->argv, fingerprint);
 	digest_hex(fingerprint, hex);
-	return json_pack("{s:o, s:o, s:o, s:s, s:o, s:s, s:o, s:o, s:o*}", "secrets", plan_secrets_json(plan), "program",
+	return json_pack("{s:o, s:o, s:o, s:s, s:o, s:o*, s:s, s:o, s:o, s:o*}", "secrets", plan_secrets_json(plan), "program",
 			 program_json(plan->program, redactor), "argv", argv_json(redactor, plan->argv), "argv_digest", hex, "directory",
-			 masked_json(redactor, plan->directory), "tier", plan->sandbox.tier, "kept",
+			 masked_json(redactor, plan->directory), "script", script_json(&plan->script, redactor), "tier", plan->sandbox.tier, "kept",
 			 strings_json(plan->keep, plan->keep_count), "dropped",
 			 strings_json((const char *const *)plan->environment.dropped, plan->environment.dropped_count),
 			 "manifest", plan->manifest_path ? masked_json(redactor, plan->manifest_path) : NULL);
@@ -162,6 +170,8 @@ json_t *failure_json(const struct plan *plan, const struct redactor *redactor, c
 
 json_t *engine_explain(const struct plan *plan, struct err *err)
 {
+	if (program_digest(plan->program, NULL, err) < 0)
+		return NULL;
 	// Nothing is opened for an explanation, so there is no value that an argument could be masked for.
 	_cleanup_redactor_ struct redactor *redactor = NULL;
 	json_t *object = redactor_new(NULL, 0, &redactor, err) < 0 ? NULL : plan_json(plan, redactor);

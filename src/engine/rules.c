@@ -144,9 +144,11 @@ static struct rule *rule_find(const struct rule_set *set, const char *id)
 	return NULL;
 }
 
-static void id_choose(const struct rule_set *set, struct rule *rule)
+void rules_choose_id(const struct rule_set *set, struct rule *rule)
 {
 	const char *prefix = rule_is_grant(rule) ? "grant" : "rule";
+	if (rule->id[0])
+		return;
 	for (size_t number = 1; rule->id[0] == 0 || rule_find(set, rule->id); number++)
 		snprintf(rule->id, sizeof(rule->id), "%s-%zu", prefix, number);
 }
@@ -156,7 +158,7 @@ int rules_add(struct rule_set *set, struct rule *rule, const struct rule_clock *
 	if (set->count == RULES_COUNT_MAX)
 		return err_set(err, ERR_LIMIT, "there are %d rules already; remove some with `envseal policy rm`", RULES_COUNT_MAX);
 	if (rule->id[0] == 0)
-		id_choose(set, rule);
+		rules_choose_id(set, rule);
 	else if (rule_find(set, rule->id))
 		return err_set(err, ERR_EXISTS, "there is a rule %s already; choose another --id, or remove it with "
 						"`envseal policy rm %s`", rule->id, rule->id);

@@ -25,7 +25,9 @@ bool rule_is_over(const struct rule *rule, const struct rule_clock *clock);
 // A rule that ends by itself.
 bool rule_is_grant(const struct rule *rule);
 
-// Adds a sound rule, which is moved into the set. An id of "" is replaced by one that is free: "rule-1", "grant-1", ….
+// Gives a rule without an id one that is free: "rule-1", "grant-1", ….
+void rules_choose_id(const struct rule_set *set, struct rule *rule);
+// Adds a sound rule, which is moved into the set. An id of "" is chosen by rules_choose_id.
 // ERR_EXISTS for an id that is there; what rule_check_new and RULES_COUNT_MAX refuse.
 int rules_add(struct rule_set *set, struct rule *rule, const struct rule_clock *clock, struct err *err);
 // False when there is none of that id.

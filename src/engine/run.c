@@ -1,95 +1,14 @@
-#include "engine/decide.h"
+#include "engine/consent.h"
 #include "engine/record.h"
+#include "program/digest_cache.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static const char *binding_sentence(const struct program *program)
-{
-	if (program->is_system)
-		return "a system file, only root can change it";
-	return program->is_by_path ? "run by path as asked: it can be swapped until it starts" : "a sealed copy of this file";
-}
-
-// "NAME as $VAR", one string each; freed by the caller.
-static int approval_secrets(const struct plan *plan, char *out[ENGINE_SECRETS_MAX], struct err *err)
-{
-	for (size_t i = 0; i < plan->secret_count; i++) {
-		const struct plan_secret *secret = &plan->secrets[i];
-		const char *variable = secret->variable ? secret->variable : "";
-		size_t bytes = strlen(secret->name) + strlen(variable) + 32;
-		out[i] = malloc(bytes);
-		if (!out[i])
-			return err_set(err, ERR_MEMORY, "out of memory");
-		if (secret->delivery == EXEC_TO_VARIABLE)
-			snprintf(out[i], bytes, "%s as $%s", secret->name, variable);
-		else if (secret->delivery == EXEC_TO_FILE)
-			snprintf(out[i], bytes, "%s as a file in $%s", secret->name, variable);
-		else
-			snprintf(out[i], bytes, "%s on standard input", secret->name);
-	}
-	return 0;
-}
-
-static void strings_free(char **strings)
-{
-	for (size_t i = 0; i < ENGINE_SECRETS_MAX; i++)
-		free(strings[i]);
-}
-
-static int approval_ask_plan(struct terminal *terminal, const struct plan *plan, struct approval_answer *out, struct err *err)
-{
-	char digest[DIGEST_HEX_BYTES];
-	struct ancestry askers;
-	char *secrets[ENGINE_SECRETS_MAX] = {0};
-	const struct program *program = plan->program;
-	ancestry_find("/proc", getppid(), &askers);
-	digest_hex(program->digest, digest);
-	int r = approval_secrets(plan, secrets, err);
-	struct approval approval = {
-		.action = engine_action_name(plan->action),
-		.askers = &askers,
-		.secrets = (const char *const *)secrets,
-		.secret_count = plan->secret_count,
-		.program_path = program->path,
-		.program_kind = binding_sentence(program),
-		.program_digest = digest,
-		.interpreter_path = program->interpreter ? program->interpreter->path : NULL,
-		.argv = plan->argv,
-		.directory = plan->directory,
-		.dropped = (const char *const *)plan->environment.dropped,
-		.dropped_count = plan->environment.dropped_count,
-		.kept = plan->keep,
-		.kept_count = plan->keep_count,
-	};
-	struct approval_needs needs = {.passphrase_bytes_max = PASSPHRASE_BYTES_MAX, .seconds = APPROVAL_WAIT_SECONDS};
-	if (r == 0)
-		r = approval_ask(terminal, &approval, &needs, out, err);
-	strings_free(secrets);
-	return r;
-}
-
-// On the terminal the request is shown, and typing the passphrase approves it. Whoever gives the passphrase by an option has
-// approved already.
-static int plan_approve(const struct plan *plan, const struct engine_unlock *unlock, struct secret **out_passphrase,
-			struct err *err)
-{
-	if (!unlock_is_terminal(unlock))
-		return passphrase_get(unlock, "", out_passphrase, err);
-	_cleanup_terminal_ struct terminal *terminal = NULL;
-	_cleanup_approval_answer_ struct approval_answer answer = {0};
-	int r = terminal_open("the passphrase that approves this", &terminal, err);
-	if (r == 0)
-		r = approval_ask_plan(terminal, plan, &answer, err);
-	if (r == 0)
-		*out_passphrase = TAKE_PTR(answer.passphrase);
-	return r;
-}
-
 // The record is on disk and anchored before anything leaves this process.
-static int plan_record_intent(const struct plan *plan, const struct decision *decision, struct session *session,
+static int plan_record_intent(const struct plan *plan, json_t *decision, struct session *session,
 			      const struct redactor *redactor, struct err *err)
 {
 	char kind[32];
@@ -97,7 +16,7 @@ static int plan_record_intent(const struct plan *plan, const struct decision *de
 	json_t *fields = plan_json(plan, redactor);
 	if (fields) {
 		json_object_set_new(fields, "asker", asker_json());
-		json_object_set_new(fields, "decision", decision_json(plan, decision));
+		json_object_set(fields, "decision", decision);
 	}
 	return session_commit(session, kind, fields, err);
 }
@@ -136,8 +55,23 @@ static int plan_execute(struct engine *engine, const struct plan *plan, const st
 	return r;
 }
 
-// A refusal at the prompt is worth knowing of later. Without the key it can only be appended, not anchored; and without the
-// values the arguments cannot be masked, so they stay out.
+// Of what was refused, by rules, level, findings or a human: anchored where the vault is open, and else only appended. Without
+// the values the arguments cannot be masked, so they stay out.
+static json_t *denial_json(const struct plan *plan, const struct err *denial, bool by_human)
+{
+	struct err ignored;
+	program_digest(plan->program, NULL, &ignored);
+	json_t *fields = failure_json(plan, NULL, denial);
+	if (fields && by_human)
+		json_object_set_new(fields, "by_human", json_true());
+	return fields;
+}
+
+static void denial_untold(struct engine *engine, const struct err *err)
+{
+	engine_notice(engine, "the refusal could not be recorded in the audit log: %s", err->text);
+}
+
 static void plan_record_denial(struct engine *engine, const struct plan *plan, const struct err *denial)
 {
 	char kind[32];
@@ -145,28 +79,54 @@ static void plan_record_denial(struct engine *engine, const struct plan *plan, c
 	struct audit_head head;
 	_cleanup_audit_ struct audit *audit = NULL;
 	snprintf(kind, sizeof(kind), "%s.denied", engine_action_name(plan->action));
-	json_t *fields = failure_json(plan, NULL, denial);
+	json_t *fields = denial_json(plan, denial, true);
 	int r = audit_open(engine->home.state_dir, &audit, &err);
 	if (r == 0)
 		r = audit_append(audit, kind, fields, &head, &err);
 	json_decref(fields);
 	if (r < 0)
-		engine_notice(engine, "the refusal could not be recorded in the audit log: %s", err.text);
+		denial_untold(engine, &err);
 }
 
-// A refusal by a rule. The vault is open, so the record is anchored.
-static int plan_refuse(const struct plan *plan, const struct decision *decision, struct session *session, struct err *err)
+// In a transaction.
+static void plan_record_refusal(const struct plan *plan, struct session *session, const struct decision *decision,
+				const struct err *denial)
 {
 	char kind[32];
-	struct err own;
+	struct err err;
 	snprintf(kind, sizeof(kind), "%s.denied", engine_action_name(plan->action));
-	decision_refuse(plan, decision, err);
-	json_t *fields = failure_json(plan, NULL, err);
+	json_t *fields = denial_json(plan, denial, false);
 	if (fields)
 		json_object_set_new(fields, "decision", decision_json(plan, decision));
-	if (session_commit(session, kind, fields, &own) < 0)
-		engine_notice(session->engine, "the refusal could not be recorded in the audit log: %s", own.text);
-	return err->code;
+	if (session_commit(session, kind, fields, &err) < 0)
+		denial_untold(session->engine, &err);
+}
+
+// ------------------------------------------------------------------------------------------------------- the permission
+
+// One run on its way to permission.
+struct errand {
+	struct engine *engine;
+	struct plan *plan;
+	struct session *session;
+	struct security security;
+	struct consent consent;
+	struct decision decision;
+	struct notes notes;       // for the question
+	enum rule_effect effect;  // of rules, level and findings together
+	bool is_raised;           // a finding wants the question, whatever the rules say
+};
+
+static void errand_done(struct errand *errand)
+{
+	consent_done(&errand->consent);
+	decision_done(&errand->decision);
+	notes_done(&errand->notes);
+}
+
+static void change_note(void *context, const char *sentence)
+{
+	notes_add(context, "%s", sentence);
 }
 
 static void change_tell(void *context, const char *sentence)
@@ -174,54 +134,253 @@ static void change_tell(void *context, const char *sentence)
 	engine_notice(context, "%s; this run was approved by the passphrase", sentence);
 }
 
-// Within the transaction of the intent: what the rules say, and what it costs them.
-static int plan_ask_rules(const struct plan *plan, struct session *session, struct decision *decision, struct err *err)
+static int finding_take(void *context, const struct finding *finding, enum guard_action action)
 {
-	int r = plan_decide(plan, session, decision, err);
-	if (r < 0)
-		return r;
-	if (decision->effect == RULE_DENY)
-		return plan_refuse(plan, decision, session, err);
-	if (decision->effect == RULE_ASK)
-		decision_changes(plan, decision, change_tell, session->engine);
-	return decision_spend(session, decision, err);
+	struct errand *errand = context;
+	if (action == GUARD_WARN && !errand->consent.is_given)
+		engine_notice(errand->engine, "%s: %s", finding->id, finding->text);
+	if (action != GUARD_ASK && action != GUARD_DENY)
+		return 0;
+	notes_add(&errand->notes, "%s: %s", finding->id, finding->text);
+	errand->is_raised = true;
+	if (action == GUARD_ASK && errand->effect == RULE_ALLOW)
+		errand->effect = RULE_ASK;
+	return action == GUARD_DENY ? 1 : 0;
 }
 
-int plan_run(struct engine *engine, const struct plan *plan, struct session *session, struct exec_outcome *out,
-	     struct err *err)
+// The findings that are worth more than a note here. ERR_DENIED for one that is not to be lived with.
+static int errand_guard(struct errand *errand, struct err *err)
+{
+	struct guard_source source = engine_guard_source(errand->engine);
+	source.environment = errand->plan->request->environment;
+	if (guard_judge(&errand->security, &source, finding_take, errand) == 0)
+		return 0;
+	return err_set(err, ERR_DENIED, "the level %s does not run programs here: %s (`envseal doctor` says what to do)",
+		       security_level_name(errand->security.level), errand->notes.items[errand->notes.count - 1]);
+}
+
+static int permit_check(const struct errand *errand, enum security_permit permit, const char *what, struct err *err)
+{
+	if (permit == PERMIT_ON_REQUEST || (permit == PERMIT_BY_RULE && errand->decision.effect == RULE_ALLOW))
+		return 0;
+	return err_set(err, ERR_DENIED, "the level %s permits %s %s", security_level_name(errand->security.level), what,
+		       permit == PERMIT_NEVER ? "never" : "only where a rule allows it; see `envseal policy explain`");
+}
+
+// What the level says to the way in which it is to be run.
+static int errand_level(struct errand *errand, struct err *err)
+{
+	const struct security_demands *demands = security_demands(errand->security.level);
+	const struct plan *plan = errand->plan;
+	int r = 0;
+	if (plan->action == ENGINE_INJECT)
+		r = permit_check(errand, demands->unredacted, "inject, whose output is not redacted,", err);
+	if (r == 0 && plan->program->is_by_path)
+		r = permit_check(errand, demands->by_path, "--by-path", err);
+	if (r == 0 && plan->keep_count > 0)
+		r = permit_check(errand, demands->keep_env, "--keep-env", err);
+	if (r < 0 || demands->rules_allow || errand->effect != RULE_ALLOW)
+		return r;
+	notes_add(&errand->notes, "a rule allows this, and at the level %s each run is asked for",
+		  security_level_name(errand->security.level));
+	errand->effect = RULE_ASK;
+	return 0;
+}
+
+// The digests that were put off: from the vault, which knows those of large system files.
+static int errand_digest(struct errand *errand, struct err *err)
+{
+	struct digest_cache cache = {0};
+	_cleanup_buf_ struct buf text = BUF_INIT(DIGEST_CACHE_BYTES_MAX);
+	struct vault *vault = errand->session->vault;
+	int r = vault_setting_get(vault, DIGESTS_SETTING, &text, err);
+	if (r == 0 && text.len > 0)
+		r = digest_cache_parse(buf_span(&text), &cache, err);
+	if (r == 0)
+		r = program_digest(errand->plan->program, &cache, err);
+	if (r < 0 || !cache.is_changed)
+		return r;
+	text.len = 0;
+	r = digest_cache_format(&cache, &text, err);
+	return r == 0 ? vault_setting_put(vault, DIGESTS_SETTING, buf_span(&text), err) : r;
+}
+
+// In a transaction: rules, level and findings. ERR_DENIED is recorded.
+static int errand_judge(struct errand *errand, struct err *err)
+{
+	struct plan *plan = errand->plan;
+	decision_done(&errand->decision);
+	notes_done(&errand->notes);
+	errand->decision = (struct decision){0};
+	errand->is_raised = false;
+	int r = errand_digest(errand, err);
+	if (r == 0)
+		r = plan_decide(plan, errand->session, &errand->decision, err);
+	if (r < 0)
+		return r;
+	errand->effect = errand->decision.effect;
+	if (errand->effect == RULE_DENY)
+		r = decision_refuse(plan, &errand->decision, err);
+	if (r == 0)
+		r = errand_level(errand, err);
+	if (r == 0)
+		r = errand_guard(errand, err);
+	if (r == 0 && errand->effect == RULE_ASK)
+		decision_changes(plan, &errand->decision, change_note, &errand->notes);
+	if (r == ERR_DENIED)
+		plan_record_refusal(plan, errand->session, &errand->decision, err);
+	return r;
+}
+
+// Whether what was answered is enough.
+static bool errand_has_consent(const struct errand *errand)
+{
+	const struct security_demands *demands = security_demands(errand->security.level);
+	const struct consent *consent = &errand->consent;
+	if (consent->is_by_option && demands->option_approves && !errand->is_raised)
+		return true;
+	bool is_enough = demands->factor == FACTOR_PASSPHRASE && demands->rules_allow && !errand->is_raised;
+	return consent->is_given && (consent->is_informed || is_enough);
+}
+
+static int errand_ask(struct errand *errand, struct err *err)
+{
+	bool only_once = !security_demands(errand->security.level)->rules_allow;
+	int r = consent_again(errand->session, errand->plan, &errand->security, &errand->notes, only_once, &errand->consent, err);
+	if (r == ERR_LOCKED)
+		err_set(err, ERR_DENIED, "no rule allows this, and there is no terminal to ask on; `envseal policy explain` says what "
+					 "would allow it");
+	if (r == ERR_DENIED || r == ERR_INTERRUPTED)
+		plan_record_denial(errand->engine, errand->plan, err);
+	return r == ERR_LOCKED ? ERR_DENIED : r;
+}
+
+// Values that the human saw waiting are taken now, in a change of their own.
+static int errand_confirm(struct errand *errand, struct err *err)
+{
+	const struct plan *plan = errand->plan;
+	if (plan->waiting_count == 0)
+		return 0;
+	if (!errand->consent.is_given)
+		return secret_refuse_unconfirmed(plan->waiting[0].name, err);
+	json_t *names = json_array();
+	int r = session_begin(errand->session, err);
+	for (size_t i = 0; r == 0 && i < plan->waiting_count; i++) {
+		r = deposit_confirm(errand->session, plan->waiting[i].name, plan->waiting[i].digest, err);
+		json_array_append_new(names, json_string(plan->waiting[i].name));
+	}
+	if (r == 0)
+		return session_commit(errand->session, "secret.confirm", json_pack("{s:o}", "secrets", names), err);
+	json_decref(names);
+	session_rollback(errand->session);
+	return r;
+}
+
+// Ends in a transaction with a run that is permitted. A question is asked outside of it, and then everything is looked at
+// again: rules may have come meanwhile.
+static int errand_settle(struct errand *errand, struct err *err)
+{
+	for (;;) {
+		int r = session_begin(errand->session, err);
+		if (r == 0)
+			r = errand_judge(errand, err);
+		if (r < 0 || errand->effect == RULE_ALLOW)
+			return r;
+		if (errand_has_consent(errand)) {
+			if (errand->consent.is_by_option)
+				decision_changes(errand->plan, &errand->decision, change_tell, errand->engine);
+			return 0;
+		}
+		session_rollback(errand->session);
+		r = errand_ask(errand, err);
+		if (r < 0)
+			return r;
+	}
+}
+
+// What the permission costs the rules, and what it leaves to them; for the record.
+static int errand_account(struct errand *errand, json_t **out, struct err *err)
+{
+	const struct consent *consent = &errand->consent;
+	json_t *made = NULL, *fields = decision_json(errand->plan, &errand->decision);
+	bool is_asked = errand->effect == RULE_ASK;
+	int r = decision_spend(errand->session, &errand->decision, err);
+	if (r == 0 && is_asked)
+		r = consent_keep(errand->session, errand->plan, consent, &errand->decision, &made, err);
+	if (fields) {
+		const char *by = !is_asked ? "rule" : consent->is_given ? approval_choice_name(consent->choice) : "passphrase";
+		json_object_set_new(fields, "by", json_string(by));
+		json_object_set_new(fields, "level", json_string(security_level_name(errand->security.level)));
+		if (json_array_size(made) > 0)
+			json_object_set(fields, "made", made);
+	}
+	json_decref(made);
+	*out = fields;
+	return r;
+}
+
+// -------------------------------------------------------------------------------------------------------------- the run
+
+static int errand_run(struct errand *errand, struct exec_outcome *out, struct err *err)
 {
 	_cleanup_(opened_done) struct opened opened = {0};
 	_cleanup_redactor_ struct redactor *redactor = NULL;
-	_cleanup_decision_ struct decision decision = {0};
+	const struct plan *plan = errand->plan;
 	const char *names[ENGINE_SECRETS_MAX];
+	json_t *decision = NULL;
 	for (size_t i = 0; i < plan->secret_count; i++)
 		names[i] = plan->secrets[i].name;
-	int r = session_begin(session, err);
+	int r = errand_account(errand, &decision, err);
 	if (r == 0)
-		r = plan_ask_rules(plan, session, &decision, err);
-	if (r == 0)
-		r = opened_add_all(&opened, session, names, plan->secret_count, err);
+		r = opened_add_all(&opened, errand->session, names, plan->secret_count, err);
 	if (r == 0)
 		r = opened_redactor(&opened, names, &redactor, err);
 	if (r == 0)
-		r = plan_record_intent(plan, &decision, session, redactor, err);
+		r = plan_record_intent(plan, decision, errand->session, redactor, err);
+	json_decref(decision);
 	if (r < 0)
 		return r;
-	return plan_execute(engine, plan, &opened, redactor, session, out, err);
+	return plan_execute(errand->engine, plan, &opened, redactor, errand->session, out, err);
 }
 
-int engine_run(struct engine *engine, const struct plan *plan, const struct engine_unlock *unlock,
-	       struct exec_outcome *out, struct err *err)
+static int errand_open(struct errand *errand, const struct engine_unlock *unlock, struct err *err)
 {
-	_cleanup_secret_ struct secret *passphrase = NULL;
-	_cleanup_session_ struct session session = {0};
-	int r = plan_approve(plan, unlock, &passphrase, err);
+	struct plan *plan = errand->plan;
+	int r = consent_first(errand->engine, plan, unlock, &errand->consent, err);
 	if (r == ERR_DENIED || r == ERR_INTERRUPTED)
-		plan_record_denial(engine, plan, err);
+		plan_record_denial(errand->engine, plan, err);
 	if (r == 0)
-		r = session_open(engine, &session, err);
+		r = session_open(errand->engine, errand->session, err);
 	if (r == 0)
-		r = session_unlock(&session, passphrase, err);
-	secret_free_ptr(&passphrase);
-	return r < 0 ? r : plan_run(engine, plan, &session, out, err);
+		r = session_unlock(errand->session, errand->consent.passphrase, err);
+	if (r == 0)
+		r = session_security(errand->session, &errand->security, err);
+	if (r < 0)
+		return r;
+	enum environment_mode mode = security_demands(errand->security.level)->environment;
+	if (mode == plan->mode)
+		return 0;
+	// What was shown is not what would run.
+	errand->consent.is_given = false;
+	return plan_rebuild(errand->engine, plan, mode, err);
+}
+
+int engine_run(struct engine *engine, struct plan *plan, const struct engine_unlock *unlock, struct exec_outcome *out,
+	       struct err *err)
+{
+	_cleanup_session_ struct session session = {0};
+	_cleanup_(errand_done) struct errand errand = {.engine = engine, .plan = plan, .session = &session};
+	if (plan->waiting_count > 0 && !unlock_is_terminal(unlock))
+		return secret_refuse_unconfirmed(plan->waiting[0].name, err);
+	int r = errand_open(&errand, unlock, err);
+	if (r == 0)
+		r = errand_settle(&errand, err);
+	if (r == 0 && plan->waiting_count > 0) {
+		session_rollback(&session);
+		r = errand_confirm(&errand, err);
+		if (r == 0)
+			r = errand_settle(&errand, err);
+	}
+	secret_free_ptr(&errand.consent.passphrase);
+	return r < 0 ? r : errand_run(&errand, out, err);
 }

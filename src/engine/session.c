@@ -91,6 +91,12 @@ static int failure_answer(struct session *session, struct err *err)
 	return err->code;
 }
 
+int session_passphrase_wrong(struct session *session, struct err *err)
+{
+	err_set(err, ERR_PASSPHRASE, "the passphrase is wrong");
+	return failure_answer(session, err);
+}
+
 int session_unlock(struct session *session, const struct secret *passphrase, struct err *err)
 {
 	struct vault_failures failures = {0};

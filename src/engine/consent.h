@@ -1,0 +1,47 @@
+// engine/consent: asking a human about a plan, and what the answer becomes.
+//
+// Invariants
+//  - A question shows the whole plan before what confirms it can be typed, one question at a time.
+//  - Before the vault is open nobody knows its rules. Where the log says that a rule allowed such a run, or that the level
+//    wants more than the passphrase, only the passphrase is asked for, and the question comes behind it if it has to.
+//  - After three denials in a row nothing is asked for a while.
+#pragma once
+
+#include "engine/decide.h"
+#include "engine/security.h"
+
+// What "for a time" means at the prompt.
+#define CONSENT_GRANT_SECONDS (8 * 3600)
+
+struct consent {
+	bool is_by_option;           // the passphrase came by an option
+	bool is_given;               // the whole question was answered
+	bool is_informed;            // and that with the vault open: level, findings and rules were known
+	enum approval_choice choice;
+	struct secret *passphrase;   // owned
+};
+void consent_done(struct consent *consent);
+#define _cleanup_consent_ _cleanup_(consent_done)
+
+// Sentences for the question, owned.
+#define CONSENT_NOTES_MAX 64
+struct notes {
+	char *items[CONSENT_NOTES_MAX];
+	size_t count; // more than fit are left out
+};
+void notes_add(struct notes *notes, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void notes_done(struct notes *notes);
+#define _cleanup_notes_ _cleanup_(notes_done)
+
+// Before the vault is open: gets the passphrase, and consent where the whole question was shown. ERR_DENIED, ERR_INTERRUPTED;
+// ERR_LOCKED without a terminal, pinentry or option.
+int consent_first(struct engine *engine, const struct plan *plan, const struct engine_unlock *unlock,
+		  struct consent *out, struct err *err);
+// With the vault open, and outside of a transaction: the whole question, with what is known now; checks passphrase or code.
+// `only_once` offers nothing wider. ERR_PASSPHRASE for a wrong answer, which is counted.
+int consent_again(struct session *session, const struct plan *plan, const struct security *security,
+		  const struct notes *notes, bool only_once, struct consent *consent, struct err *err);
+// In a transaction, after rules were read: adds what the choice becomes to the rules and stores them. *ret_ids gets the ids,
+// a JSON array; none for `once`.
+int consent_keep(struct session *session, const struct plan *plan, const struct consent *consent,
+		 struct decision *decision, json_t **ret_ids, struct err *err);
