@@ -14,10 +14,15 @@ static bool name_matches(const char *name, char *const *words, size_t *ret_words
 
 const struct command *command_find(char *const *words, size_t *ret_words)
 {
+	const struct command *found = NULL;
+	size_t found_words = 0, count;
 	for (size_t i = 0; words[0] && i < command_count; i++)
-		if (name_matches(command_rows[i].name, words, ret_words))
-			return &command_rows[i];
-	return NULL;
+		if (name_matches(command_rows[i].name, words, &count) && count > found_words) {
+			found = &command_rows[i];
+			found_words = count;
+		}
+	*ret_words = found_words;
+	return found;
 }
 
 int command_unknown(char *const *words, struct err *err)
@@ -101,7 +106,8 @@ static int arguments_check(const struct arguments *arguments, struct err *err)
 		return err_set(err, ERR_USAGE, command->operands_max == 0 ? "takes no operand; see `envseal %s --help`"
 									  : "wants %2$s; see `envseal %1$s --help`",
 			       command->name, command->operands);
-	if (command->takes_program && (!arguments->program || !arguments->program[0]))
+	bool lacks_program = !arguments->program || !arguments->program[0];
+	if (command->takes_program && lacks_program && (arguments->program || !command->may_lack_program))
 		return err_set(err, ERR_USAGE, "wants a program behind --, as in `envseal %s … -- program argument`", command->name);
 	if (!command->takes_program && arguments->program)
 		return err_set(err, ERR_USAGE, "takes no program behind --; see `envseal %s --help`", command->name);

@@ -55,6 +55,20 @@ enum option_id {
 	OPTION_ALL_VALUES,
 	OPTION_RECOVERY,
 	OPTION_FINDING,
+	OPTION_RULE_SECRET,
+	OPTION_RULE_ID,
+	OPTION_ARGV,
+	OPTION_DIRECTORY,
+	OPTION_TIER,
+	OPTION_FOR,
+	OPTION_USES,
+	OPTION_SESSION,
+	OPTION_BOOT,
+	OPTION_REDACTION,
+	OPTION_ALL_RULES,
+	OPTION_REPLACE,
+	OPTION_FORCE_RULES,
+	OPTION_ALL_GRANTS,
 	OPTION_COUNT
 };
 
@@ -84,6 +98,7 @@ struct command {
 	size_t operands_min;
 	size_t operands_max;
 	bool takes_program;   // "-- PROGRAM [ARGUMENT...]"
+	bool may_lack_program; // "[-- PROGRAM [ARGUMENT...]]"
 	bool runs_program;    // exit status by err_run_status
 	bool needs_no_engine; // works without HOME
 	enum completion operand_completion;
@@ -186,6 +201,17 @@ int command_audit_rotate(struct context *context, const struct arguments *argume
 int command_audit_accept(struct context *context, const struct arguments *arguments);
 int command_security_show(struct context *context, const struct arguments *arguments);
 int command_security_set(struct context *context, const struct arguments *arguments);
+int command_policy_allow(struct context *context, const struct arguments *arguments);
+int command_policy_deny(struct context *context, const struct arguments *arguments);
+int command_policy_list(struct context *context, const struct arguments *arguments);
+int command_policy_rm(struct context *context, const struct arguments *arguments);
+int command_policy_export(struct context *context, const struct arguments *arguments);
+int command_policy_import(struct context *context, const struct arguments *arguments);
+int command_policy_explain(struct context *context, const struct arguments *arguments);
+int command_policy_test(struct context *context, const struct arguments *arguments);
+int command_grants(struct context *context, const struct arguments *arguments);
+int command_grants_rm(struct context *context, const struct arguments *arguments);
+int rules_remove_named(struct context *context, const struct arguments *arguments, bool only_grants); // policy rm, grants rm
 int command_doctor(struct context *context, const struct arguments *arguments);
 int command_selftest(struct context *context, const struct arguments *arguments);
 int command_completion(struct context *context, const struct arguments *arguments);

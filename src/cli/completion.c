@@ -5,13 +5,15 @@
 // Completion scripts, made from the command table. Secrets are offered by name; names come from `envseal list --json`, which
 // needs no passphrase.
 
-// Commands of two words, by the first.
+// What the first word of commands of two is about.
 static const struct family {
 	const char *word;
 	const char *summary;
 } families[] = {
 	{"totp", "set up, remove and show the second factor"},
+	{"policy", "say who may have which secrets"},
 	{"audit", "show, check and rotate the audit log"},
+	{"security", "show and set the security level"},
 };
 
 static const char *first_word_summary(const struct command *command)
@@ -21,13 +23,6 @@ static const char *first_word_summary(const struct command *command)
 		if (strlen(families[i].word) == len && strncmp(families[i].word, command->name, len) == 0)
 			return families[i].summary;
 	return command->summary;
-}
-
-// "totp|audit": a pattern of bash and zsh.
-static void print_families(void)
-{
-	for (size_t i = 0; i < ARRAY_COUNT(families); i++)
-		printf("%s%s", i > 0 ? "|" : "", families[i].word);
 }
 
 static void print_options(const struct command *command, const char *before)
@@ -70,6 +65,46 @@ static void print_second_words(const char *first, const char *before)
 	for (size_t i = 0; i < command_count; i++)
 		if (strncmp(command_rows[i].name, first, len) == 0 && command_rows[i].name[len] == ' ')
 			printf("%s%s", before, command_rows[i].name + len + 1);
+}
+
+// The first words that a second one may follow, each once.
+static bool group_begins(size_t index, char out[32])
+{
+	const char *blank = strchr(command_rows[index].name, ' ');
+	size_t len = blank ? (size_t)(blank - command_rows[index].name) : 0;
+	if (!blank)
+		return false;
+	for (size_t i = 0; i < index; i++)
+		if (strncmp(command_rows[i].name, command_rows[index].name, len + 1) == 0)
+			return false;
+	snprintf(out, 32, "%.*s", (int)len, command_rows[index].name);
+	return true;
+}
+
+// All commands of two words, as a pattern of a shell's case.
+static void print_pairs(void)
+{
+	const char *before = "";
+	for (size_t i = 0; i < command_count; i++)
+		if (strchr(command_rows[i].name, ' ')) {
+			printf("%s'%s'", before, command_rows[i].name);
+			before = " | ";
+		}
+}
+
+static void bash_groups(void)
+{
+	char group[32];
+	for (size_t i = 0; i < command_count; i++) {
+		if (!group_begins(i, group))
+			continue;
+		printf("\tif [[ $first == %s && $word != -* ]] && ((COMP_CWORD == 2)); then\n\t\tCOMPREPLY=($(compgen -W '", group);
+		print_second_words(group, " ");
+		puts("' -- \"$word\"))\n\t\treturn\n\tfi");
+	}
+	fputs("\tcommand=$first\n\tcase \"$first $second\" in\n\t", stdout);
+	print_pairs();
+	puts(") command=\"$first $second\" ;;\n\tesac");
 }
 
 static void bash_case(const struct command *command)
@@ -121,14 +156,8 @@ static void bash_print(void)
 	fputs("\t\tCOMPREPLY=($(compgen -W '", stdout);
 	print_first_words(" ");
 	puts("' -- \"$word\"))\n\t\treturn\n\tfi");
-	for (size_t i = 0; i < ARRAY_COUNT(families); i++) {
-		printf("\tif [[ $first == %s ]] && ((COMP_CWORD == 2)); then\n\t\tCOMPREPLY=($(compgen -W '", families[i].word);
-		print_second_words(families[i].word, " ");
-		puts("' -- \"$word\"))\n\t\treturn\n\tfi");
-	}
-	fputs("\tcommand=$first\n\tcase $first in ", stdout);
-	print_families();
-	puts(") command=\"$first $second\" ;; esac\n\tcase $before in");
+	bash_groups();
+	puts("\tcase $before in");
 	bash_values();
 	puts("\tesac\n\tcase $command in");
 	for (size_t i = 0; i < command_count; i++)
@@ -195,6 +224,21 @@ static void zsh_case(const struct command *command)
 	puts("\n\t\t;;");
 }
 
+static void zsh_groups(void)
+{
+	char group[32];
+	for (size_t i = 0; i < command_count; i++) {
+		if (!group_begins(i, group))
+			continue;
+		printf("\tif [[ $name == %s && ${words[3]} != -* ]] && ((CURRENT == 3)); then\n\t\tcompadd", group);
+		print_second_words(group, " ");
+		puts("\n\t\treturn\n\tfi");
+	}
+	fputs("\tcase \"$name ${words[3]}\" in\n\t", stdout);
+	print_pairs();
+	puts(")\n\t\tname=\"$name ${words[3]}\"\n\t\tshift words\n\t\t((CURRENT--))\n\t\t;;\n\tesac");
+}
+
 static void zsh_print(void)
 {
 	puts("#compdef envseal\n# zsh completion for envseal");
@@ -211,15 +255,8 @@ static void zsh_print(void)
 		}
 	puts("\t)\n\t_describe command commands\n}\n_envseal() {\n\tif ((CURRENT == 2)); then\n\t\t_envseal_commands\n\t\treturn\n"
 	     "\tfi\n\tlocal name=${words[2]}");
-	for (size_t i = 0; i < ARRAY_COUNT(families); i++) {
-		printf("\tif [[ $name == %s ]] && ((CURRENT == 3)); then\n\t\tcompadd", families[i].word);
-		print_second_words(families[i].word, " ");
-		puts("\n\t\treturn\n\tfi");
-	}
-	fputs("\tif [[ $name == (", stdout);
-	print_families();
-	puts(") ]]; then\n\t\tname=\"$name ${words[3]}\"\n\t\tshift words\n\t\t((CURRENT--))\n\tfi\n\tshift words\n"
-	     "\t((CURRENT--))\n\tcase $name in");
+	zsh_groups();
+	puts("\tshift words\n\t((CURRENT--))\n\tcase $name in");
 	for (size_t i = 0; i < command_count; i++)
 		zsh_case(&command_rows[i]);
 	puts("\tesac\n}\nif [[ $funcstack[1] == _envseal ]]; then\n\t_envseal \"$@\"\nelse\n\tcompdef _envseal envseal\nfi");

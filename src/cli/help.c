@@ -22,7 +22,9 @@ int command_synopsis(const struct command *command, struct buf *out, struct err 
 	int r = buf_printf(out, err, "envseal %s%s%s", command->name, command->operands[0] ? " " : "", command->operands);
 	for (size_t i = 0; r == 0 && i < command->option_count; i++)
 		r = option_synopsis(&option_rows[command->options[i]], out, err);
-	return r == 0 && command->takes_program ? buf_append_text(out, " -- PROGRAM [ARGUMENT...]", err) : r;
+	if (r < 0 || !command->takes_program)
+		return r;
+	return buf_append_text(out, command->may_lack_program ? " [-- PROGRAM [ARGUMENT...]]" : " -- PROGRAM [ARGUMENT...]", err);
 }
 
 static void option_print(const struct option_row *row)

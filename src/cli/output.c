@@ -37,7 +37,7 @@ int json_print(json_t *object)
 		notice("out of memory");
 		return 1;
 	}
-	json_dumpf(versioned, stdout, JSON_INDENT(2));
+	json_dumpf(versioned, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
 	fputc('\n', stdout);
 	json_decref(object);
 	json_decref(versioned);

@@ -248,6 +248,90 @@ void plan_done(struct plan *plan);
 int engine_run(struct engine *engine, struct plan *plan, const struct engine_unlock *unlock,
 	       struct exec_outcome *out, struct err *err);
 
+// --- rules
+
+// A rule as it is shown: as words for a human, and as what docs/format-policy.md says.
+struct engine_rule {
+	const char *id;
+	const char *effect; // "allow", "ask", "deny"
+	const char *state;  // "ok"; "ended": it can never match again; "gone", "changed": its program is not what it is bound to;
+			    // or what was done to it
+	const char *words;  // lines, printable
+	const json_t *json;
+	bool is_grant;      // it ends by itself: with a time, uses, a boot or a session
+	bool has_session;   // of a process ...
+	bool is_session_alive; // ... that is still there
+};
+typedef void engine_rule_fn(void *context, const struct engine_rule *rule);
+
+struct engine_policy_add {
+	struct engine_unlock unlock;
+	bool deny;
+	const char *const *secrets; // NAME[=VAR[:file]], NAME=- for standard input; patterns and tag:TAG too, with =VAR for an allow
+	size_t secret_count;
+	const char *id;        // NULL: the next that is free
+	const char *argv_mode; // "exact" (NULL), "prefix", "any"
+	const char *directory; // NULL: the present one; "any"
+	const char *tier;      // NULL: "standard"
+	const char *span;      // "8h"; NULL: for ever
+	const char *uses;      // NULL: not counted
+	bool session;          // ends with this session
+	bool boot;             // ends with this boot
+	bool redaction;
+	const char *const *keep;
+	size_t keep_count;
+	char *const *argv;     // NULL: for any program; a deny only
+	char *const *environment; // the caller's
+	const struct exec_inherited *inherited;
+};
+// Adds a rule for each way in which the secrets are given: all of them or none. On the terminal they are shown before the
+// passphrase is asked for. `each` hears of every one. ERR_NOT_FOUND for a secret that is not there, ERR_EXISTS for an id that
+// is, or for a rule that says the same.
+int engine_policy_add(struct engine *engine, const struct engine_policy_add *request, engine_rule_fn *each, void *context,
+		      struct err *err);
+// All or none; `each` hears of every one that was removed. `only_grants`: no rule that stays by itself; with no ids all
+// grants. ERR_NOT_FOUND.
+struct engine_policy_remove {
+	struct engine_unlock unlock;
+	const char *const *ids;
+	size_t count;
+	bool only_grants;
+};
+int engine_policy_remove(struct engine *engine, const struct engine_policy_remove *request, engine_rule_fn *each,
+			 void *context, struct err *err);
+// In the order of ids. Looks at the programs, one by one: blocks for reading them.
+int engine_policy_list(struct engine *engine, const struct engine_unlock *unlock, bool only_grants, engine_rule_fn *each,
+		       void *context, struct err *err);
+// Appends the canonical set; `out->max` of RULES_BYTES_MAX is enough.
+int engine_policy_export(struct engine *engine, const struct engine_unlock *unlock, bool with_grants, struct buf *out,
+			 struct err *err);
+
+struct engine_policy_import {
+	struct engine_unlock unlock;
+	const char *file;
+	bool replace; // rules that the file does not have are removed
+	bool force;   // one of the same id and other content is changed
+	bool dry_run;
+};
+// All or nothing. `each` hears of every rule before anything is changed; its state is "added", "changed", "removed" or
+// "unchanged". On the terminal what is added and changed is shown in words, and agreement asked for. ERR_INPUT, ERR_LIMIT,
+// ERR_EXISTS.
+int engine_policy_import(struct engine *engine, const struct engine_policy_import *request, engine_rule_fn *each,
+			 void *context, struct err *err);
+
+// What the rules say to a run, without running it; `request` as for engine_run. `out` is an object with the members that
+// envseal-policy(1) names. ERR_NO_PROGRAM and the like where the run itself would fail.
+int engine_policy_explain(struct engine *engine, const struct engine_run *request, bool *out_allowed, json_t **out,
+			  struct err *err);
+
+struct engine_policy_test {
+	struct engine_unlock unlock; // for a file without rules
+	const char *file;
+};
+// Decides the cases of a file, which looks at nothing but the file, or the vault's rules where it has none. `out` is an
+// object as above. ERR_INPUT, ERR_LIMIT.
+int engine_policy_test(struct engine *engine, const struct engine_policy_test *request, json_t **out, struct err *err);
+
 // --- filtering a stream
 
 struct engine_redact {

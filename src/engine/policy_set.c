@@ -1,0 +1,112 @@
+#include "engine/policy_set.h"
+
+#include <string.h>
+
+// A change of the rules asks for more than the passphrase where the vault's level says so.
+static int factor_check(struct session *session, const struct engine_unlock *unlock, struct err *err)
+{
+	(void)session;
+	(void)unlock;
+	(void)err;
+	return 0;
+}
+
+int policy_read(struct engine *engine, const struct engine_unlock *unlock, struct rule_set *out, struct err *err)
+{
+	_cleanup_session_ struct session session = {0};
+	int r = session_open_unlocked(engine, unlock, &session, err);
+	if (r == 0)
+		r = session_begin(&session, err);
+	return r < 0 ? r : session_rules_load(&session, out, err);
+}
+
+static int policy_unlock(struct session *session, const struct engine_unlock *unlock, const char *prompt, struct err *err)
+{
+	_cleanup_secret_ struct secret *passphrase = NULL;
+	int r = passphrase_get(unlock, prompt, &passphrase, err);
+	if (r == 0)
+		r = session_unlock(session, passphrase, err);
+	return r < 0 ? r : factor_check(session, unlock, err);
+}
+
+int policy_begin(struct engine *engine, const struct engine_unlock *unlock, const char *prompt, struct session *session,
+		 struct rule_set *out, struct err *err)
+{
+	int r = session_open(engine, session, err);
+	if (r == 0)
+		r = policy_unlock(session, unlock, prompt, err);
+	if (r == 0)
+		r = session_begin(session, err);
+	return r < 0 ? r : session_rules_load(session, out, err);
+}
+
+int policy_commit(struct session *session, struct rule_set *set, const char *kind, json_t *fields, struct err *err)
+{
+	int r = session_rules_store(session, set, err);
+	if (r < 0) {
+		json_decref(fields);
+		return r;
+	}
+	return session_commit(session, kind, fields, err);
+}
+
+struct rule *rule_with_id(const struct rule_set *set, const char *id)
+{
+	size_t low = 0, high = set->count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = strcmp(set->rules[middle].id, id);
+		if (order == 0)
+			return &set->rules[middle];
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+// Borrows what the rule owns.
+static struct rule without_identity(const struct rule *rule)
+{
+	struct rule copy = *rule;
+	memcpy(copy.id, "x", 2);
+	copy.created = 1;
+	return copy;
+}
+
+bool rule_says_the_same(const struct rule *a, const struct rule *b)
+{
+	_cleanup_buf_ struct buf left = BUF_INIT(RULE_BYTES_MAX), right = BUF_INIT(RULE_BYTES_MAX);
+	struct err ignored;
+	bool may = a->effect == b->effect && a->secrets.count == b->secrets.count && a->argv_mode == b->argv_mode &&
+		   a->arguments.count == b->arguments.count && a->program.kind == b->program.kind;
+	if (!may || (a->program.path && strcmp(a->program.path, b->program.path) != 0))
+		return false;
+	struct rule one = without_identity(a), other = without_identity(b);
+	return rule_format(&one, &left, &ignored) == 0 && rule_format(&other, &right, &ignored) == 0 &&
+	       span_is_equal(buf_span(&left), buf_span(&right));
+}
+
+static bool session_is_alive(const struct rule_session *session)
+{
+	struct process leader;
+	return session->pid && process_read("/proc", (pid_t)session->pid, &leader) && !leader.is_dead &&
+	       leader.start == session->start;
+}
+
+int rule_show(const struct rule *rule, const char *state, engine_rule_fn *each, void *context, struct err *err)
+{
+	_cleanup_buf_ struct buf words = BUF_INIT(4 * RULE_BYTES_MAX);
+	int r = rule_words(rule, &words, err);
+	if (r < 0)
+		return r;
+	json_auto_t *json = rule_json(rule);
+	if (!json)
+		return err_set(err, ERR_MEMORY, "out of memory for a rule");
+	struct engine_rule row = {.id = rule->id, .effect = rule_effect_name(rule->effect), .state = state,
+				  .words = buf_text(&words), .json = json, .is_grant = rule_is_grant(rule),
+				  .has_session = rule->session.pid != 0, .is_session_alive = session_is_alive(&rule->session)};
+	each(context, &row);
+	return 0;
+}
