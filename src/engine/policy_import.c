@@ -1,4 +1,5 @@
 #include "engine/policy_set.h"
+#include "engine/record.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -172,19 +173,28 @@ static int sets_merge(struct import_rules *import, struct rule_set *out, struct 
 static json_t *changes_json(const struct import_rules *import)
 {
 	_cleanup_free_ const struct rule **about = calloc(import->count + 1, sizeof(*about));
-	size_t count = 0;
-	if (!about)
+	// NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are what is kept
+	_cleanup_free_ const char **removed = calloc(import->count + 1, sizeof(*removed));
+	size_t count = 0, removed_count = 0, left_out = 0;
+	if (!about || !removed)
 		return NULL;
 	for (size_t i = 0; i < import->file.count; i++)
 		if (import->of_file[i] != CHANGE_NONE)
 			about[count++] = &import->file.rules[i];
 	for (size_t i = 0; i < import->stored.count; i++)
-		if (import->of_stored[i] == CHANGE_REMOVED)
+		if (import->of_stored[i] == CHANGE_REMOVED) {
 			about[count++] = &import->stored.rules[i];
+			removed[removed_count++] = import->stored.rules[i].id;
+		}
 	json_t *fields = rules_record_json(about, count);
-	if (fields)
-		json_object_set_new(fields, "replace", json_boolean(import->request->replace));
-	return fields;
+	json_t *ids = names_json_bounded(removed, removed_count, &left_out);
+	bool ok = fields && json_object_set_new(fields, "removed", ids) == 0 &&
+		  json_object_set_new(fields, "removed_left_out", json_integer((json_int_t)left_out)) == 0 &&
+		  json_object_set_new(fields, "replace", json_boolean(import->request->replace)) == 0;
+	if (ok)
+		return fields;
+	json_decref(fields);
+	return NULL;
 }
 
 // Nothing holds the vault while a human reads: what was shown is done only to the rules that it was about.

@@ -4,7 +4,7 @@
 //  - A file that was parsed is sound as a whole: nothing in it is unknown, and everything is bounded.
 #pragma once
 
-#include "policy/decision.h"
+#include "policy/policy.h"
 
 #include <jansson.h>
 

@@ -132,13 +132,18 @@ def test_bash_completes(tmp_path):
     assert bash_complete("audit ver", tmp_path) == {"verify"}
     assert bash_complete("totp st", tmp_path) == {"status"}
     assert "--recovery" in bash_complete("totp rm --", tmp_path)
+    assert bash_complete("policy ex", tmp_path) == {"export", "explain"}
+    assert "--dry-run" in bash_complete("policy import --", tmp_path)
+    assert bash_complete("grants r", tmp_path) == {"rm"}
+    assert "--all" in bash_complete("grants rm --", tmp_path)
+    assert bash_complete("grants --j", tmp_path) == {"--json"}
     assert bash_complete("completion f", tmp_path) == {"fish"}
 
 
 def test_fish_completes(tmp_path):
     need("fish")
     for line, word in {"envseal roll": "rollback", "envseal set --pass": "--passphrase-file",
-                       "envseal completion f": "fish"}.items():
+                       "envseal completion f": "fish", "envseal policy imp": "import", "envseal grants r": "rm"}.items():
         lines = shell_run("fish", ["--no-config"], f"source $argv[2]; complete -C '{line}'", tmp_path)
         assert word in {line.split("\t")[0] for line in lines}, line
 

@@ -32,6 +32,18 @@ STEPS = [
     ("show A --health --json", ""),
     ("selftest --json", None),
     ("run -s A --explain --json -- true", None),
+    ("policy allow -s A --id one --json -- true", ""),
+    ("policy deny -s C --id two --for 8h --json", ""),
+    ("policy list --json", ""),
+    ("policy export --json", ""),
+    ("policy explain -s C --json -- true", ""),
+    ("policy explain -s A --json -- false", ""),
+    ("policy explain -s A --json -- echo \x01", ""),
+    ("policy import RULES --dry-run --json", ""),
+    ("policy test CASES --json", None),
+    ("grants --json", ""),
+    ("grants rm two --json", ""),
+    ("policy rm one --json", ""),
     ("audit verify --json", ""),
     ("totp status --json", ""),
     ("audit blast-radius A --json", None),
@@ -50,17 +62,24 @@ def printed(tmp_path_factory):
     passphrase.chmod(0o600)
     (folder / "GOOD").write_text(f"TOKEN={VALUE}\nPORT=3000\n")
     (folder / "BAD").write_text(f"TOKEN={VALUE}\nnot an assignment\n")
+    rule = {"id": "three", "effect": "deny", "secrets": ["X"], "program": {"binding": "any"}, "argv": {"mode": "any"},
+            "created": 1700000000}
+    case = {"name": "a", "secrets": [{"name": "X", "delivery": "stdin"}], "argv": ["x"], "directory": "/", "expect": "deny",
+            "program": {"path": "/x", "binding": "system", "digest": "0" * 64}}
+    rules = {"version": 1, "rules": [rule]}
+    (folder / "RULES").write_text(json.dumps(rules))
+    (folder / "CASES").write_text(json.dumps({"version": 1, "rules": rules, "cases": [case]}))
     env = {"PATH": "/usr/bin:/bin", "ENVSEAL_HOME": str(folder / "vault")}
     objects = {}
     for line, given in STEPS:
         words = line.split()
         # None: needs no passphrase
         key = [] if given is None else ["--passphrase-file", str(passphrase)]
-        result = subprocess.run([binary(), words[0], *key, *words[1:]] if words[0] not in ("audit", "policy", "security", "totp") else
-                                [binary(), *words, *key], input=given or "", env=env, cwd=folder,
+        at = 2 if line.startswith(("audit", "policy", "grants rm", "security", "totp")) else 1
+        result = subprocess.run([binary(), *words[:at], *key, *words[at:]], input=given or "", env=env, cwd=folder,
                                 capture_output=True, text=True, timeout=600)
         # What doctor and selftest find is not the question here.
-        statuses = (2,) if "BAD" in words else (1,) if "--health" in words else {"doctor": (0, 1), "selftest": (0, 6)}.get(words[0], (0,))
+        statuses = (2,) if "BAD" in words else (1,) if "--health" in words or "explain" in words else {"doctor": (0, 1), "selftest": (0, 6)}.get(words[0], (0,))
         assert result.returncode in statuses, (line, result)
         objects.setdefault(line, json.loads(result.stdout))
     return objects
@@ -83,7 +102,7 @@ def in_manual(command):
     return {name.replace("\\", "") for name in re.findall(r"(?<!\w)_([a-z0-9\\_]+?)_(?!\w)", text)}
 
 
-@pytest.mark.parametrize("line", [line for line, _ in STEPS if not line.startswith(("list", "show", "audit", "import"))])
+@pytest.mark.parametrize("line", [line for line, _ in STEPS if not line.startswith(("list", "show", "audit", "import", "policy", "grants"))])
 def test_members_are_those_of_the_manual(printed, line):
     documented = in_manual(line.split()[0])
     # What is under "program" and "secrets" of an explanation is what the audit log has: docs/format-audit.md.
@@ -119,3 +138,21 @@ def test_show_has_the_members_of_list(printed):
 @pytest.mark.parametrize("line", [line for line, _ in STEPS if line.startswith("audit")])
 def test_audit_members_are_in_the_manual(printed, line):
     assert members(printed[line], 2) <= in_manual("audit")
+
+
+def test_policy_has_the_members_of_the_manual(printed):
+    found = set()
+    for line in (line for line, _ in STEPS if line.startswith("policy") and "export" not in line):
+        # A program is what the audit log has, and a rule what docs/format-policy.md has.
+        whole = {key: value for key, value in printed[line].items() if key != "program"}
+        found |= {"program"} & set(printed[line])
+        found |= members(whole, 2 if "explain" in line or "test" in line else 0)
+    assert found == in_manual("policy")
+    assert set(printed["policy export --json"]) == {"rules", "version"}
+    assert printed["policy explain -s C --json -- true"]["next"] == "envseal policy rm two"
+
+
+def test_grants_have_the_members_of_the_manual(printed):
+    rule = set(printed["policy list --json"]["rules"][1]) | {"expires"}
+    found = members(printed["grants --json"], 1) - rule | set(printed["grants rm two --json"])
+    assert found | {"session_alive"} == in_manual("grants")
