@@ -1,7 +1,9 @@
 #include "engine/policy_set.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 // --------------------------------------------------------------------------------------------------------------- state
 
@@ -70,6 +72,22 @@ static bool interpreter_holds(const struct rule *rule, const struct program *pro
 	       (program->interpreter && binding_holds(&rule->interpreter, program->interpreter));
 }
 
+// What the rule says of a file that the program is told to run.
+static const char *script_state(const struct rule *rule)
+{
+	uint8_t digest[DIGEST_BYTES];
+	struct err ignored;
+	struct stat st;
+	if (rule->script.kind == RULE_BINDING_ANY)
+		return "ok";
+	_cleanup_fd_ int fd = open(rule->script.path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return "gone";
+	bool is_read = S_ISREG(st.st_mode) && st.st_size <= (off_t)PROGRAM_SCRIPT_BYTES_MAX &&
+		       digest_file(fd, rule->script.path, digest, &ignored) == 0;
+	return is_read && memcmp(digest, rule->script.digest, DIGEST_BYTES) == 0 ? "ok" : "changed";
+}
+
 static int state_find(const struct rule *rule, const struct rule_clock *clock, struct sight *sight, const char **out,
 		      struct err *err)
 {
@@ -77,7 +95,7 @@ static int state_find(const struct rule *rule, const struct rule_clock *clock, s
 	*out = "ended";
 	if (rule_is_over(rule, clock))
 		return 0;
-	*out = "ok";
+	*out = script_state(rule);
 	if (rule->program.kind == RULE_BINDING_ANY)
 		return 0;
 	int r = sight_find(sight, rule->program.path, &program, err);

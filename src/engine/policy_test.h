@@ -13,6 +13,7 @@
 #define POLICY_CASE_ARGUMENTS_MAX 4096
 #define POLICY_CASE_SECRETS_MAX 256
 #define POLICY_CASE_TAGS_MAX 64
+#define POLICY_CASE_KEPT_MAX 256
 
 // Texts are borrowed from the JSON.
 struct policy_case {
@@ -23,6 +24,8 @@ struct policy_case {
 	struct program program;        // of which path and digest are set; paths are owned
 	struct program interpreter;
 	const char **tags;             // of all secrets; owned
+	const char **kept;             // owned
+	uint8_t script_digest[DIGEST_BYTES];
 	enum rule_effect expect;
 	const char *rule;              // NULL: whichever
 };

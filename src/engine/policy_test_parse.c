@@ -211,6 +211,58 @@ static int argv_read(json_t *json, struct policy_case *item, struct err *err)
 
 // ---------------------------------------------------------------------------------------------------------- conditions
 
+static int script_read(json_t *json, struct policy_case *item, struct err *err)
+{
+	static const char *const required[] = {"path", "digest", NULL}, *const none[] = {NULL};
+	struct err ignored;
+	const char *digest = json_string_value(json_object_get(json, "digest"));
+	int r = object_check(json, "script", required, none, err);
+	if (r == 0)
+		r = path_read(json_object_get(json, "path"), "path", &item->request.script_path, err);
+	if (r == 0 && (!digest || digest_parse_hex(span_text(digest), item->script_digest, &ignored) < 0))
+		return refuse(err, "digest", "must be 64 lower-case hex digits");
+	item->request.script_digest = item->script_digest;
+	return r;
+}
+
+static int kept_read(json_t *json, struct policy_case *item, struct err *err)
+{
+	int r = list_check(json, "kept", POLICY_CASE_KEPT_MAX, err);
+	if (r < 0)
+		return r;
+	// NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are what is kept
+	item->kept = calloc(json_array_size(json) + 1, sizeof(*item->kept));
+	if (!item->kept)
+		return out_of_memory(err);
+	item->request.kept = item->kept;
+	item->request.kept_count = json_array_size(json);
+	for (size_t i = 0; r == 0 && i < item->request.kept_count; i++)
+		r = text_read(json_array_get(json, i), "kept", RULE_PATTERN_BYTES_MAX, &item->kept[i], err);
+	return r;
+}
+
+static int flag_read(json_t *json, const char *field, bool *out, struct err *err)
+{
+	if (!json_is_boolean(json))
+		return refuse(err, field, "must be true or false");
+	*out = json_is_true(json);
+	return 0;
+}
+
+// What the run has that is neither program nor secret.
+static int surroundings_read(json_t *json, struct policy_case *item, struct err *err)
+{
+	json_t *script = json_object_get(json, "script"), *unread = json_object_get(json, "script_unread");
+	json_t *kept = json_object_get(json, "kept"), *redaction = json_object_get(json, "redaction");
+	int r = script ? script_read(script, item, err) : 0;
+	if (r == 0 && unread)
+		r = flag_read(unread, "script_unread", &item->request.script_is_unread, err);
+	if (r == 0 && kept)
+		r = kept_read(kept, item, err);
+	item->request.redaction = true;
+	return r == 0 && redaction ? flag_read(redaction, "redaction", &item->request.redaction, err) : r;
+}
+
 static int session_read(json_t *json, struct policy_case *item, struct err *err)
 {
 	static const char *const required[] = {"pid", "start", NULL}, *const none[] = {NULL};
@@ -236,13 +288,12 @@ static int tier_read(json_t *json, struct policy_case *item, struct err *err)
 
 static int conditions_read(json_t *json, struct policy_case *item, struct err *err)
 {
-	json_t *tier = json_object_get(json, "tier"), *redaction = json_object_get(json, "redaction");
+	json_t *tier = json_object_get(json, "tier"), *boottime = json_object_get(json, "boottime");
 	json_t *now = json_object_get(json, "now"), *boot = json_object_get(json, "boot");
 	json_t *session = json_object_get(json, "session");
 	int r = tier ? tier_read(tier, item, err) : 0;
-	if (r == 0 && redaction && !json_is_boolean(redaction))
-		return refuse(err, "redaction", "must be true or false");
-	item->request.redaction = !redaction || json_is_true(redaction);
+	if (r == 0 && boottime)
+		r = number_read(boottime, "boottime", RULE_MILLISECONDS_MAX, &item->request.boottime_ms, err);
 	if (r == 0 && now)
 		r = number_read(now, "now", RULE_TIME_MAX, &item->request.now, err);
 	if (r == 0 && boot)
@@ -265,7 +316,8 @@ static int expectation_read(json_t *json, struct policy_case *item, struct err *
 static int case_read(json_t *json, struct policy_case *item, struct err *err)
 {
 	static const char *const required[] = {"name", "secrets", "program", "argv", "directory", "expect", NULL};
-	static const char *const optional[] = {"tier", "redaction", "now", "boot", "session", "rule", NULL};
+	static const char *const optional[] = {"script", "script_unread", "kept", "tier", "redaction", "now",
+					      "boottime", "boot", "session", "rule", NULL};
 	const char *directory = NULL;
 	item->request.program = &item->program;
 	item->request.uses = 1;
@@ -280,6 +332,8 @@ static int case_read(json_t *json, struct policy_case *item, struct err *err)
 		r = argv_read(json_object_get(json, "argv"), item, err);
 	if (r == 0)
 		r = path_read(json_object_get(json, "directory"), "directory", &directory, err);
+	if (r == 0)
+		r = surroundings_read(json, item, err);
 	if (r == 0)
 		r = conditions_read(json, item, err);
 	item->request.directory = directory;
@@ -321,6 +375,7 @@ void policy_cases_done(struct policy_cases *cases)
 		free(item->argv);
 		free(item->secrets);
 		free(item->tags);
+		free(item->kept);
 		free(item->program.path);
 		free(item->interpreter.path);
 	}

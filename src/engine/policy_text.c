@@ -124,6 +124,12 @@ static int row_arguments(const struct rule *rule, struct buf *out, struct err *e
 	return r < 0 ? r : buf_append_byte(out, '\n', err);
 }
 
+// What the arguments name is in a file that is compared, and that others may change until it is opened.
+static int row_script(const struct rule *rule, struct buf *out, struct err *err)
+{
+	return rule->script.kind == RULE_BINDING_ANY ? 0 : row_binding("script", &rule->script, out, err);
+}
+
 static int row_directory(const struct rule *rule, struct buf *out, struct err *err)
 {
 	if (!rule->directory)
@@ -139,6 +145,8 @@ static int row_conditions(const struct rule *rule, struct buf *out, struct err *
 	int r = 0;
 	if (rule->tier != RULE_TIER_STANDARD)
 		r = buf_printf(out, err, "  %-12s%s, or a stronger one\n", "tier", rule_tier_name(rule->tier));
+	if (r == 0 && rule->environment.count > 0)
+		r = row_list("may keep", &rule->environment, "$", out, err);
 	if (r == 0 && rule->redaction)
 		r = buf_append_text(out, "  redaction   only where the output is redacted\n", err);
 	return r;
@@ -152,7 +160,8 @@ static int row_end(const struct rule *rule, struct buf *out, struct err *err)
 		return buf_printf(out, err, "  %-12snever, until it is removed\n", "ends");
 	if (rule->expires) {
 		clock_format(rule->expires, time);
-		r = buf_printf(out, err, "  %-12sat %s\n", "ends", time);
+		r = buf_printf(out, err, "  %-12sat %s%s\n", "ends", time,
+			       rule->until.boot[0] ? ", also if the clock is set back" : "");
 	}
 	if (r == 0 && rule->is_counted)
 		r = buf_printf(out, err, "  %-12safter %llu more use%s\n", "ends", (unsigned long long)rule->uses_left,
@@ -165,7 +174,7 @@ static int row_end(const struct rule *rule, struct buf *out, struct err *err)
 int rule_words(const struct rule *rule, struct buf *out, struct err *err)
 {
 	static int (*const rows[])(const struct rule *, struct buf *, struct err *) = {
-		row_arguments, row_directory, row_conditions, row_end,
+		row_arguments, row_script, row_directory, row_conditions, row_end,
 	};
 	int r = buf_printf(out, err, "%s  %s\n", rule->id[0] ? rule->id : "(a new rule)", rule_effect_name(rule->effect));
 	if (r == 0)
@@ -221,10 +230,12 @@ static json_t *summary_json(const struct rule *rule)
 	static const char *const bindings[] = {"any", "system", "exact"}, *const modes[] = {"any", "prefix", "exact"};
 	json_t *secrets = strings_json((const char *const *)rule->secrets.items, rule->secrets.count);
 	json_t *variables = strings_json((const char *const *)rule->variables.items, rule->variables.count);
-	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:s, s:b, s:I, s:o, s:b, s:I}", "id", rule->id, "effect",
+	json_t *kept = strings_json((const char *const *)rule->environment.items, rule->environment.count);
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:b, s:I, s:o, s:b, s:I}", "id", rule->id, "effect",
 			 rule_effect_name(rule->effect), "secrets", secrets, "variables", variables, "program",
 			 printable_json(rule->program.path), "binding", bindings[rule->program.kind], "argv",
-			 modes[rule->argv_mode], "argv_digest", argv_digest_json(rule), "directory",
+			 modes[rule->argv_mode], "argv_digest", argv_digest_json(rule), "script",
+			 printable_json(rule->script.path), "environment", kept, "directory",
 			 printable_json(rule->directory), "tier", rule_tier_name(rule->tier), "redaction", rule->redaction ? 1 : 0,
 			 "expires", (json_int_t)rule->expires, "uses",
 			 rule->is_counted ? json_integer((json_int_t)rule->uses_left) : json_null(), "boot", rule->boot[0] ? 1 : 0,
