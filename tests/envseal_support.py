@@ -26,7 +26,8 @@ SECRETS = {
 
 TAKES_PASSPHRASE = {"init", "set", "rename", "copy", "rm", "tag", "rollback", "verify", "confirm", "import", "run",
                     "inject", "pipe", "redact", "audit verify", "audit accept", "totp setup", "totp rm", "totp status",
-                    "security show", "security set"}
+                    "security show", "security set", "policy allow", "policy deny", "policy list", "policy rm",
+                    "policy export", "policy import", "policy explain", "policy test", "grants", "grants rm"}
 # Commands whose names have two words.
 TWO_WORDS = {"audit", "policy", "security", "totp"}
 
@@ -102,7 +103,7 @@ class Vault:
     def words(self, args, passphrase=True):
         """The whole command line; the passphrase option goes right behind the command."""
         args = [os.fspath(arg) if not isinstance(arg, bytes) else arg for arg in args]
-        command = args[:2] if args[:1] and args[0] in TWO_WORDS else args[:1]
+        command = args[:2] if args[:1] and (args[0] in TWO_WORDS or args[:2] == ["grants", "rm"]) else args[:1]
         option = []
         if passphrase and " ".join(command) in TAKES_PASSPHRASE:
             option = ["--passphrase-file", str(self.passphrase_file)]

@@ -180,6 +180,10 @@ static int terms_make(struct addition *addition, struct err *err)
 static int made_check(struct addition *addition, struct err *err)
 {
 	int r = 0;
+	// The second and third rule have it with a number behind.
+	size_t id_bytes_max = addition->made_count > 1 ? RULE_ID_BYTES_MAX - 2 : RULE_ID_BYTES_MAX;
+	if (addition->request->id && strlen(addition->request->id) > id_bytes_max)
+		return err_set(err, ERR_USAGE, "--id is too long (%zu bytes at most)", id_bytes_max);
 	for (size_t i = 0; r == 0 && i < addition->made_count; i++) {
 		struct rule copy = addition->made[i];
 		if (!copy.id[0])
