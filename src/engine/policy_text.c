@@ -74,6 +74,26 @@ static int row_list(const char *label, const struct rule_list *list, const char 
 	return r < 0 ? r : buf_append_byte(out, '\n', err);
 }
 
+// Each secret with its own variable; else any of them may go into any of those.
+static int row_variables(const char *label, const struct rule *rule, struct buf *out, struct err *err)
+{
+	if (rule->variables.count == 0)
+		return buf_printf(out, err, "  %-12sany\n", label);
+	if (!rule->is_paired)
+		return row_list(label, &rule->variables, "$", out, err);
+	int r = row_begin(label, out, err);
+	for (size_t i = 0; r == 0 && i < rule->variables.count; i++) {
+		r = buf_append_text(out, i > 0 ? ", " : "", err);
+		if (r == 0)
+			r = text_inert(rule->secrets.items[i], out, err);
+		if (r == 0)
+			r = buf_append_text(out, " as $", err);
+		if (r == 0)
+			r = text_inert(rule->variables.items[i], out, err);
+	}
+	return r < 0 ? r : buf_append_byte(out, '\n', err);
+}
+
 static int row_deliveries(const struct rule *rule, struct buf *out, struct err *err)
 {
 	static const struct {
@@ -83,12 +103,9 @@ static int row_deliveries(const struct rule *rule, struct buf *out, struct err *
 	int r = 0;
 	if (rule->deliveries == 0)
 		r = buf_append_text(out, "  given       in any way\n", err);
-	for (size_t i = 0; r == 0 && i < ARRAY_COUNT(rows); i++) {
-		if (!(rule->deliveries & rows[i].delivery))
-			continue;
-		r = rule->variables.count > 0 ? row_list(rows[i].label, &rule->variables, "$", out, err)
-					      : buf_printf(out, err, "  %-12sany\n", rows[i].label);
-	}
+	for (size_t i = 0; r == 0 && i < ARRAY_COUNT(rows); i++)
+		if (rule->deliveries & rows[i].delivery)
+			r = row_variables(rows[i].label, rule, out, err);
 	if (r == 0 && (rule->deliveries & RULE_TO_STDIN))
 		r = buf_append_text(out, "  given       on standard input\n", err);
 	return r;
@@ -107,7 +124,7 @@ static int row_binding(const char *label, const struct rule_binding *binding, st
 	if (binding->kind == RULE_BINDING_SYSTEM)
 		return buf_append_text(out, "  (while only root can change it)\n", err);
 	digest_hex(binding->digest, hex);
-	return buf_printf(out, err, "  (as it is now)\n  %-12s%s\n", "digest", hex);
+	return buf_printf(out, err, "  (with this content alone)\n  %-12s%s\n", "digest", hex);
 }
 
 static int row_arguments(const struct rule *rule, struct buf *out, struct err *err)
@@ -231,8 +248,9 @@ static json_t *summary_json(const struct rule *rule)
 	json_t *secrets = strings_json((const char *const *)rule->secrets.items, rule->secrets.count);
 	json_t *variables = strings_json((const char *const *)rule->variables.items, rule->variables.count);
 	json_t *kept = strings_json((const char *const *)rule->environment.items, rule->environment.count);
-	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:b, s:I, s:o, s:b, s:I}", "id", rule->id, "effect",
-			 rule_effect_name(rule->effect), "secrets", secrets, "variables", variables, "program",
+	return json_pack("{s:s, s:s, s:o, s:o, s:b, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:b, s:I, s:o, s:b, s:I}", "id", rule->id, "effect",
+			 rule_effect_name(rule->effect), "secrets", secrets, "variables", variables, "paired",
+			 rule->is_paired ? 1 : 0, "program",
 			 printable_json(rule->program.path), "binding", bindings[rule->program.kind], "argv",
 			 modes[rule->argv_mode], "argv_digest", argv_digest_json(rule), "script",
 			 printable_json(rule->script.path), "environment", kept, "directory",

@@ -54,7 +54,7 @@ def file_of(vault, content, name="rules.json"):
 def test_allow_makes_a_rule_that_a_run_uses(vault):
     allow(vault, "-s", "API_TOKEN", "--", "true")
     rule = rules(vault)["rule-1"]
-    assert rule.pop("created") > 1700000000
+    assert rule.pop("created") > 1700000000 and rule.pop("paired", True)
     assert rule == {"id": "rule-1", "effect": "allow", "secrets": ["API_TOKEN"], "variables": ["API_TOKEN"],
                     "deliveries": ["variable"], "program": {"binding": "system", "path": "/usr/bin/true"},
                     "argv": {"mode": "exact", "arguments": ["/usr/bin/true"]}, "directory": str(vault.work)}
@@ -245,7 +245,7 @@ def test_the_rule_is_shown_before_the_passphrase(vault):
     child.expect("Passphrase to add this rule: ")
     shown = child.before
     assert "from now on these secrets are given without a question" in shown
-    for part in ("secrets     API_TOKEN", "in variable $API_TOKEN", "/usr/bin/echo", "only root can change it",
+    for part in ("secrets     API_TOKEN", "in variable ", "$API_TOKEN", "/usr/bin/echo", "only root can change it",
                  "after 2 more uses", str(vault.work)):
         assert part in shown
     assert " " * 20 not in shown and "\t" not in shown
@@ -283,7 +283,7 @@ def test_changes_are_recorded_without_arguments(vault):
     [made], [refused], [removed] = (records(vault, f"policy.{kind}") for kind in ("allow", "deny", "rm"))
     assert made["secrets"] == ["API_TOKEN"] and made["rules_left_out"] == 0
     rule = made["rules"][0]
-    assert len(rule.pop("argv_digest")) == 64
+    assert len(rule.pop("argv_digest")) == 64 and rule.pop("paired") in (True, False)
     assert rule == {"id": "one", "effect": "allow", "secrets": ["API_TOKEN"], "variables": ["API_TOKEN"], "program": "/usr/bin/echo",
                     "binding": "system", "argv": "exact", "script": None, "environment": [], "directory": str(vault.work),
                     "tier": "standard", "redaction": False, "expires": 0, "uses": None, "boot": False, "session": 0}
@@ -596,6 +596,17 @@ def test_cases_say_what_the_vault_decides(vault):
     cases = {"version": 1, "cases": [case], "rules": json.loads(vault.ok("policy", "export").out)}
     assert vault.run("policy", "test", file_of(vault, cases), passphrase=False, status=0).text == "1 passed, 0 failed\n"
     assert explain(vault, "-s", "API_TOKEN", "--", "true", status=0)["secrets"][0]["rule"] == "one"
+
+
+def test_words_of_pairs(vault):
+    pair = rule_of(id="one", effect="allow", secrets=["A", "B"], variables=["X", "Y"], deliveries=["variable"], paired=True,
+                   program={"binding": "system", "path": "/usr/bin/true"}, environment=["LD_LIBRARY_PATH"],
+                   script={"path": "/x.py", "digest": "0" * 64}, argv={"mode": "exact", "arguments": ["true", "/x.py"]})
+    vault.ok("policy", "import", file_of(vault, set_of(pair, pair | {"id": "two", "paired": False, "deliveries": ["file"]})))
+    one, two = vault.ok("policy", "list").text.split("two  allow\n")
+    assert "  in variable A as $X, B as $Y\n" in one and "  in file of  $X, $Y\n" in two
+    assert "  script      /x.py  (with this content alone)\n" in one and "  may keep    $LD_LIBRARY_PATH\n" in one
+    assert vault.ok("policy", "list", "--json").json()["states"] == {"one": "gone", "two": "gone"}
 
 
 def test_rules_are_nowhere_in_the_open(vault):
