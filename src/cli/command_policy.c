@@ -136,7 +136,8 @@ int command_policy_export(struct context *context, const struct arguments *argum
 	struct err err;
 	int r = unlock_from_arguments(arguments, &unlock, &err);
 	if (r == 0)
-		r = engine_policy_export(context->engine, &unlock, arguments_has(arguments, OPTION_ALL_RULES), &text, &err);
+		r = engine_policy_export(context->engine, &unlock, arguments_has(arguments, OPTION_ALL_RULES), &text,
+					 &err);
 	if (r < 0)
 		return report(arguments, &err);
 	puts(buf_text(&text));
@@ -175,8 +176,8 @@ int command_policy_import(struct context *context, const struct arguments *argum
 	struct import_listing listing = {0};
 	struct err err;
 	if (is_json)
-		listing.object = json_pack("{s:[], s:[], s:[], s:[], s:b}", "added", "changed", "removed", "unchanged", "dry_run",
-					   request.dry_run ? 1 : 0);
+		listing.object = json_pack("{s:[], s:[], s:[], s:[], s:b}", "added", "changed", "removed", "unchanged",
+					   "dry_run", request.dry_run ? 1 : 0);
 	int r = unlock_from_arguments(arguments, &request.unlock, &err);
 	if (r == 0)
 		r = engine_policy_import(context->engine, &request, import_each, &listing, &err);

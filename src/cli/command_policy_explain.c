@@ -19,8 +19,8 @@ static void secret_head_print(const json_t *secret)
 	const json_t *nearest = json_object_get(secret, "nearest");
 	const char *variable = text_of(secret, "variable"), *rule = text_of(secret, "rule");
 	bool is_file = strcmp(text_of(secret, "delivery"), "file") == 0;
-	printf("%s%s%s: %s", text_of(secret, "name"), variable ? is_file ? " as a file in $" : " in $" : " on standard input",
-	       variable ? variable : "", text_of(secret, "effect"));
+	const char *way = !variable ? " on standard input" : is_file ? " as a file in $" : " in $";
+	printf("%s%s%s: %s", text_of(secret, "name"), way, variable ? variable : "", text_of(secret, "effect"));
 	if (rule)
 		printf(", by rule %s\n", rule);
 	else if (json_is_object(nearest))

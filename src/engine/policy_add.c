@@ -45,7 +45,8 @@ static int word_choose(const char *word, const char *const words[], size_t count
 
 static int argv_choose(struct addition *addition, struct err *err)
 {
-	static const char *const words[] = {[RULE_ARGV_ANY] = "any", [RULE_ARGV_PREFIX] = "prefix", [RULE_ARGV_EXACT] = "exact"};
+	static const char *const words[] = {
+		[RULE_ARGV_ANY] = "any", [RULE_ARGV_PREFIX] = "prefix", [RULE_ARGV_EXACT] = "exact"};
 	const char *word = addition->request->argv_mode;
 	size_t mode = RULE_ARGV_EXACT;
 	if (word && !addition->request->argv)
@@ -112,9 +113,10 @@ static int argv_check(const struct addition *addition, struct err *err)
 		       program_is_open_ended(program->path);
 	if (!is_open)
 		return 0;
-	return err_set(err, ERR_USAGE, "%s runs or sends whatever its arguments say, so to allow others than these is to allow "
-				       "everything; leave --argv out to allow exactly these, or put the work into a script and "
-				       "allow that", text_brief(span_text(path_base(program->path)), brief, sizeof(brief)));
+	text_brief(span_text(path_base(program->path)), brief, sizeof(brief));
+	return err_set(err, ERR_USAGE, "%s runs or sends whatever its arguments say, so to allow others than these is to "
+				       "allow everything; leave --argv out to allow exactly these, or put the work into a "
+				       "script and allow that", brief);
 }
 
 static int session_choose(struct addition *addition, struct err *err)
@@ -134,8 +136,9 @@ static int plan_make_subject(struct addition *addition, struct err *err)
 {
 	const struct engine_policy_add *request = addition->request;
 	const char *plain[RULE_SECRETS_MAX];
-	struct engine_run run = {.action = ENGINE_RUN, .secrets = plain, .keep = request->keep, .keep_count = request->keep_count,
-				 .argv = request->argv, .environment = request->environment, .inherited = request->inherited};
+	struct engine_run run = {.action = ENGINE_RUN, .secrets = plain, .keep = request->keep,
+				 .keep_count = request->keep_count, .argv = request->argv,
+				 .environment = request->environment, .inherited = request->inherited};
 	for (size_t i = 0; !request->deny && i < addition->specs.count; i++)
 		if (addition->specs.items[i].is_plain)
 			plain[run.secret_count++] = addition->specs.items[i].text;
@@ -155,7 +158,8 @@ static int secrets_check(struct addition *addition, struct err *err)
 static int terms_make(struct addition *addition, struct err *err)
 {
 	static int (*const steps[])(struct addition *, struct err *) = {
-		argv_choose, tier_choose, end_choose, secrets_check, plan_make_subject, directory_choose, session_choose,
+		argv_choose, tier_choose, end_choose, secrets_check, plan_make_subject, directory_choose,
+		session_choose,
 	};
 	const struct engine_policy_add *request = addition->request;
 	addition->clock = rule_clock_now();
@@ -206,8 +210,8 @@ static int made_show(const struct addition *addition, struct err *err)
 	for (size_t i = 0; r == 0 && i < addition->made_count; i++)
 		r = rule_words(&addition->made[i], &text, err);
 	if (r == 0 && text.len > RULE_WORDS_BYTES_MAX)
-		return err_set(err, ERR_DENIED, "this rule is %zu bytes long, more than can be read and approved at a prompt; put the "
-						"command into a script file and allow that", text.len);
+		return err_set(err, ERR_DENIED, "this rule is %zu bytes long, more than can be read and approved at a "
+						"prompt; put the command into a script file and allow that", text.len);
 	return r < 0 ? r : terminal_print(terminal, buf_span(&text), err);
 }
 
@@ -244,7 +248,8 @@ static void pattern_ask(const struct rule_secret *secret, struct policy_secret *
 				      .delivery = secret->delivery, .variable = secret->variable};
 }
 
-static int overruled_tell(const struct addition *addition, const struct rule_set *set, struct vault *vault, struct err *err)
+static int overruled_tell(const struct addition *addition, const struct rule_set *set, struct vault *vault,
+			  struct err *err)
 {
 	_cleanup_plan_question_ struct plan_question question = {0};
 	struct policy_verdict verdicts[ENGINE_SECRETS_MAX];
@@ -263,11 +268,11 @@ static int overruled_tell(const struct addition *addition, const struct rule_set
 		}
 	question.request.secret_count = count;
 	policy_decide(set->rules, set->count, &question.request, &decision);
-	if (decision.effect == RULE_DENY)
-		engine_notice(addition->engine, "rule %s still denies %s; a rule that denies overrules all others, and `envseal policy "
-						"rm %s` takes it away", verdicts[decision.decisive].rule->id,
-			      question.secrets[decision.decisive].name[0] ? question.secrets[decision.decisive].name : "this",
-			      verdicts[decision.decisive].rule->id);
+	if (decision.effect != RULE_DENY)
+		return 0;
+	const char *id = verdicts[decision.decisive].rule->id, *name = question.secrets[decision.decisive].name;
+	engine_notice(addition->engine, "rule %s still denies %s; a rule that denies overrules all others, and `envseal "
+					"policy rm %s` takes it away", id, name[0] ? name : "this", id);
 	return 0;
 }
 
@@ -291,15 +296,16 @@ static int made_commit(struct addition *addition, struct session *session, struc
 	return r < 0 ? r : overruled_tell(addition, set, session->vault, err);
 }
 
-int engine_policy_add(struct engine *engine, const struct engine_policy_add *request, engine_rule_fn *each, void *context,
-		      struct err *err)
+int engine_policy_add(struct engine *engine, const struct engine_policy_add *request, engine_rule_fn *each,
+		      void *context, struct err *err)
 {
 	_cleanup_(addition_done) struct addition addition = {.engine = engine, .request = request};
 	_cleanup_session_ struct session session = {0};
 	_cleanup_rules_ struct rule_set set = {0};
 	int r = terms_make(&addition, err);
 	if (r == 0)
-		r = rules_make(&addition.plan, &addition.terms, &addition.clock, addition.made, &addition.made_count, err);
+		r = rules_make(&addition.plan, &addition.terms, &addition.clock, addition.made, &addition.made_count,
+			       err);
 	if (r < 0) {
 		addition.made_count = 0;
 		return r;

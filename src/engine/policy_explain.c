@@ -64,7 +64,8 @@ static json_t *secrets_json(const struct decision *decision)
 }
 
 // Either a command, or why there is none.
-static json_t *next_json(const struct plan *plan, const struct decision *decision, const char **ret_key, struct err *err)
+static json_t *next_json(const struct plan *plan, const struct decision *decision, const char **ret_key,
+			 struct err *err)
 {
 	_cleanup_buf_ struct buf next = BUF_INIT(POLICY_NEXT_BYTES_MAX);
 	*ret_key = "next";

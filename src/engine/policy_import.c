@@ -49,7 +49,8 @@ static int rule_check_import(const struct import_rules *import, const struct rul
 {
 	int r = rule_check_new(rule, import->clock.now, err);
 	if (r == 0 && rule_is_over(rule, &import->clock))
-		return err_set(err, ERR_INPUT, "rule %s: it is for a boot or a session that is over; leave it out of the file", rule->id);
+		return err_set(err, ERR_INPUT, "rule %s: it is for a boot or a session that is over; leave it out of the "
+					       "file", rule->id);
 	return r;
 }
 
@@ -71,8 +72,8 @@ static int file_compare(struct import_rules *import, struct err *err)
 		if (!is_known)
 			r = rule_check_import(import, rule, err);
 		if (r == 0 && old && !is_known && !request->force && !request->replace)
-			return err_set(err, ERR_EXISTS, "there is a rule %s already, and it says something else; --force changes it",
-				       rule->id);
+			return err_set(err, ERR_EXISTS, "there is a rule %s already, and it says something else; --force "
+							"changes it", rule->id);
 	}
 	return r;
 }
@@ -159,7 +160,9 @@ static int sets_merge(struct import_rules *import, struct rule_set *out, struct 
 	if (!out->rules)
 		return out_of_memory(err);
 	while (i < file->count || j < stored->count) {
-		int order = i == file->count ? 1 : j == stored->count ? -1 : strcmp(file->rules[i].id, stored->rules[j].id);
+		int order = i == file->count     ? 1
+			    : j == stored->count ? -1
+						 : strcmp(file->rules[i].id, stored->rules[j].id);
 		bool is_kept = order > 0 && import->of_stored[j] != CHANGE_REMOVED;
 		if (order <= 0)
 			rule_move(out, &file->rules[i++]);
@@ -215,7 +218,8 @@ static int changes_agree(struct import_rules *import, struct session *session, s
 	if (r == 0)
 		r = rules_format(&again, &after, err);
 	if (r == 0 && !span_is_equal(buf_span(&before), buf_span(&after)))
-		return err_set(err, ERR_DENIED, "the rules were changed meanwhile; nothing was imported, so look at it again");
+		return err_set(err, ERR_DENIED, "the rules were changed meanwhile; nothing was imported, so look at it "
+						"again");
 	return r;
 }
 

@@ -110,8 +110,8 @@ static int state_find(const struct rule *rule, const struct rule_clock *clock, s
 
 // ---------------------------------------------------------------------------------------------------------------- list
 
-int engine_policy_list(struct engine *engine, const struct engine_unlock *unlock, bool only_grants, engine_rule_fn *each,
-		       void *context, struct err *err)
+int engine_policy_list(struct engine *engine, const struct engine_unlock *unlock, bool only_grants,
+		       engine_rule_fn *each, void *context, struct err *err)
 {
 	_cleanup_rules_ struct rule_set set = {0};
 	_cleanup_(sight_done) struct sight sight = {0};

@@ -121,7 +121,8 @@ int policy_next(const struct plan *plan, const struct decision *decision, struct
 		r = trial_decide(decision, trial, &is_enough, err);
 	// Where it is not, a rule that asks is as specific as any that allows can be.
 	if (r == 0)
-		r = is_enough ? allowing_format(plan, &trial->terms, out, err) : removal_format(decision, RULE_ASK, out, err);
+		r = is_enough ? allowing_format(plan, &trial->terms, out, err)
+			      : removal_format(decision, RULE_ASK, out, err);
 	trial_done(trial);
 	return r;
 }

@@ -25,8 +25,8 @@ static int rules_take(struct rule_set *set, const struct engine_policy_remove *r
 		if (!rule)
 			return missing(request->ids[i], err);
 		if (request->only_grants && !rule_is_grant(rule))
-			return err_set(err, ERR_NOT_FOUND, "rule %s does not end by itself, so it is no grant; remove it with `envseal "
-							   "policy rm %s`", rule->id, rule->id);
+			return err_set(err, ERR_NOT_FOUND, "rule %s does not end by itself, so it is no grant; remove it "
+							   "with `envseal policy rm %s`", rule->id, rule->id);
 		goes[rule - set->rules] = true;
 	}
 	size_t kept = 0;
@@ -54,7 +54,8 @@ int engine_policy_remove(struct engine *engine, const struct engine_policy_remov
 		return err_set(err, ERR_MEMORY, "out of memory");
 	for (size_t i = 0; i < gone.count; i++)
 		about[i] = &gone.rules[i];
-	r = policy_commit(&session, &set, request->only_grants ? "grant.rm" : "policy.rm", rules_record_json(about, gone.count), err);
+	r = policy_commit(&session, &set, request->only_grants ? "grant.rm" : "policy.rm",
+			  rules_record_json(about, gone.count), err);
 	for (size_t i = 0; r == 0 && i < gone.count; i++)
 		r = rule_show(&gone.rules[i], "removed", each, context, err);
 	return r;

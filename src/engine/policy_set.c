@@ -20,7 +20,8 @@ int policy_read(struct engine *engine, const struct engine_unlock *unlock, struc
 	return r < 0 ? r : session_rules_load(&session, out, err);
 }
 
-static int policy_unlock(struct session *session, const struct engine_unlock *unlock, const char *prompt, struct err *err)
+static int policy_unlock(struct session *session, const struct engine_unlock *unlock, const char *prompt,
+			 struct err *err)
 {
 	_cleanup_secret_ struct secret *passphrase = NULL;
 	int r = passphrase_get(unlock, prompt, &passphrase, err);
@@ -106,7 +107,8 @@ int rule_show(const struct rule *rule, const char *state, engine_rule_fn *each, 
 		return err_set(err, ERR_MEMORY, "out of memory for a rule");
 	struct engine_rule row = {.id = rule->id, .effect = rule_effect_name(rule->effect), .state = state,
 				  .words = buf_text(&words), .json = json, .is_grant = rule_is_grant(rule),
-				  .has_session = rule->session.pid != 0, .is_session_alive = session_is_alive(&rule->session)};
+				  .has_session = rule->session.pid != 0,
+				  .is_session_alive = session_is_alive(&rule->session)};
 	each(context, &row);
 	return 0;
 }

@@ -7,11 +7,12 @@
 // Unlocks and loads. The transaction is over when it returns: the set is as it was at one moment.
 int policy_read(struct engine *engine, const struct engine_unlock *unlock, struct rule_set *out, struct err *err);
 
-// Unlocks, with whatever a change of the rules asks for beyond the passphrase, begins a transaction and loads. The caller
-// ends it by policy_commit, or by being done with the session.
+// Unlocks, with whatever a change of the rules asks for beyond the passphrase, begins a transaction and loads. The
+// caller ends it by policy_commit, or by being done with the session.
 int policy_begin(struct engine *engine, const struct engine_unlock *unlock, const char *prompt, struct session *session,
 		 struct rule_set *out, struct err *err);
-// Stores the set together with its record; takes over `fields`, of rules_record_json. Rules in the set may move, and some go.
+// Stores the set together with its record; takes over `fields`, of rules_record_json. Rules in the set may move, and
+// some go.
 int policy_commit(struct session *session, struct rule_set *set, const char *kind, json_t *fields, struct err *err);
 
 struct rule *rule_with_id(const struct rule_set *set, const char *id); // NULL: none

@@ -55,9 +55,11 @@ static int spec_parse(const char *text, bool deny, struct policy_spec *spec, str
 		return r;
 	text_brief(span_text(spec->pattern), brief, sizeof(brief));
 	if (deny && equals)
-		return err_set(err, ERR_USAGE, "a rule that denies is for every way to give a secret; say -s %s alone", brief);
+		return err_set(err, ERR_USAGE, "a rule that denies is for every way to give a secret; say -s %s alone",
+			       brief);
 	if (!deny && !is_one && !equals)
-		return err_set(err, ERR_USAGE, "to allow %s, say into which variables too, as in -s '%s=PREFIX_*'", brief, brief);
+		return err_set(err, ERR_USAGE, "to allow %s, say into which variables too, as in -s '%s=PREFIX_*'",
+			       brief, brief);
 	r = equals ? variable_parse(equals + 1, spec, err) : 0;
 	spec->is_plain = is_one && spec->delivery != RULE_TO_STDIN && !(spec->variable && rule_is_glob(spec->variable));
 	return r;
@@ -68,8 +70,8 @@ int policy_specs_parse(const char *const texts[], size_t count, bool deny, struc
 	if (count == 0)
 		return err_set(err, ERR_USAGE, "a rule is about secrets; name them with -s NAME");
 	if (count > RULE_SECRETS_MAX)
-		return err_set(err, ERR_LIMIT, "a rule has at most %d secrets; take a pattern such as 'db/*', or several rules",
-			       RULE_SECRETS_MAX);
+		return err_set(err, ERR_LIMIT, "a rule has at most %d secrets; take a pattern such as 'db/*', or several "
+					       "rules", RULE_SECRETS_MAX);
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < count; i++) {
 		out->items[i] = (struct policy_spec){0};
@@ -93,7 +95,8 @@ void policy_specs_secrets(const struct policy_specs *specs, const struct plan *p
 	size_t plain = 0;
 	for (size_t i = 0; i < specs->count; i++) {
 		const struct policy_spec *spec = &specs->items[i];
-		out[i] = (struct rule_secret){.pattern = spec->pattern, .delivery = spec->delivery, .variable = spec->variable};
+		out[i] = (struct rule_secret){.pattern = spec->pattern, .delivery = spec->delivery,
+					      .variable = spec->variable};
 		// A deny has no plan of its secrets.
 		if (spec->is_plain && plain < plan->secret_count)
 			out[i].variable = plan->secrets[plain++].variable;

@@ -20,9 +20,10 @@ static json_t *case_json(const struct policy_case *item, const struct policy_dec
 	const struct rule *rule = verdict->rule ? verdict->rule : verdict->nearest;
 	bool is_rule = !item->rule || (verdict->rule && strcmp(verdict->rule->id, item->rule) == 0);
 	return json_pack("{s:s, s:b, s:s, s:s, s:s?, s:s?, s:s, s:s, s:s}", "name", item->name, "ok",
-			 decision->effect == item->expect && is_rule, "expect", rule_effect_name(item->expect), "effect",
-			 rule_effect_name(decision->effect), "expect_rule", item->rule, "rule", rule ? rule->id : NULL, "reason",
-			 policy_reason_name(verdict->reason), "text", policy_reason_text(verdict->reason), "secret",
+			 decision->effect == item->expect && is_rule, "expect", rule_effect_name(item->expect),
+			 "effect", rule_effect_name(decision->effect), "expect_rule", item->rule, "rule",
+			 rule ? rule->id : NULL, "reason", policy_reason_name(verdict->reason), "text",
+			 policy_reason_text(verdict->reason), "secret",
 			 item->request.secrets[decision->decisive].name);
 }
 

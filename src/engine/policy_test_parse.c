@@ -57,7 +57,8 @@ static int list_check(json_t *json, const char *field, size_t most, struct err *
 	return 0;
 }
 
-static int word_read(json_t *json, const char *field, const char *const words[], size_t count, size_t *out, struct err *err)
+static int word_read(json_t *json, const char *field, const char *const words[], size_t count, size_t *out,
+		     struct err *err)
 {
 	for (size_t i = 0; json_is_string(json) && i < count; i++)
 		if (strcmp(words[i], json_string_value(json)) == 0) {
@@ -70,14 +71,16 @@ static int word_read(json_t *json, const char *field, const char *const words[],
 static int number_read(json_t *json, const char *field, int64_t most, int64_t *out, struct err *err)
 {
 	if (!json_is_integer(json) || json_integer_value(json) < 1 || json_integer_value(json) > most)
-		return err_set(err, ERR_INPUT, "the field '%s' must be a whole number from 1 to %lld", field, (long long)most);
+		return err_set(err, ERR_INPUT, "the field '%s' must be a whole number from 1 to %lld", field,
+			       (long long)most);
 	*out = json_integer_value(json);
 	return 0;
 }
 
 // ------------------------------------------------------------------------------------------------------------- secrets
 
-static int tags_read(json_t *json, struct policy_case *item, size_t *used, struct policy_secret *secret, struct err *err)
+static int tags_read(json_t *json, struct policy_case *item, size_t *used, struct policy_secret *secret,
+		     struct err *err)
 {
 	int r = json ? list_check(json, "tags", POLICY_CASE_TAGS_MAX, err) : 0;
 	secret->tags = item->tags + *used;
@@ -102,12 +105,16 @@ static int delivery_read(json_t *json, struct policy_secret *secret, struct err 
 	if (!variable)
 		return 0;
 	r = text_read(variable, "variable", RULE_PATTERN_BYTES_MAX, &secret->variable, err);
-	return r == 0 && !variable_is_valid(span_text(secret->variable)) ? refuse(err, "variable", "is no name of a variable") : r;
+	if (r == 0 && !variable_is_valid(span_text(secret->variable)))
+		return refuse(err, "variable", "is no name of a variable");
+	return r;
 }
 
-static int secret_read(json_t *json, struct policy_case *item, size_t *used, struct policy_secret *secret, struct err *err)
+static int secret_read(json_t *json, struct policy_case *item, size_t *used, struct policy_secret *secret,
+		       struct err *err)
 {
-	static const char *const required[] = {"name", "delivery", NULL}, *const optional[] = {"tags", "variable", NULL};
+	static const char *const required[] = {"name", "delivery", NULL};
+	static const char *const optional[] = {"tags", "variable", NULL};
 	int r = object_check(json, "secrets", required, optional, err);
 	if (r == 0)
 		r = text_read(json_object_get(json, "name"), "name", NAME_BYTES_MAX, &secret->name, err);
@@ -173,8 +180,8 @@ static int binding_read(json_t *json, struct program *out, struct err *err)
 
 static int program_read(json_t *json, struct policy_case *item, struct err *err)
 {
-	static const char *const required[] = {"path", "binding", "digest", NULL}, *const optional[] = {"interpreter", NULL},
-				*const none[] = {NULL};
+	static const char *const required[] = {"path", "binding", "digest", NULL};
+	static const char *const optional[] = {"interpreter", NULL}, *const none[] = {NULL};
 	json_t *interpreter = json_object_get(json, "interpreter");
 	int r = object_check(json, "program", required, optional, err);
 	if (r == 0)
@@ -303,7 +310,8 @@ static int conditions_read(json_t *json, struct policy_case *item, struct err *e
 
 static int expectation_read(json_t *json, struct policy_case *item, struct err *err)
 {
-	const char *const words[] = {rule_effect_name(RULE_ASK), rule_effect_name(RULE_ALLOW), rule_effect_name(RULE_DENY)};
+	const char *const words[] = {rule_effect_name(RULE_ASK), rule_effect_name(RULE_ALLOW),
+				     rule_effect_name(RULE_DENY)};
 	json_t *rule = json_object_get(json, "rule");
 	size_t expect = 0;
 	int r = word_read(json_object_get(json, "expect"), "expect", words, ARRAY_COUNT(words), &expect, err);

@@ -6,8 +6,8 @@
 
 // -------------------------------------------------------------------------------------------------------------- words
 
-// Of several blanks in a row all but the first are escaped: a text that is long enough to wrap on the terminal could draw
-// rows that look like those of a rule.
+// Of several blanks in a row all but the first are escaped: a text that is long enough to wrap on the terminal could
+// draw rows that look like those of a rule.
 static int text_inert(const char *text, struct buf *out, struct err *err)
 {
 	int r = 0;
@@ -35,11 +35,12 @@ static int byte_quote(uint8_t c, enum quoting quoting, struct buf *out, struct e
 	if (quoting == QUOTING_PRINTF && c == '%')
 		return buf_append_text(out, "%%", err);
 	// "!" too, since a shell's history looks into double quotes, and "-", since printf has options.
-	return c < 0x20 || c > 0x7e || strchr("'\\!-", c) ? buf_printf(out, err, "\\%03o", c) : buf_append_byte(out, c, err);
+	bool is_escaped = c < 0x20 || c > 0x7e || strchr("'\\!-", c);
+	return is_escaped ? buf_printf(out, err, "\\%03o", c) : buf_append_byte(out, c, err);
 }
 
-// Blanks are told apart as in text_inert. printf(1) is in every shell, but has no way to say a line feed at the end, since
-// what a shell puts in for a command loses it.
+// Blanks are told apart as in text_inert. printf(1) is in every shell, but has no way to say a line feed at the end,
+// since what a shell puts in for a command loses it.
 int word_quote(const char *word, struct buf *out, struct err *err)
 {
 	static const char *const before[] = {"'", "\"$(printf '", "$'"}, *const behind[] = {"'", "')\"", "'"};
@@ -63,7 +64,8 @@ static int row_begin(const char *label, struct buf *out, struct err *err)
 	return buf_printf(out, err, "  %-12s", label);
 }
 
-static int row_list(const char *label, const struct rule_list *list, const char *before, struct buf *out, struct err *err)
+static int row_list(const char *label, const struct rule_list *list, const char *before, struct buf *out,
+		    struct err *err)
 {
 	int r = row_begin(label, out, err);
 	for (size_t i = 0; r == 0 && i < list->count; i++) {
@@ -184,8 +186,11 @@ static int row_end(const struct rule *rule, struct buf *out, struct err *err)
 		r = buf_printf(out, err, "  %-12safter %llu more use%s\n", "ends", (unsigned long long)rule->uses_left,
 			       rule->uses_left == 1 ? "" : "s");
 	if (r == 0 && rule->session.pid)
-		return buf_printf(out, err, "  %-12swith the session of process %lld\n", "ends", (long long)rule->session.pid);
-	return r == 0 && rule->boot[0] ? buf_printf(out, err, "  %-12swhen this machine is started again\n", "ends") : r;
+		return buf_printf(out, err, "  %-12swith the session of process %lld\n", "ends",
+				  (long long)rule->session.pid);
+	if (r == 0 && rule->boot[0])
+		return buf_printf(out, err, "  %-12swhen this machine is started again\n", "ends");
+	return r;
 }
 
 int rule_words(const struct rule *rule, struct buf *out, struct err *err)
@@ -193,7 +198,8 @@ int rule_words(const struct rule *rule, struct buf *out, struct err *err)
 	static int (*const rows[])(const struct rule *, struct buf *, struct err *) = {
 		row_arguments, row_script, row_directory, row_conditions, row_end,
 	};
-	int r = buf_printf(out, err, "%s  %s\n", rule->id[0] ? rule->id : "(a new rule)", rule_effect_name(rule->effect));
+	const char *id = rule->id[0] ? rule->id : "(a new rule)";
+	int r = buf_printf(out, err, "%s  %s\n", id, rule_effect_name(rule->effect));
 	if (r == 0)
 		r = row_list("secrets", &rule->secrets, "", out, err);
 	if (r == 0)
@@ -248,16 +254,15 @@ static json_t *summary_json(const struct rule *rule)
 	json_t *secrets = strings_json((const char *const *)rule->secrets.items, rule->secrets.count);
 	json_t *variables = strings_json((const char *const *)rule->variables.items, rule->variables.count);
 	json_t *kept = strings_json((const char *const *)rule->environment.items, rule->environment.count);
-	return json_pack("{s:s, s:s, s:o, s:o, s:b, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:b, s:I, s:o, s:b, s:I}", "id", rule->id, "effect",
-			 rule_effect_name(rule->effect), "secrets", secrets, "variables", variables, "paired",
-			 rule->is_paired ? 1 : 0, "program",
-			 printable_json(rule->program.path), "binding", bindings[rule->program.kind], "argv",
-			 modes[rule->argv_mode], "argv_digest", argv_digest_json(rule), "script",
-			 printable_json(rule->script.path), "environment", kept, "directory",
-			 printable_json(rule->directory), "tier", rule_tier_name(rule->tier), "redaction", rule->redaction ? 1 : 0,
-			 "expires", (json_int_t)rule->expires, "uses",
-			 rule->is_counted ? json_integer((json_int_t)rule->uses_left) : json_null(), "boot", rule->boot[0] ? 1 : 0,
-			 "session", (json_int_t)rule->session.pid);
+	json_t *uses = rule->is_counted ? json_integer((json_int_t)rule->uses_left) : json_null();
+	return json_pack("{s:s, s:s, s:o, s:o, s:b, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:b, s:I, s:o, s:b, s:I}",
+			 "id", rule->id, "effect", rule_effect_name(rule->effect), "secrets", secrets, "variables",
+			 variables, "paired", rule->is_paired ? 1 : 0, "program", printable_json(rule->program.path),
+			 "binding", bindings[rule->program.kind], "argv", modes[rule->argv_mode], "argv_digest",
+			 argv_digest_json(rule), "script", printable_json(rule->script.path), "environment", kept,
+			 "directory", printable_json(rule->directory), "tier", rule_tier_name(rule->tier), "redaction",
+			 rule->redaction ? 1 : 0, "expires", (json_int_t)rule->expires, "uses", uses, "boot",
+			 rule->boot[0] ? 1 : 0, "session", (json_int_t)rule->session.pid);
 }
 
 json_t *rules_record_json(const struct rule *const rules[], size_t count)
@@ -278,5 +283,6 @@ json_t *rules_record_json(const struct rule *const rules[], size_t count)
 			return NULL;
 		}
 	}
-	return json_pack("{s:o, s:o, s:I}", "secrets", secrets, "rules", array, "rules_left_out", (json_int_t)(count - i));
+	return json_pack("{s:o, s:o, s:I}", "secrets", secrets, "rules", array, "rules_left_out",
+			 (json_int_t)(count - i));
 }
