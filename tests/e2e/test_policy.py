@@ -148,6 +148,40 @@ def test_a_changed_program_is_asked_about_again(vault):
     assert "  state       gone\n" in vault.ok("policy", "list").text
 
 
+def test_a_changed_script_is_asked_about_again(vault):
+    script = vault.work / "deploy.py"
+    script.write_text("print(1)\n")
+    words = ("-s", "API_TOKEN", "--", "python3", "deploy.py")
+    allow(vault, *words)
+    assert rules(vault)["rule-1"]["script"]["path"] == str(script.resolve())
+    assert explain(vault, *words, status=0)["effect"] == "allow"
+    script.write_text("print(2)\n")
+    found = explain(vault, *words, status=1)
+    assert found["secrets"][0]["nearest"]["reason"] == "script-changed"
+    assert vault.ok("policy", "list", "--json").json()["states"] == {"rule-1": "changed"}
+    assert found["next"] == "envseal policy allow -s API_TOKEN -- python3 deploy.py"
+    script.unlink()
+    assert vault.ok("policy", "list", "--json").json()["states"] == {"rule-1": "gone"}
+
+
+def test_kept_variables_are_part_of_a_rule(vault):
+    allow(vault, "-s", "API_TOKEN", "--keep-env", "LD_LIBRARY_PATH", "--", "true")
+    assert rules(vault)["rule-1"]["environment"] == ["LD_LIBRARY_PATH"]
+    words = ("-s", "API_TOKEN", "--", "true")
+    assert explain(vault, "--keep-env", "LD_LIBRARY_PATH", *words, status=0)["effect"] == "allow"
+    assert explain(vault, *words, status=0)["effect"] == "allow"
+    found = explain(vault, "--keep-env", "LD_PRELOAD", *words, status=1)
+    assert found["secrets"][0]["nearest"]["reason"] == "kept-variable"
+    assert found["next"] == "envseal policy allow -s API_TOKEN --keep-env LD_PRELOAD -- true"
+
+
+def test_a_secret_goes_into_its_own_variable_alone(vault):
+    allow(vault, "-s", "API_TOKEN=ONE", "-s", "DATABASE_URL=TWO", "--", "true")
+    assert explain(vault, "-s", "DATABASE_URL=TWO", "-s", "API_TOKEN=ONE", "--", "true", status=0)["effect"] == "allow"
+    found = explain(vault, "-s", "API_TOKEN=TWO", "--", "true", status=1)
+    assert found["secrets"][0]["nearest"]["reason"] == "other-variable"
+
+
 def test_the_same_rule_is_there_once(vault):
     allow(vault, "-s", "API_TOKEN", "--", "true")
     result = allow(vault, "-s", "API_TOKEN", "--id", "again", "--", "true", status=1)
