@@ -175,6 +175,7 @@ static int sets_merge(struct import_rules *import, struct rule_set *out, struct 
 
 static json_t *changes_json(const struct import_rules *import)
 {
+	// NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are what is kept
 	_cleanup_free_ const struct rule **about = calloc(import->count + 1, sizeof(*about));
 	// NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are what is kept
 	_cleanup_free_ const char **removed = calloc(import->count + 1, sizeof(*removed));

@@ -49,6 +49,7 @@ int engine_policy_remove(struct engine *engine, const struct engine_policy_remov
 		r = rules_take(&set, request, &gone, err);
 	if (r < 0 || gone.count == 0)
 		return r;
+	// NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are what is kept
 	_cleanup_free_ const struct rule **about = calloc(gone.count, sizeof(*about));
 	if (!about)
 		return err_set(err, ERR_MEMORY, "out of memory");
