@@ -78,6 +78,20 @@ static int file_compare(struct import_rules *import, struct err *err)
 	return r;
 }
 
+// Found here, so that --dry-run says what an import would.
+static int count_check(const struct import_rules *import, struct err *err)
+{
+	size_t count = import->stored.count;
+	for (size_t i = 0; i < import->file.count; i++)
+		count += import->of_file[i] == CHANGE_ADDED;
+	for (size_t i = 0; i < import->stored.count; i++)
+		count -= import->of_stored[i] == CHANGE_REMOVED;
+	if (count <= RULES_COUNT_MAX)
+		return 0;
+	return err_set(err, ERR_LIMIT, "there would be %zu rules, and %d are the most there can be; remove some with `envseal "
+				       "policy rm`, or say --replace", count, RULES_COUNT_MAX);
+}
+
 static int sets_compare(struct import_rules *import, struct err *err)
 {
 	import->of_stored = calloc(import->stored.count + 1, sizeof(*import->of_stored));
@@ -89,7 +103,7 @@ static int sets_compare(struct import_rules *import, struct err *err)
 		import->of_stored[i] = goes ? CHANGE_REMOVED : CHANGE_NONE;
 		import->count += goes;
 	}
-	return r;
+	return r < 0 ? r : count_check(import, err);
 }
 
 // ---------------------------------------------------------------------------------------------------------------- told

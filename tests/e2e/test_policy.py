@@ -444,6 +444,9 @@ def test_many_rules(vault):
     many = set_of(*(rule_of(id=f"r{number:05}") for number in range(16384)))
     vault.ok("policy", "import", file_of(vault, many))
     assert len(rules(vault)) == 16384
+    more = file_of(vault, set_of(rule_of(id="more")), "more.json")
+    for option in ([], ["--dry-run"]):
+        assert "16385 rules" in vault.run("policy", "import", more, *option, status=2).talk
     assert "16384" in deny(vault, "-s", "API_TOKEN", status=2).talk
     [record] = records(vault, "policy.import")
     assert record["rules_left_out"] == 16384 - len(record["rules"]) > 0
