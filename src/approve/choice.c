@@ -8,7 +8,7 @@
 #define SPAN_TEXT_BYTES 48
 
 static const struct {
-	char letter;
+	uint8_t letter;
 	const char *name;
 	const char *entry;  // in the list; NULL: made of the span
 	const char *phrase; // behind "to approve"

@@ -1,6 +1,7 @@
 // The question by a pinentry: one that is a shell script, which writes down what it is told.
 #include "program_scene.h"
 
+#include <pty.h>
 #include <signal.h>
 
 #include "approve/pinentry.h"
@@ -240,6 +241,69 @@ static void test_pinentry_curses(void **state)
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 }
 
+// Reads what it draws until `text` stands there, then types.
+static void human_types(int master, const char *text, const char *keys)
+{
+	static char seen[1u << 16];
+	size_t len = 0;
+	while (!strstr(seen, text)) {
+		ssize_t n = read(master, seen + len, sizeof(seen) - 1 - len);
+		if (n <= 0)
+			_exit(1);
+		// What it draws may hold NULs.
+		for (ssize_t i = 0; i < n; i++)
+			if (seen[len + (size_t)i] == 0)
+				seen[len + (size_t)i] = ' ';
+		len += (size_t)n;
+	}
+	if (write(master, keys, strlen(keys)) != (ssize_t)strlen(keys))
+		_exit(1);
+	while (read(master, seen, sizeof(seen)) > 0)
+		;
+	_exit(0);
+}
+
+// The real one, on a terminal that is lent to it, with a human who types or cancels.
+static void test_pinentry_curses_with_a_human(void **state)
+{
+	(void)state;
+	if (access("/usr/bin/pinentry-curses", X_OK) < 0)
+		skip();
+	static const struct {
+		const char *keys;
+		int code;
+	} cases[] = {{"correct horse\r", 0}, {"\t\t\r", ERR_DENIED}};
+	for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+		struct err err;
+		struct approval_answer answer = {0};
+		struct winsize size = {.ws_row = 40, .ws_col = 120};
+		char script[600], path[400], name[100];
+		_cleanup_program_ struct program *program = NULL;
+		int master, slave;
+		assert_int_equal(openpty(&master, &slave, name, NULL, &size), 0);
+		pid_t human = fork();
+		if (human == 0) {
+			close(slave);
+			human_types(master, "Passphrase:", cases[i].keys);
+		}
+		snprintf(script, sizeof(script), "#!/bin/sh\nexec /usr/bin/pinentry-curses --ttyname %s --ttytype xterm\n", name);
+		script_write("pinentry", script);
+		snprintf(path, sizeof(path), "%s/pinentry", scene);
+		assert_int_equal(program_resolve(path, &(struct program_options){.path_list = SYSTEM_PATH, .by_path = true}, &program, &err), 0);
+		int r = pinentry_converse(program, (char *[]){NULL}, "envseal: a question\n", &needs, &answer, &err);
+		close(slave);
+		close(master);
+		assert_int_equal(waitpid(human, NULL, 0), human);
+		assert_int_equal(r, cases[i].code);
+		assert_int_equal(answer.passphrase != NULL, r == 0);
+		if (r != 0)
+			assert_non_null(strstr(err.text, "denied at the prompt"));
+		if (r == 0)
+			assert_true(span_is_equal(secret_span(answer.passphrase), span_text("correct horse")));
+		approval_answer_done(&answer);
+	}
+}
+
 int main(void)
 {
 	alarm(240);
@@ -253,6 +317,7 @@ int main(void)
 		scene_test(test_only_roots_own_programs),
 		scene_test(test_a_long_question_needs_a_terminal),
 		scene_test(test_pinentry_curses),
+		scene_test(test_pinentry_curses_with_a_human),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
