@@ -1,15 +1,8 @@
 #include "engine/policy_set.h"
 
-#include <string.h>
+#include "engine/security.h"
 
-// A change of the rules asks for more than the passphrase where the vault's level says so.
-static int factor_check(struct session *session, const struct engine_unlock *unlock, struct err *err)
-{
-	(void)session;
-	(void)unlock;
-	(void)err;
-	return 0;
-}
+#include <string.h>
 
 int policy_read(struct engine *engine, const struct engine_unlock *unlock, struct rule_set *out, struct err *err)
 {
@@ -27,7 +20,8 @@ static int policy_unlock(struct session *session, const struct engine_unlock *un
 	int r = passphrase_get(unlock, prompt, &passphrase, err);
 	if (r == 0)
 		r = session_unlock(session, passphrase, err);
-	return r < 0 ? r : factor_check(session, unlock, err);
+	// A change of the rules asks for more than the passphrase where the level says so.
+	return r < 0 ? r : session_factor_check_now(session, err);
 }
 
 int policy_begin(struct engine *engine, const struct engine_unlock *unlock, const char *prompt, struct session *session,

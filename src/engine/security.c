@@ -1,5 +1,7 @@
 #include "engine/security.h"
 
+#include "engine/totp.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -173,14 +175,30 @@ static int request_apply(const struct engine_security_set *request, struct secur
 	return r;
 }
 
-// Codes are not there yet: nothing can stand for one.
-static int factor_check(struct session *session, enum security_level level, struct err *err)
+int session_factor_check(struct session *session, enum security_level level, struct err *err)
 {
-	(void)session;
+	_cleanup_terminal_ struct terminal *terminal = NULL;
+	_cleanup_secret_ struct secret *code = NULL;
+	bool is_set = false;
 	if (security_demands(level)->factor == FACTOR_PASSPHRASE)
 		return 0;
-	return err_set(err, ERR_DENIED, "the level %s wants a code beside the passphrase; set up codes first: `envseal "
-					"totp setup`", security_level_name(level));
+	int r = session_totp_is_set(session, &is_set, err);
+	if (r == 0 && !is_set)
+		return err_set(err, ERR_DENIED, "the level %s wants a code beside the passphrase; set up codes first: `envseal "
+						"totp setup`", security_level_name(level));
+	if (r == 0 && terminal_open("a code", &terminal, err) < 0)
+		return err_set(err, ERR_LOCKED, "the level %s wants a code, which is typed on a terminal, and there is none",
+			       security_level_name(level));
+	if (r == 0)
+		r = terminal_ask_secret(terminal, "Code: ", TOTP_ANSWER_BYTES_MAX, &code, err);
+	return r == 0 ? session_totp_check(session, code, err) : r;
+}
+
+int session_factor_check_now(struct session *session, struct err *err)
+{
+	struct security security;
+	int r = session_security(session, &security, err);
+	return r == 0 ? session_factor_check(session, security.level, err) : r;
 }
 
 static enum security_level level_stronger(enum security_level a, enum security_level b)
@@ -247,7 +265,7 @@ int engine_security_set(struct engine *engine, const struct engine_security_set 
 		r = security_check_floor(&wanted, &floor, err);
 	enum security_level stronger = level_stronger(floor.level, level_stronger(was.sealed.level, wanted.level));
 	if (r == 0)
-		r = factor_check(&session, stronger, err);
+		r = session_factor_check(&session, stronger, err);
 	if (r == 0)
 		r = change_commit(&session, &was, &wanted, err);
 	if (r < 0)

@@ -14,6 +14,10 @@ int security_floor_read(const char *path, struct security_floor *out, struct err
 // The session is unlocked. The sealed setting, raised by the file. ERR_DAMAGED for a setting that does not parse.
 int session_security(struct session *session, struct security *out, struct err *err);
 
+// The session is unlocked, by the passphrase, and outside of a transaction: what this level, or the one in force, wants beside
+// it, typed on the terminal. ERR_DENIED where codes are not set up, ERR_LOCKED without a terminal; else as session_totp_check.
+int session_factor_check(struct session *session, enum security_level level, struct err *err);
+int session_factor_check_now(struct session *session, struct err *err);
 // Where guard looks, with what engine knows. Borrows from the engine.
 struct guard_source engine_guard_source(const struct engine *engine);
 typedef int guard_judge_fn(void *context, const struct finding *finding, enum guard_action action);
