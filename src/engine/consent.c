@@ -259,10 +259,23 @@ static void precedent_notes(const struct precedent *precedent, struct notes *not
 			  precedent->when);
 }
 
-// The log says that no question will be needed, or that it has to come later.
-static int passphrase_only(const struct engine_unlock *unlock, struct consent *out, struct err *err)
+// The log says that no question will be needed, or that it has to come later. It may be wrong, so this approves nothing.
+static int passphrase_only(const struct plan *plan, const struct precedent *precedent, const struct engine_unlock *unlock,
+			   struct consent *out, struct err *err)
 {
-	return passphrase_get(unlock, "Passphrase: ", &out->passphrase, err);
+	char program[160], asker[ASKER_NAME_BYTES], name[4 * ASKER_NAME_BYTES];
+	_cleanup_terminal_ struct terminal *terminal = NULL;
+	_cleanup_buf_ struct buf text = BUF_INIT(1024);
+	asker_name(getppid(), asker);
+	text_brief(span_text(asker), name, sizeof(name));
+	text_brief(span_text(plan->program->path), program, sizeof(program));
+	int r = terminal_open("the passphrase", &terminal, err);
+	if (r == 0)
+		r = buf_printf(&text, err, "envseal: %s %s, asked by %s (%d); %s\n", engine_action_name(plan->action), program, name,
+			       getppid(), precedent->was_allowed ? "a rule allowed it the last time" : "the question follows");
+	if (r == 0)
+		r = terminal_print(terminal, buf_span(&text), err);
+	return r == 0 ? passphrase_get(unlock, "Passphrase: ", &out->passphrase, err) : r;
 }
 
 int consent_first(struct engine *engine, const struct plan *plan, const struct engine_unlock *unlock,
@@ -279,7 +292,7 @@ int consent_first(struct engine *engine, const struct plan *plan, const struct e
 	bool is_changed = precedent.program_changed || precedent.interpreter_changed || precedent.script_changed;
 	bool is_weak = security_demands(precedent.level)->factor == FACTOR_PASSPHRASE;
 	if (!is_weak || (precedent.was_allowed && !is_changed && plan->waiting_count == 0))
-		return passphrase_only(unlock, out, err);
+		return passphrase_only(plan, &precedent, unlock, out, err);
 	struct approval_needs needs = {.passphrase_bytes_max = PASSPHRASE_BYTES_MAX, .seconds = APPROVAL_WAIT_SECONDS};
 	precedent_notes(&precedent, &notes);
 	int r = question_ask(engine, plan, &notes, NULL, false, &needs, &answer, err);

@@ -34,14 +34,20 @@ static bool is_like(const json_t *record, const json_t *fields)
 	return is_same(record, fields, "secrets") && is_same(record, fields, "argv_digest") && is_same(record, fields, "directory");
 }
 
+// By a rule, or by an answer that made one.
+static bool is_allowed(const json_t *decision)
+{
+	const char *effect = json_string_value(json_object_get(decision, "effect"));
+	return (effect && strcmp(effect, rule_effect_name(RULE_ALLOW)) == 0) || json_object_get(decision, "made");
+}
+
 static void run_take(const json_t *record, const char *time, struct search *search)
 {
-	const char *effect = json_string_value(json_object_get(json_object_get(record, "decision"), "effect"));
 	const json_t *then = json_object_get(record, "program"), *now = json_object_get(search->fields, "program");
 	struct precedent *found = search->found;
 	if (!is_like(record, search->fields) || !is_same(then, now, "path"))
 		return;
-	found->was_allowed = effect && strcmp(effect, rule_effect_name(RULE_ALLOW)) == 0;
+	found->was_allowed = is_allowed(json_object_get(record, "decision"));
 	found->program_changed = is_changed(then, now);
 	found->interpreter_changed = member_is_changed(then, now, "interpreter");
 	found->script_changed = member_is_changed(record, search->fields, "script");

@@ -6,7 +6,7 @@
 #include "policy/level.h"
 
 struct precedent {
-	bool was_allowed;             // by a rule
+	bool was_allowed;             // by a rule, or by an answer that made one
 	char when[CLOCK_TEXT_BYTES];  // "": there was none
 	bool program_changed;         // its content, since then
 	bool interpreter_changed;
