@@ -8,11 +8,10 @@
 #include <unistd.h>
 
 #include "approve/agent.h"
-#include "approve/stat.h"
 
 #define CMDLINE_BYTES 4096
 
-static void ancestor_add(const char *proc, pid_t pid, const struct process_stat *stat, struct ancestry *out)
+static void ancestor_add(const char *proc, pid_t pid, const struct process *stat, struct ancestry *out)
 {
 	struct ancestor *ancestor = &out->items[out->count++];
 	char cmdline[CMDLINE_BYTES];
@@ -28,18 +27,18 @@ static void ancestor_add(const char *proc, pid_t pid, const struct process_stat 
 
 // The parent of a process, as it was while the process had it: a parent that ends gives its children to another one, and
 // its number to a new process. So the child is read again behind it, and must be what it was.
-static bool parent_read(const char *proc, pid_t child, const struct process_stat *child_stat, struct process_stat *out)
+static bool parent_read(const char *proc, pid_t child, const struct process *child_stat, struct process *out)
 {
-	struct process_stat again;
-	return process_stat_read(proc, child_stat->parent, out) && process_stat_read(proc, child, &again) &&
+	struct process again;
+	return process_read(proc, child_stat->parent, out) && process_read(proc, child, &again) &&
 	       again.parent == child_stat->parent && again.start == child_stat->start;
 }
 
 void ancestry_find(const char *proc, pid_t of, struct ancestry *out)
 {
 	*out = (struct ancestry){0};
-	struct process_stat stat, parent;
-	if (!process_stat_read(proc, of, &stat)) {
+	struct process stat, parent;
+	if (!process_read(proc, of, &stat)) {
 		out->items[out->count++] = (struct ancestor){.pid = of, .name = "?"};
 		return;
 	}
@@ -60,8 +59,8 @@ static bool is_alive(int pidfd)
 
 int session_leader_find(pid_t of, struct rule_session *out, struct err *err)
 {
-	struct process_stat asker, leader;
-	if (!process_stat_read("/proc", of, &asker))
+	struct process asker, leader;
+	if (!process_read("/proc", of, &asker))
 		return err_set(err, ERR_SYSTEM, "cannot examine process %d, which asks", of);
 	struct rule_session session = {0};
 	if (asker.session > 0 && asker.session != getpid()) {
@@ -70,7 +69,7 @@ int session_leader_find(pid_t of, struct rule_session *out, struct err *err)
 			return err_set_errno(err, ERR_SYSTEM, errno, "cannot examine the session of process %d", of);
 		// Alive behind the reading: what was read is of the process that the descriptor holds, not of a later one with its
 		// number.
-		if (pidfd >= 0 && process_stat_read("/proc", asker.session, &leader) && leader.session == asker.session &&
+		if (pidfd >= 0 && process_read("/proc", asker.session, &leader) && leader.session == asker.session &&
 		    is_alive(pidfd))
 			session = (struct rule_session){.pid = asker.session, .start = leader.start};
 	}

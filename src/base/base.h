@@ -280,7 +280,11 @@ struct process {
 	bool is_dead;                  // a zombie, or about to go
 	char name[PROCESS_NAME_BYTES]; // any bytes but NUL
 };
-// False when it is not there. `proc` is "/proc", or a prepared tree.
+// False for what is no line of such a file; without `pid`.
+bool process_parse(const char *line, struct process *out);
+// The beginning of PROC/PID/FILE, with a NUL behind it; -1 when it cannot be read. `proc` is "/proc", or a prepared tree.
+ssize_t process_file_read(const char *proc, pid_t pid, const char *file, char *out, size_t out_bytes);
+// False when it is not there, or cannot be examined.
 bool process_read(const char *proc, pid_t pid, struct process *out);
 
 // ------------------------------------------------------------------------------------------------------------- text

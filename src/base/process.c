@@ -1,51 +1,83 @@
 #include "base/base.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#define STAT_LINE_BYTES 1024
 // Numbers of the fields, as proc(5) counts them.
-enum { FIELD_PARENT = 4, FIELD_GROUP = 5, FIELD_SESSION = 6, FIELD_START = 22 };
+enum { FIELD_NAME = 2, FIELD_PARENT = 4, FIELD_GROUP = 5, FIELD_SESSION = 6, FIELD_START = 22 };
 
-// The text has a name in parentheses that may hold anything, so the fields count from the last one.
-static bool stat_parse(char *text, struct process *out)
+ssize_t process_file_read(const char *proc, pid_t pid, const char *file, char *out, size_t out_bytes)
 {
-	char *name = strchr(text, '('), *end = strrchr(text, ')');
-	if (!name || !end || end < name || strlen(end) < strlen(") S 1"))
-		return false;
-	*end = 0;
-	long long fields[FIELD_START + 1];
-	char *at = end + strlen(") S");
-	for (size_t i = FIELD_PARENT; i <= FIELD_START; i++) {
-		char *next;
-		fields[i] = strtoll(at, &next, 10);
-		if (next == at)
-			return false;
-		at = next;
+	char path[4096];
+	int bytes = snprintf(path, sizeof(path), "%s/%d/%s", proc, pid, file);
+	if (bytes < 0 || (size_t)bytes >= sizeof(path))
+		return -1;
+	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	size_t len = 0;
+	while (fd >= 0 && len + 1 < out_bytes) {
+		ssize_t n = read(fd, out + len, out_bytes - 1 - len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		if (n == 0)
+			break;
+		len += (size_t)n;
 	}
-	out->parent = (pid_t)fields[FIELD_PARENT];
-	out->group = (pid_t)fields[FIELD_GROUP];
-	out->session = (pid_t)fields[FIELD_SESSION];
-	out->start = (uint64_t)fields[FIELD_START];
-	out->is_dead = end[2] == 'Z' || end[2] == 'X';
-	snprintf(out->name, sizeof(out->name), "%s", name + 1);
+	out[len] = 0;
+	return fd < 0 ? -1 : (ssize_t)len;
+}
+
+// Behind the name, fields are separated by one blank and the first is number 3.
+static bool field_read(const char *rest, int number, uint64_t max, uint64_t *out)
+{
+	for (int field = FIELD_NAME + 1; field < number; field++) {
+		rest = strchr(rest, ' ');
+		if (!rest)
+			return false;
+		rest++;
+	}
+	if (!byte_is_digit((uint8_t)rest[0]))
+		return false;
+	char *end = NULL;
+	errno = 0;
+	unsigned long long value = strtoull(rest, &end, 10);
+	if (errno != 0 || value > max || (*end != ' ' && *end != '\n' && *end != 0))
+		return false;
+	*out = value;
+	return true;
+}
+
+bool process_parse(const char *line, struct process *out)
+{
+	// The name may hold ')' itself; behind its end come numbers and one letter only, so the last one ends it.
+	const char *name = strchr(line, '('), *end = strrchr(line, ')');
+	if (!name || !end || end < name || end[1] != ' ')
+		return false;
+	struct process process = {.is_dead = end[2] == 'Z' || end[2] == 'X'};
+	snprintf(process.name, sizeof(process.name), "%.*s", (int)(end - name - 1), name + 1);
+	uint64_t parent, group, session;
+	if (!field_read(end + 2, FIELD_PARENT, INT32_MAX, &parent) || !field_read(end + 2, FIELD_GROUP, INT32_MAX, &group) ||
+	    !field_read(end + 2, FIELD_SESSION, INT32_MAX, &session) ||
+	    !field_read(end + 2, FIELD_START, UINT64_MAX, &process.start))
+		return false;
+	process.parent = (pid_t)parent;
+	process.group = (pid_t)group;
+	process.session = (pid_t)session;
+	*out = process;
 	return true;
 }
 
 bool process_read(const char *proc, pid_t pid, struct process *out)
 {
-	char path[256], text[1024];
-	int bytes = snprintf(path, sizeof(path), "%s/%d/stat", proc, (int)pid);
-	_cleanup_fd_ int fd = bytes < 0 || (size_t)bytes >= sizeof(path) ? -1 : open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t len = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	if (len <= 0)
+	char line[STAT_LINE_BYTES];
+	if (process_file_read(proc, pid, "stat", line, sizeof(line)) <= 0 || !process_parse(line, out))
 		return false;
-	text[len] = 0;
-	struct process process = {.pid = pid};
-	if (!stat_parse(text, &process))
-		return false;
-	*out = process;
+	out->pid = pid;
 	return true;
 }

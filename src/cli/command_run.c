@@ -116,7 +116,7 @@ static int supervise(struct context *context, const struct arguments *arguments,
 // run, inject and pipe differ in the request alone.
 static int program_run(struct context *context, const struct arguments *arguments, enum engine_action action)
 {
-	const char *secrets[ENGINE_SECRETS_MAX], *keep[ARGUMENTS_OPTIONS_MAX];
+	const char *secrets[ARGUMENTS_OPTIONS_MAX], *keep[ARGUMENTS_OPTIONS_MAX];
 	_cleanup_plan_ struct plan plan = {0};
 	struct engine_unlock unlock;
 	struct err err;

@@ -138,11 +138,14 @@ static int rule_make(const struct plan *plan, const struct rule_terms *terms, en
 	return 0;
 }
 
-static void id_make(const struct rule_terms *terms, size_t index, struct rule *rule)
+static int id_make(const struct rule_terms *terms, size_t index, struct rule *rule, struct err *err)
 {
 	static const char *const suffixes[RULES_MADE_MAX] = {"", "-2", "-3"};
-	if (terms->id)
-		snprintf(rule->id, sizeof(rule->id), "%s%s", terms->id, suffixes[index]);
+	int bytes = terms->id ? snprintf(rule->id, sizeof(rule->id), "%s%s", terms->id, suffixes[index]) : 0;
+	if (bytes >= 0 && (size_t)bytes < sizeof(rule->id))
+		return 0;
+	return err_set(err, ERR_USAGE, "the id is too long (%d bytes at most, a suffix for each further delivery included)",
+		       RULE_ID_BYTES_MAX);
 }
 
 static int rules_make_each(const struct plan *plan, const struct rule_terms *terms, const struct rule_clock *clock,
@@ -158,8 +161,9 @@ static int rules_make_each(const struct plan *plan, const struct rule_terms *ter
 			return r;
 		if (rule->secrets.count == 0)
 			continue;
-		id_make(terms, *ret_count, rule);
-		++*ret_count;
+		r = id_make(terms, (*ret_count)++, rule, err);
+		if (r < 0)
+			return r;
 	}
 	return *ret_count > 0 ? 0 : err_set(err, ERR_USAGE, "a rule needs a secret; name one with -s NAME");
 }

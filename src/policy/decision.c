@@ -203,7 +203,7 @@ static enum policy_reason pinned_reason(const struct rule *rule, const struct qu
 		return POLICY_OPEN_ENDED;
 	if (program->is_by_path || (interpreter && interpreter->is_by_path))
 		return POLICY_UNPINNED;
-	return interpreter && rule_path_is_env(interpreter->path) ? POLICY_INTERPRETER_BY_PATH : POLICY_DECIDES;
+	return interpreter && program_path_is_env(interpreter->path) ? POLICY_INTERPRETER_BY_PATH : POLICY_DECIDES;
 }
 
 static bool directory_matches(const char *directory, const char *asked)

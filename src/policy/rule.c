@@ -49,11 +49,6 @@ const char *rule_made_name(enum rule_made made)
 	return names[made];
 }
 
-bool rule_path_is_env(const char *path)
-{
-	return strcmp(path_base(path), "env") == 0;
-}
-
 bool rule_is_glob(const char *pattern)
 {
 	return strpbrk(pattern, "*?") != NULL;

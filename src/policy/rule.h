@@ -124,8 +124,6 @@ int rules_parse(struct span json, struct rule_set *out, struct err *err);
 int rule_format(const struct rule *rule, struct buf *out, struct err *err);
 int rules_format(const struct rule_set *set, struct buf *out, struct err *err);
 
-// The program is env, which runs what PATH leads to: it pins no interpreter.
-bool rule_path_is_env(const char *path);
 // `*` is any bytes, also none and also '/'; `?` is one byte. No recursion: at most pattern × text steps.
 bool rule_glob_matches(const char *pattern, const char *text);
 bool rule_is_glob(const char *pattern);

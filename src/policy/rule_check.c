@@ -117,7 +117,7 @@ static int program_check(const struct rule *rule, struct err *err)
 			      : field_refuse(err, "program.path", "is missing");
 	if (r < 0 || interpreter->kind == RULE_BINDING_ANY)
 		return r;
-	if (rule->effect == RULE_ALLOW && interpreter->path && rule_path_is_env(interpreter->path))
+	if (rule->effect == RULE_ALLOW && interpreter->path && program_path_is_env(interpreter->path))
 		return field_refuse(err, "program.interpreter.path", "is env, which runs what PATH leads to; name the "
 								     "interpreter itself in the script's first line");
 	return interpreter->path ? path_check("program.interpreter.path", interpreter->path, err)

@@ -23,6 +23,12 @@ def write_program(path, text):
     return path
 
 
+def test_more_secrets_than_a_run_may_have(shared):
+    words = [word for number in range(257) for word in ("-s", f"API_TOKEN=V{number}")]
+    result = run(shared, "true", options=words, status=125)
+    assert "more than 256 secrets" in result.talk
+
+
 # ---------------------------------------------------------------------------------------------------------- exit status
 
 

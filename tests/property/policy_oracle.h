@@ -106,7 +106,7 @@ static inline bool oracle_program_fits(const struct rule *rule, const struct pro
 		return false;
 	if (!interpreter)
 		return true;
-	if (interpreter->is_by_path || rule_path_is_env(interpreter->path))
+	if (interpreter->is_by_path || program_path_is_env(interpreter->path))
 		return false;
 	return rule->interpreter.kind != RULE_BINDING_ANY ||
 	       (rule->program.kind == RULE_BINDING_SYSTEM && interpreter->is_system);

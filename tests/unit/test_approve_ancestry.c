@@ -16,7 +16,6 @@
 
 #include "approve/agent.h"
 #include "approve/ancestry.h"
-#include "approve/stat.h"
 
 // --------------------------------------------------------------------------------------------------- a made-up /proc
 
@@ -65,9 +64,9 @@ static void test_stat_fields(void **state)
 	static const char *const names[] = {"bash", "a b", ") S 1 2 3 (", "", "(((", "a) R 1 1", "x\ny"};
 	for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
 		char line[256];
-		struct process_stat stat;
+		struct process stat;
 		snprintf(line, sizeof(line), "7 (%s) S 5 6 4 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 18446744073709551615 9\n", names[i]);
-		assert_true(process_stat_parse(line, &stat));
+		assert_true(process_parse(line, &stat));
 		assert_string_equal(stat.name, names[i]);
 		assert_int_equal(stat.parent, 5);
 		assert_int_equal(stat.session, 4);
@@ -84,8 +83,8 @@ static void test_what_is_no_stat(void **state)
 		"7 (a) S 99999999999 6 4 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 9 9",
 		"7 (a) S 5 6 4 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 18446744073709551616 9"};
 	for (size_t i = 0; i < ARRAY_COUNT(lines); i++) {
-		struct process_stat stat;
-		assert_false(process_stat_parse(lines[i], &stat));
+		struct process stat;
+		assert_false(process_parse(lines[i], &stat));
 	}
 }
 
@@ -270,10 +269,10 @@ static void test_the_leader(void **state)
 	struct err err;
 	struct family family = family_start(true);
 	struct rule_session session = {0}, own = {0};
-	struct process_stat stat;
+	struct process stat;
 	assert_int_equal(session_leader_find(family.grandchild, &session, &err), 0);
 	assert_int_equal(session.pid, family.child);
-	assert_true(process_stat_read("/proc", family.child, &stat));
+	assert_true(process_read("/proc", family.child, &stat));
 	assert_true(session.start == stat.start && session.start > 0);
 	// A leader belongs to its own session.
 	assert_int_equal(session_leader_find(family.child, &own, &err), 0);
