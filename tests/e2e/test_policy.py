@@ -60,7 +60,7 @@ def test_allow_makes_a_rule_that_a_run_uses(vault):
                     "argv": {"mode": "exact", "arguments": ["/usr/bin/true"]}, "directory": str(vault.work)}
     vault.ok("run", "-s", "API_TOKEN", "--", "true")
     [record] = records(vault, "run.intent")
-    assert record["decision"] == {"effect": "allow", "rules": ["rule-1"]}
+    assert record["decision"] == {"effect": "allow", "rules": ["rule-1"], "by": "rule", "level": "standard"}
 
 
 def test_deny_refuses_a_run(vault):
