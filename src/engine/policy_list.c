@@ -36,7 +36,9 @@ static void program_let_go(struct program *program)
 
 static int sight_find(struct sight *sight, const char *path, const struct program **out, struct err *err)
 {
-	struct program_options options = {.path_list = ""};
+	// For the interpreter behind env; it is looked at and not run.
+	const char *path_list = getenv("PATH");
+	struct program_options options = {.path_list = path_list ? path_list : PATH_DEFAULT};
 	struct err gone;
 	for (size_t i = 0; i < sight->count; i++)
 		if (strcmp(sight->items[i].path, path) == 0) {

@@ -148,6 +148,14 @@ def test_a_changed_program_is_asked_about_again(vault):
     assert "  state       gone\n" in vault.ok("policy", "list").text
 
 
+def test_a_script_behind_env_is_seen_in_the_list(vault):
+    script = vault.work / "report"
+    script.write_text("#!/usr/bin/env python3\n")
+    script.chmod(0o755)
+    allow(vault, "-s", "API_TOKEN", "--", "./report")
+    assert vault.ok("policy", "list", "--json").json()["states"] == {"rule-1": "ok"}
+
+
 def test_a_changed_script_is_asked_about_again(vault):
     script = vault.work / "deploy.py"
     script.write_text("print(1)\n")
