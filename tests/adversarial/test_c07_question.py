@@ -1,5 +1,6 @@
 """C7: what is approved is what the question shows, so whoever starts envseal must not be able to hide or forge a part of it."""
 
+import shutil
 import os
 import re
 
@@ -107,7 +108,10 @@ def test_only_the_passphrase_approves(vault, answer):
 
 @pytest.mark.parametrize("letter", ["y", "s", "t", "a", " "])
 def test_a_letter_that_is_not_offered_widens_nothing(vault, letter):
-    child = vault.spawn("run", "-s", "API_TOKEN", "--", "/usr/bin/touch", "ran")
+    tool = vault.work / "tool"
+    shutil.copy("/usr/bin/touch", tool)
+    # What is not pinned can be approved once and no wider.
+    child = vault.spawn("run", "--by-path", "-s", "API_TOKEN", "--", tool, "ran")
     child.expect(QUESTION)
     child.send(letter + "\r")
     child.expect("that is none of the choices\r\nd: deny\r\n" + QUESTION)

@@ -69,12 +69,17 @@ def test_a_manifest_does_not_get_around_it(vault):
     assert not ran.exists()
 
 
-def test_on_a_terminal_it_is_refused_before_anybody_is_asked(vault):
-    """A human who types the passphrase to run something has not confirmed a value by that."""
+def test_on_a_terminal_the_question_says_so(vault):
+    """Whoever approves has read that approving takes the value; whoever declines has not taken it."""
     slip_in(vault, "NEW_HOST")
     ran = vault.work / "ran"
-    text, status = finish(vault.spawn("run", "-s", "NEW_HOST", "--", "/usr/bin/touch", ran))
-    assert status == 125 and "Passphrase" not in text and not ran.exists()
+    child = vault.spawn("run", "-s", "NEW_HOST", "--", "/usr/bin/touch", ran)
+    child.expect("to approve once: $")
+    assert "NEW_HOST: stored while locked at " in child.before
+    assert "never confirmed; approving takes this value" in " ".join(child.before.split())
+    child.send("\r")
+    _, status = finish(child)
+    assert status == 125 and not ran.exists() and vault.entry("NEW_HOST")["version"] == 0
 
 
 @pytest.mark.parametrize("words", [["rename", "NEW_HOST", "OTHER"], ["copy", "NEW_HOST", "OTHER"], ["tag", "NEW_HOST", "--add", "x"],
