@@ -223,9 +223,17 @@ static int question_put(const struct plan *plan, const struct question *question
 	return pinentry_ask(&options, &question->approval, needs, out, err);
 }
 
-static int question_ask(struct engine *engine, const struct plan *plan, const struct notes *notes, const char *level,
-			bool only_once, const struct approval_needs *needs, struct approval_answer *out, struct err *err)
+static int question_check(const struct question *question, struct err *err)
 {
+	_cleanup_buf_ struct buf text = BUF_INIT(1u << 20);
+	return approval_format(&question->approval, &text, err);
+}
+
+static int question_ask(struct engine *engine, const struct plan *plan, const struct notes *notes, const char *level,
+			bool only_once, const struct approval_needs *needs, bool *ret_shown, struct approval_answer *out,
+			struct err *err)
+{
+	*ret_shown = false;
 	_cleanup_(question_done) struct question question = {0};
 	_cleanup_fd_ int lock = -1, folder = -1;
 	char **secrets = NULL;
@@ -240,7 +248,11 @@ static int question_ask(struct engine *engine, const struct plan *plan, const st
 		r = approval_lock(folder, engine->home.state_dir, APPROVAL_WAIT_SECONDS, &lock, err);
 	if (r == 0) {
 		question_fill(plan, secrets, notes, level, only_once, &question);
+		r = question_check(&question, err);
+	}
+	if (r == 0) {
 		r = question_put(plan, &question, needs, out, err);
+		*ret_shown = r != ERR_LOCKED;
 	}
 	lines_free(secrets, plan->secret_count);
 	return r;
@@ -295,7 +307,7 @@ int consent_first(struct engine *engine, const struct plan *plan, const struct e
 		return passphrase_only(plan, &precedent, unlock, out, err);
 	struct approval_needs needs = {.passphrase_bytes_max = PASSPHRASE_BYTES_MAX, .seconds = APPROVAL_WAIT_SECONDS};
 	precedent_notes(&precedent, &notes);
-	int r = question_ask(engine, plan, &notes, NULL, false, &needs, &answer, err);
+	int r = question_ask(engine, plan, &notes, NULL, false, &needs, &out->is_shown, &answer, err);
 	if (r < 0)
 		return r;
 	out->is_given = true;
@@ -311,12 +323,14 @@ int consent_again(struct session *session, const struct plan *plan, const struct
 	bool wants_code = security_demands(security->level)->factor == FACTOR_PASSPHRASE_AND_CODE, is_set = false;
 	struct approval_needs needs = {.passphrase_bytes_max = PASSPHRASE_BYTES_MAX, .has_passphrase = true,
 				       .wants_code = wants_code, .seconds = APPROVAL_WAIT_SECONDS};
+	consent->is_shown = false;
 	int r = wants_code ? session_totp_is_set(session, &is_set, err) : 0;
 	if (r == 0 && wants_code && !is_set)
 		return err_set(err, ERR_DENIED, "the level %s wants a code for this, and there are no codes yet; set them up with "
 						"`envseal totp setup`", security_level_name(security->level));
 	if (r == 0)
-		r = question_ask(session->engine, plan, notes, security_level_name(security->level), only_once, &needs, &answer, err);
+		r = question_ask(session->engine, plan, notes, security_level_name(security->level), only_once, &needs,
+				 &consent->is_shown, &answer, err);
 	if (r == 0 && wants_code)
 		r = session_totp_check(session, answer.code, err);
 	else if (r == 0 && !secret_is_equal(secret_span(answer.passphrase), secret_span(consent->passphrase)))

@@ -4,7 +4,7 @@
 //  - A question shows the whole plan before what confirms it can be typed, one question at a time.
 //  - Before the vault is open nobody knows its rules. Where the log says that a rule allowed such a run, or that the level
 //    wants more than the passphrase, only the passphrase is asked for, and the question comes behind it if it has to.
-//  - After three denials in a row nothing is asked for a while.
+//  - After three denials in a row nothing is asked for a while; what is refused unasked is no denial.
 #pragma once
 
 #include "engine/decide.h"
@@ -15,6 +15,7 @@
 
 struct consent {
 	bool is_by_option;           // the passphrase came by an option
+	bool is_shown;               // a question was, whatever came of it
 	bool is_given;               // the whole question was answered
 	bool is_informed;            // and that with the vault open: level, findings and rules were known
 	enum approval_choice choice;

@@ -72,14 +72,14 @@ static void denial_untold(struct engine *engine, const struct err *err)
 	engine_notice(engine, "the refusal could not be recorded in the audit log: %s", err->text);
 }
 
-static void plan_record_denial(struct engine *engine, const struct plan *plan, const struct err *denial)
+static void plan_record_denial(struct engine *engine, const struct plan *plan, const struct err *denial, bool by_human)
 {
 	char kind[32];
 	struct err err;
 	struct audit_head head;
 	_cleanup_audit_ struct audit *audit = NULL;
 	snprintf(kind, sizeof(kind), "%s.denied", engine_action_name(plan->action));
-	json_t *fields = denial_json(plan, denial, true);
+	json_t *fields = denial_json(plan, denial, by_human);
 	int r = audit_open(engine->home.state_dir, &audit, &err);
 	if (r == 0)
 		r = audit_append(audit, kind, fields, &head, &err);
@@ -251,7 +251,7 @@ static int errand_ask(struct errand *errand, struct err *err)
 		err_set(err, ERR_DENIED, "no rule allows this, and there is no terminal to ask on; `envseal policy explain` says what "
 					 "would allow it");
 	if (r == ERR_DENIED || r == ERR_INTERRUPTED)
-		plan_record_denial(errand->engine, errand->plan, err);
+		plan_record_denial(errand->engine, errand->plan, err, errand->consent.is_shown);
 	return r == ERR_LOCKED ? ERR_DENIED : r;
 }
 
@@ -348,7 +348,7 @@ static int errand_open(struct errand *errand, const struct engine_unlock *unlock
 	struct plan *plan = errand->plan;
 	int r = consent_first(errand->engine, plan, unlock, &errand->consent, err);
 	if (r == ERR_DENIED || r == ERR_INTERRUPTED)
-		plan_record_denial(errand->engine, plan, err);
+		plan_record_denial(errand->engine, plan, err, errand->consent.is_shown);
 	if (r == 0)
 		r = session_open(errand->engine, errand->session, err);
 	if (r == 0)
