@@ -1,8 +1,8 @@
 """C7: what is approved is what the question shows, so whoever starts envseal must not be able to hide or forge a part of it."""
 
-import shutil
 import os
 import re
+import shutil
 
 import pytest
 
