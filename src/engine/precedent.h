@@ -3,7 +3,6 @@
 #pragma once
 
 #include "engine/engine_internal.h"
-#include "policy/level.h"
 
 struct precedent {
 	bool was_allowed;             // by a rule, or by an answer that made one

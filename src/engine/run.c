@@ -1,6 +1,5 @@
 #include "engine/consent.h"
 #include "engine/record.h"
-#include "program/digest_cache.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -13,7 +13,7 @@
 //    pins nothing.
 #pragma once
 
-#include "crypto/crypto.h"
+#include "program/digest_cache.h"
 
 // `#!` nesting: a script's interpreter must be a binary.
 #define PROGRAM_SCRIPT_LINE_BYTES_MAX 255
@@ -53,7 +53,6 @@ void program_free_ptr(struct program **program);
 // Fills the digests that digest_later left out, of the program and of its interpreter: from the cache where it knows
 // the file, else by reading it, and then the cache learns it (digest_cache.h says which it takes). `cache` may be NULL.
 // Blocks for reading. ERR_SYSTEM.
-struct digest_cache;
 int program_digest(struct program *program, struct digest_cache *cache, struct err *err);
 #define _cleanup_program_ _cleanup_(program_free_ptr)
 

@@ -79,7 +79,7 @@ def test_on_a_terminal_the_question_says_so(vault):
     assert "never confirmed; approving takes this value" in " ".join(child.before.split())
     child.send("\r")
     _, status = finish(child)
-    assert status == 125 and not ran.exists() and vault.entry("NEW_HOST")["version"] == 0
+    assert status == 125 and not ran.exists() and vault.entry("NEW_HOST")["pending"] is True
 
 
 @pytest.mark.parametrize("words", [["rename", "NEW_HOST", "OTHER"], ["copy", "NEW_HOST", "OTHER"], ["tag", "NEW_HOST", "--add", "x"],
