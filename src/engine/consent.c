@@ -302,7 +302,8 @@ int consent_first(struct engine *engine, const struct plan *plan, const struct e
 	}
 	precedent_find(engine, plan, &precedent);
 	bool is_changed = precedent.program_changed || precedent.interpreter_changed || precedent.script_changed;
-	bool is_weak = security_demands(precedent.level)->factor == FACTOR_PASSPHRASE;
+	// The configuration file may force a level, and then the plan was made for it.
+	bool is_weak = security_demands(precedent.level)->factor == FACTOR_PASSPHRASE && plan->mode == ENVIRONMENT_FILTERED;
 	if (!is_weak || (precedent.was_allowed && !is_changed && plan->waiting_count == 0))
 		return passphrase_only(plan, &precedent, unlock, out, err);
 	struct approval_needs needs = {.passphrase_bytes_max = PASSPHRASE_BYTES_MAX, .seconds = APPROVAL_WAIT_SECONDS};
