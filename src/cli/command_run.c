@@ -34,6 +34,9 @@ static int explain_print(json_t *object)
 	printf("%-14s%s\n", "action", json_text(object, "action"));
 	explain_program(json_object_get(object, "program"));
 	explain_list("command", json_object_get(object, "argv"));
+	const json_t *script = json_object_get(object, "script");
+	if (script)
+		printf("%-14s%s  %s\n", "script", json_text(script, "path"), json_text(script, "digest"));
 	printf("%-14s%s\n", "directory", json_text(object, "directory"));
 	if (json_object_get(object, "manifest"))
 		printf("%-14s%s\n", "manifest", json_text(object, "manifest"));

@@ -77,12 +77,14 @@ static int secrets_lines(const struct plan *plan, char ***out, struct err *err)
 {
 	char **lines = calloc(plan->secret_count + 1, sizeof(*lines));
 	char line[SECRET_LINE_BYTES];
-	for (size_t i = 0; lines && i < plan->secret_count; i++) {
+	bool ok = lines;
+	for (size_t i = 0; ok && i < plan->secret_count; i++) {
 		secret_line(&plan->secrets[i], line);
 		lines[i] = strdup(line);
+		ok = lines[i];
 	}
 	*out = lines;
-	return lines ? 0 : err_set(err, ERR_MEMORY, "out of memory");
+	return ok ? 0 : err_set(err, ERR_MEMORY, "out of memory");
 }
 
 static void lines_free(char **lines, size_t count)
