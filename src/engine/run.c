@@ -247,11 +247,11 @@ static int errand_ask(struct errand *errand, struct err *err)
 	bool only_once = !security_demands(errand->security.level)->rules_allow;
 	int r = consent_again(errand->session, errand->plan, &errand->security, &errand->notes, only_once, &errand->consent, err);
 	if (r == ERR_LOCKED)
-		err_set(err, ERR_DENIED, "no rule allows this, and there is no terminal to ask on; `envseal policy explain` says what "
-					 "would allow it");
+		r = err_set(err, ERR_DENIED, "no rule allows this, and there is no terminal to ask on; `envseal policy explain` says "
+					     "what would allow it");
 	if (r == ERR_DENIED || r == ERR_INTERRUPTED)
 		plan_record_denial(errand->engine, errand->plan, err, errand->consent.is_shown);
-	return r == ERR_LOCKED ? ERR_DENIED : r;
+	return r;
 }
 
 // Values that the human saw waiting are taken now, in a change of their own.
