@@ -144,7 +144,7 @@ static int id_make(const struct rule_terms *terms, size_t index, struct rule *ru
 	int bytes = terms->id ? snprintf(rule->id, sizeof(rule->id), "%s%s", terms->id, suffixes[index]) : 0;
 	if (bytes >= 0 && (size_t)bytes < sizeof(rule->id))
 		return 0;
-	return err_set(err, ERR_USAGE, "the id is too long (%d bytes at most, a suffix for each further delivery included)",
+	return err_set(err, ERR_USAGE, "--id is too long (%d bytes at most, a suffix for each further delivery included)",
 		       RULE_ID_BYTES_MAX);
 }
 

@@ -105,6 +105,7 @@ def test_killed_while_a_code_is_looked_at(target, number):
     assert wrong == 1 or "totp.failed" not in seen
 
 
+@pytest.mark.usefixtures("unsanitized")
 def test_the_loader_of_the_picture_hears_of_nothing(target):
     """The program that draws it has a loader, as envseal has not: no variable and no path of the caller reaches it."""
     vault, setup = target
