@@ -15,6 +15,7 @@
 void consent_done(struct consent *consent)
 {
 	secret_free_ptr(&consent->passphrase);
+	fd_close(&consent->turn);
 }
 
 void notes_add(struct notes *notes, const char *format, ...)
@@ -232,30 +233,35 @@ static int question_check(const struct question *question, struct err *err)
 }
 
 static int question_ask(struct engine *engine, const struct plan *plan, const struct notes *notes, const char *level,
-			bool only_once, const struct approval_needs *needs, bool *ret_shown, struct approval_answer *out,
-			struct err *err)
+			bool only_once, const struct approval_needs *needs, struct consent *consent,
+			struct approval_answer *out, struct err *err)
 {
-	*ret_shown = false;
+	consent->is_shown = false;
 	_cleanup_(question_done) struct question question = {0};
-	_cleanup_fd_ int lock = -1, folder = -1;
+	_cleanup_fd_ int folder = -1;
 	char **secrets = NULL;
-	int r = cool_down_check(engine, err);
-	if (r == 0)
-		r = secrets_lines(plan, &secrets, err);
+	int r = secrets_lines(plan, &secrets, err);
 	if (r == 0)
 		r = program_digest(plan->program, NULL, err);
 	if (r == 0)
 		r = dir_open_private(engine->home.state_dir, true, &folder, err);
 	if (r == 0)
-		r = approval_lock(folder, engine->home.state_dir, APPROVAL_WAIT_SECONDS, &lock, err);
+		r = cool_down_check(engine, err);
+	if (r == 0)
+		r = approval_lock(folder, engine->home.state_dir, APPROVAL_WAIT_SECONDS, &consent->turn, err);
+	// While this one waited for its turn, others may have been denied.
+	if (r == 0)
+		r = cool_down_check(engine, err);
 	if (r == 0) {
 		question_fill(plan, secrets, notes, level, only_once, &question);
 		r = question_check(&question, err);
 	}
 	if (r == 0) {
 		r = question_put(plan, &question, needs, out, err);
-		*ret_shown = r != ERR_LOCKED;
+		consent->is_shown = r != ERR_LOCKED;
 	}
+	if (r == 0)
+		fd_close(&consent->turn);
 	lines_free(secrets, plan->secret_count);
 	return r;
 }
@@ -310,7 +316,7 @@ int consent_first(struct engine *engine, const struct plan *plan, const struct e
 		return passphrase_only(plan, &precedent, unlock, out, err);
 	struct approval_needs needs = {.passphrase_bytes_max = PASSPHRASE_BYTES_MAX, .seconds = APPROVAL_WAIT_SECONDS};
 	precedent_notes(&precedent, &notes);
-	int r = question_ask(engine, plan, &notes, NULL, false, &needs, &out->is_shown, &answer, err);
+	int r = question_ask(engine, plan, &notes, NULL, false, &needs, out, &answer, err);
 	if (r < 0)
 		return r;
 	out->is_given = true;
@@ -333,7 +339,7 @@ int consent_again(struct session *session, const struct plan *plan, const struct
 						"`envseal totp setup`", security_level_name(security->level));
 	if (r == 0)
 		r = question_ask(session->engine, plan, notes, security_level_name(security->level), only_once, &needs,
-				 &consent->is_shown, &answer, err);
+				 consent, &answer, err);
 	if (r == 0 && wants_code)
 		r = session_totp_check(session, answer.code, err);
 	else if (r == 0 && !secret_is_equal(secret_span(answer.passphrase), secret_span(consent->passphrase)))

@@ -16,11 +16,13 @@
 struct consent {
 	bool is_by_option;           // the passphrase came by an option
 	bool is_shown;               // a question was, whatever came of it
+	int turn;                    // the lock of the question, kept until a denial is in the log; -1
 	bool is_given;               // the whole question was answered
 	bool is_informed;            // and that with the vault open: level, findings and rules were known
 	enum approval_choice choice;
 	struct secret *passphrase;   // owned
 };
+#define CONSENT_INIT ((struct consent){.turn = -1})
 void consent_done(struct consent *consent);
 #define _cleanup_consent_ _cleanup_(consent_done)
 

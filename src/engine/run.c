@@ -368,7 +368,8 @@ int engine_run(struct engine *engine, struct plan *plan, const struct engine_unl
 	       struct err *err)
 {
 	_cleanup_session_ struct session session = {0};
-	_cleanup_(errand_done) struct errand errand = {.engine = engine, .plan = plan, .session = &session};
+	_cleanup_(errand_done) struct errand errand = {.engine = engine, .plan = plan, .session = &session,
+							    .consent = CONSENT_INIT};
 	if (plan->waiting_count > 0 && !unlock_is_terminal(unlock))
 		return secret_refuse_unconfirmed(plan->waiting[0].name, err);
 	int r = errand_open(&errand, unlock, err);
