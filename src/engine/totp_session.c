@@ -41,6 +41,9 @@ static int lock_check(const struct totp *totp, const struct backoff_clock *clock
 	if (!totp_is_before_last(totp, totp_step_at(clock->now)))
 		return 0;
 	clock_format((int64_t)(totp->last_step + 1 - TOTP_WINDOW_STEPS) * TOTP_STEP_SECONDS, until);
+	if (totp->last_step == totp_step_at(clock->now) + TOTP_WINDOW_STEPS)
+		return err_set(err, ERR_DENIED, "the last code was made by a clock that is ahead of this one; the next is taken from %s "
+						"on", until);
 	return err_set(err, ERR_DENIED, "the clock was set back to before the last code; until %s by this clock no code is taken, so set "
 					"the clock right", until);
 }
