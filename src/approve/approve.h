@@ -31,7 +31,8 @@ int terminal_ask_yes(struct terminal *terminal, const char *question, bool *out,
 
 // ---------------------------------------------------------------------------------------------------- the question
 
-// What an approval becomes. The letters at the prompt are o, s, t, a; d denies.
+// What an approval becomes. The letters at the prompt are o, s, t, a; d denies, and c takes
+// or leaves waiting values.
 enum approval_choice { APPROVAL_ONCE, APPROVAL_SESSION, APPROVAL_TIME, APPROVAL_ALWAYS, APPROVAL_CHOICE_COUNT };
 const char *approval_choice_name(enum approval_choice choice); // "once", "session", "time", "always"
 
@@ -55,8 +56,9 @@ struct approval {
 	const char *level;              // of the environment; NULL: no row
 	const char *const *notes;       // sentences: what changed since the last approval, findings, reasons
 	size_t note_count;
-	const char *const *waiting;     // sentences about unconfirmed values that approving takes
+	const char *const *waiting;     // sentences about values that nobody has confirmed yet
 	size_t waiting_count;
+	bool offers_values;             // the letter c: some of them are taken only when asked for
 	unsigned choices;               // bits 1 << enum approval_choice; APPROVAL_ONCE is always offered
 	int64_t choice_seconds;         // of APPROVAL_TIME
 	const char *becomes[APPROVAL_CHOICE_COUNT]; // for each choice offered what the rule would be; NULL: nothing is said
@@ -90,6 +92,7 @@ struct approval_needs {
 
 struct approval_answer {
 	enum approval_choice choice;
+	bool takes_values;         // by the letter c
 	struct secret *passphrase; // owned; NULL when not asked for. The caller judges it.
 	struct secret *code;       // the same; digits only
 };

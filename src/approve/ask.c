@@ -96,15 +96,18 @@ static int line_ask(struct prompt *prompt, const char *text, size_t max_bytes, s
 	return 0;
 }
 
-// What a line of one byte asks for: `choice` is set, or it is denied. *out says it.
-static int choice_switch(const struct approval *approval, uint8_t letter, enum approval_choice *choice, struct buf *out,
+// What a line of one byte asks for: the answer is changed, or it is denied. *out says it.
+static int choice_switch(const struct approval *approval, uint8_t letter, struct approval_answer *answer, struct buf *out,
 			 struct err *err)
 {
-	switch (choice_of(approval, letter, choice)) {
+	switch (choice_of(approval, letter, &answer->choice)) {
 	case CHOICE_DENY:
 		return denied_at_prompt(err);
 	case CHOICE_SWITCH:
-		return choice_becomes(approval, *choice, out, err);
+		return choice_becomes(approval, answer->choice, out, err);
+	case CHOICE_VALUES:
+		answer->takes_values = !answer->takes_values;
+		return 0;
 	case CHOICE_NONE:
 		break;
 	}
@@ -121,21 +124,21 @@ static int remark_show(struct prompt *prompt, const struct buf *remark, struct e
 }
 
 static int choice_line(struct prompt *prompt, const struct approval *approval, const char *what, size_t max_bytes,
-		       enum approval_choice choice, struct secret **out, struct err *err)
+		       const struct approval_answer *answer, struct secret **out, struct err *err)
 {
 	_cleanup_buf_ struct buf text = BUF_INIT(CHOICE_PROMPT_BYTES_MAX);
-	int r = choice_prompt(approval, choice, what, &text, err);
+	int r = choice_prompt(approval, answer, what, &text, err);
 	return r == 0 ? line_ask(prompt, buf_text(&text), max_bytes, out, err) : r;
 }
 
 // Asks for the passphrase or, with is_code, for the code, until what is typed is one.
 static int choice_ask(struct prompt *prompt, const struct approval *approval, bool is_code, size_t max_bytes,
-		      enum approval_choice *choice, struct secret **out, struct err *err)
+		      struct approval_answer *answer, struct secret **out, struct err *err)
 {
 	for (;;) {
 		_cleanup_buf_ struct buf remark = BUF_INIT(APPROVAL_BYTES_MAX);
 		_cleanup_secret_ struct secret *line = NULL;
-		int r = choice_line(prompt, approval, is_code ? "Code" : "Passphrase", max_bytes, *choice, &line, err);
+		int r = choice_line(prompt, approval, is_code ? "Code" : "Passphrase", max_bytes, answer, &line, err);
 		if (r < 0)
 			return r;
 		bool is_short = secret_len(line) < APPROVAL_PASSPHRASE_BYTES_MIN;
@@ -144,7 +147,7 @@ static int choice_ask(struct prompt *prompt, const struct approval *approval, bo
 			return 0;
 		}
 		if (is_short)
-			r = choice_switch(approval, secret_data(line)[0], choice, &remark, err);
+			r = choice_switch(approval, secret_data(line)[0], answer, &remark, err);
 		else
 			r = buf_append_text(&remark, CODE_SENTENCE "\n", err);
 		if (r == 0)
@@ -174,8 +177,8 @@ static int answer_ask(struct prompt *prompt, const struct approval *approval, co
 		      struct approval_answer *answer, struct err *err)
 {
 	if (needs->has_passphrase && needs->wants_code)
-		return choice_ask(prompt, approval, true, CODE_BYTES_MAX, &answer->choice, &answer->code, err);
-	int r = choice_ask(prompt, approval, false, needs->passphrase_bytes_max, &answer->choice, &answer->passphrase, err);
+		return choice_ask(prompt, approval, true, CODE_BYTES_MAX, answer, &answer->code, err);
+	int r = choice_ask(prompt, approval, false, needs->passphrase_bytes_max, answer, &answer->passphrase, err);
 	return r == 0 && needs->wants_code ? code_ask(prompt, &answer->code, err) : r;
 }
 

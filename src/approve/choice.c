@@ -51,20 +51,26 @@ enum choice_kind choice_of(const struct approval *approval, uint8_t letter, enum
 			*out = (enum approval_choice)i;
 			return CHOICE_SWITCH;
 		}
+	if (letter == 'c' && approval->offers_values)
+		return CHOICE_VALUES;
 	return letter == 'd' ? CHOICE_DENY : CHOICE_NONE;
 }
 
-int choice_prompt(const struct approval *approval, enum approval_choice now, const char *what, struct buf *out,
+int choice_prompt(const struct approval *approval, const struct approval_answer *now, const char *what, struct buf *out,
 		  struct err *err)
 {
 	char span[SPAN_TEXT_BYTES];
 	span_words(approval->choice_seconds, span);
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < APPROVAL_CHOICE_COUNT; i++)
-		if (i != now && is_offered(approval, i))
+		if (i != now->choice && is_offered(approval, i))
 			r = buf_printf(out, err, "%c: %s, ", choices[i].letter, choices[i].entry ? choices[i].entry : span);
+	if (r == 0 && approval->offers_values)
+		r = buf_printf(out, err, "c: %s the new values, ", now->takes_values ? "leave" : "take");
+	const char *phrase = choices[now->choice].phrase;
 	if (r == 0)
-		r = buf_printf(out, err, "d: deny\n%s to approve %s: ", what, choices[now].phrase ? choices[now].phrase : span);
+		r = buf_printf(out, err, "d: deny\n%s to approve %s%s: ", what, phrase ? phrase : span,
+			       now->takes_values ? ", and to take the new values" : "");
 	return r;
 }
 

@@ -100,7 +100,10 @@ static void waiting_lines(const struct plan *plan, struct notes *out)
 	for (size_t i = 0; i < plan->waiting_count; i++) {
 		char since[CLOCK_TEXT_BYTES];
 		clock_format(plan->waiting[i].since, since);
-		notes_add(out, "%s: stored while locked at %s and never confirmed; approving takes this value",
+		notes_add(out, plan->waiting[i].is_first
+				       ? "%s: stored while locked at %s and never confirmed; approving takes this value"
+				       : "%s: a new value, stored while locked at %s, would replace the confirmed one; it is not used "
+					 "unless you take it (c)",
 			  plan->waiting[i].name, since);
 	}
 }
@@ -193,6 +196,7 @@ static void question_fill(const struct plan *plan, char *const *secrets, const s
 		.note_count = notes->count,
 		.waiting = (const char *const *)question->waiting.items,
 		.waiting_count = question->waiting.count,
+		.offers_values = plan_has_waiting(plan, false),
 	};
 	choices_offer(plan, only_once, question);
 }
@@ -321,6 +325,7 @@ int consent_first(struct engine *engine, const struct plan *plan, const struct e
 		return r;
 	out->is_given = true;
 	out->choice = answer.choice;
+	out->takes_values = answer.takes_values;
 	out->passphrase = TAKE_PTR(answer.passphrase);
 	return 0;
 }
@@ -348,6 +353,7 @@ int consent_again(struct session *session, const struct plan *plan, const struct
 		return r;
 	consent->is_given = consent->is_informed = true;
 	consent->choice = answer.choice;
+	consent->takes_values = answer.takes_values;
 	return 0;
 }
 

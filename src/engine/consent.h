@@ -20,6 +20,7 @@ struct consent {
 	bool is_given;               // the whole question was answered
 	bool is_informed;            // and that with the vault open: level, findings and rules were known
 	enum approval_choice choice;
+	bool takes_values;           // also those that would replace a confirmed one
 	struct secret *passphrase;   // owned
 };
 #define CONSENT_INIT ((struct consent){.turn = -1})

@@ -205,6 +205,7 @@ struct plan_secret {
 struct plan_waiting {
 	const char *name; // of plan_secret
 	int64_t since;
+	bool is_first; // there is no confirmed one
 	uint8_t digest[DIGEST_BYTES];
 };
 
@@ -220,7 +221,7 @@ struct plan {
 	struct rule_session session; // that asks: its leader; pid 0 where that is gone
 	struct plan_secret *secrets;
 	size_t secret_count;
-	// Secrets among them that have a value which nobody has confirmed, and no other.
+	// Values of theirs that nobody has confirmed yet.
 	struct plan_waiting *waiting;
 	size_t waiting_count;
 	const struct engine_run *request; // that it was made from; borrowed

@@ -93,6 +93,8 @@ int manifest_choose(const char *directory, const char *profile, struct manifest 
 int secret_check_usable(struct vault *vault, const char *name, struct err *err);
 // ERR_DENIED for it, with what to do.
 int secret_refuse_unconfirmed(const char *name, struct err *err);
+// Some value waits that is the first of its secret, or that would replace a confirmed one.
+bool plan_has_waiting(const struct plan *plan, bool is_first);
 // The same request under another environment.
 int plan_rebuild(struct engine *engine, struct plan *plan, enum environment_mode mode, struct err *err);
 

@@ -196,7 +196,7 @@ int secret_check_usable(struct vault *vault, const char *name, struct err *err)
 	return r;
 }
 
-// One that nobody has confirmed can still be confirmed at the question.
+// It can be confirmed at the question.
 static int plan_add_waiting(struct plan *plan, struct vault *vault, const char *name, const struct vault_entry *entry,
 			    struct err *err)
 {
@@ -204,7 +204,8 @@ static int plan_add_waiting(struct plan *plan, struct vault *vault, const char *
 	if (!waiting)
 		return err_set(err, ERR_MEMORY, "out of memory");
 	plan->waiting = waiting;
-	waiting[plan->waiting_count] = (struct plan_waiting){.name = name, .since = entry->pending_since};
+	waiting[plan->waiting_count] = (struct plan_waiting){.name = name, .since = entry->pending_since,
+								   .is_first = entry->version == 0};
 	int r = vault_deposit_digest(vault, name, waiting[plan->waiting_count].digest, err);
 	plan->waiting_count += r == 0;
 	return r;
@@ -218,14 +219,23 @@ static bool plan_is_waiting(const struct plan *plan, const char *name)
 	return false;
 }
 
+bool plan_has_waiting(const struct plan *plan, bool is_first)
+{
+	for (size_t i = 0; i < plan->waiting_count; i++)
+		if (plan->waiting[i].is_first == is_first)
+			return true;
+	return false;
+}
+
 static int plan_check_name(struct plan *plan, struct vault *vault, const char *name, struct err *err)
 {
 	struct vault_entry entry;
 	int r = secret_check_usable(vault, name, err);
-	if (r != ERR_DENIED || plan_is_waiting(plan, name))
-		return r == ERR_DENIED ? 0 : r;
-	r = vault_find(vault, name, &entry, err);
-	return r == 0 ? plan_add_waiting(plan, vault, name, &entry, err) : r;
+	if (r == 0 || r == ERR_DENIED)
+		r = vault_find(vault, name, &entry, err);
+	if (r < 0 || !entry.is_pending || plan_is_waiting(plan, name))
+		return r;
+	return plan_add_waiting(plan, vault, name, &entry, err);
 }
 
 static int plan_check_names(struct plan *plan, struct engine *engine, struct err *err)

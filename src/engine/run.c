@@ -254,19 +254,31 @@ static int errand_ask(struct errand *errand, struct err *err)
 	return r;
 }
 
+static bool waiting_is_taken(const struct errand *errand, const struct plan_waiting *waiting)
+{
+	return waiting->is_first || (errand->consent.is_given && errand->consent.takes_values);
+}
+
+static int waiting_refuse(const struct plan *plan, struct err *err)
+{
+	size_t i = 0;
+	while (!plan->waiting[i].is_first)
+		i++;
+	return secret_refuse_unconfirmed(plan->waiting[i].name, err);
+}
+
 // Values that the human saw waiting are taken now, in a change of their own.
 static int errand_confirm(struct errand *errand, struct err *err)
 {
 	const struct plan *plan = errand->plan;
-	if (plan->waiting_count == 0)
-		return 0;
-	if (!errand->consent.is_given)
-		return secret_refuse_unconfirmed(plan->waiting[0].name, err);
 	json_t *names = json_array();
 	int r = session_begin(errand->session, err);
 	for (size_t i = 0; r == 0 && i < plan->waiting_count; i++) {
-		r = deposit_confirm(errand->session, plan->waiting[i].name, plan->waiting[i].digest, err);
-		json_array_append_new(names, json_string(plan->waiting[i].name));
+		const struct plan_waiting *waiting = &plan->waiting[i];
+		if (!waiting_is_taken(errand, waiting))
+			continue;
+		r = deposit_confirm(errand->session, waiting->name, waiting->digest, err);
+		json_array_append_new(names, json_string(waiting->name));
 	}
 	if (r == 0)
 		return session_commit(errand->session, "secret.confirm", json_pack("{s:o}", "secrets", names), err);
@@ -295,6 +307,19 @@ static int errand_settle(struct errand *errand, struct err *err)
 		if (r < 0)
 			return r;
 	}
+}
+
+// Leaves the transaction for it, and comes back into one.
+static int errand_take_values(struct errand *errand, struct err *err)
+{
+	bool has_first = plan_has_waiting(errand->plan, true);
+	if (!has_first && !(errand->consent.is_given && errand->consent.takes_values))
+		return 0;
+	session_rollback(errand->session);
+	if (!errand->consent.is_given)
+		return waiting_refuse(errand->plan, err);
+	int r = errand_confirm(errand, err);
+	return r == 0 ? errand_settle(errand, err) : r;
 }
 
 // What the permission costs the rules, and what it leaves to them; for the record.
@@ -370,17 +395,13 @@ int engine_run(struct engine *engine, struct plan *plan, const struct engine_unl
 	_cleanup_session_ struct session session = {0};
 	_cleanup_(errand_done) struct errand errand = {.engine = engine, .plan = plan, .session = &session,
 							    .consent = CONSENT_INIT};
-	if (plan->waiting_count > 0 && !unlock_is_terminal(unlock))
-		return secret_refuse_unconfirmed(plan->waiting[0].name, err);
+	if (plan_has_waiting(plan, true) && !unlock_is_terminal(unlock))
+		return waiting_refuse(plan, err);
 	int r = errand_open(&errand, unlock, err);
 	if (r == 0)
 		r = errand_settle(&errand, err);
-	if (r == 0 && plan->waiting_count > 0) {
-		session_rollback(&session);
-		r = errand_confirm(&errand, err);
-		if (r == 0)
-			r = errand_settle(&errand, err);
-	}
+	if (r == 0)
+		r = errand_take_values(&errand, err);
 	secret_free_ptr(&errand.consent.passphrase);
 	return r < 0 ? r : errand_run(&errand, out, err);
 }

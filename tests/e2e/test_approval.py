@@ -353,6 +353,41 @@ def test_a_rule_does_not_take_a_waiting_value(vault, waiting):
     assert status == 0 and "approving takes this value" in shown and decision(vault)["by"] == "rule"
 
 
+@pytest.fixture
+def replacing(vault):
+    """A run of a secret whose confirmed value somebody wants to replace; it tells which value it got."""
+    vault.set("NEW", "confirmed-5Kd8")
+    vault.ok("set", "NEW", "--generate", "20", "--locked", "--force", passphrase=False)
+    return ["run", "-s", "NEW", "--", "sh", "-c", "test \"$NEW\" = confirmed-5Kd8 && echo older || echo newer"]
+
+
+@pytest.mark.parametrize("letters", [[], ["c", "c"]], ids=["untouched", "twice"])
+def test_a_value_that_would_replace_one_is_shown_and_left(vault, replacing, letters):
+    child = vault.spawn(*replacing)
+    child.expect(ONCE)
+    shown = " ".join(child.before.split())
+    assert "NEW: a new value, stored while locked at " in shown and "not used unless you take it (c)" in shown
+    for letter in letters:
+        child.send(letter + "\r")
+        child.expect("Passphrase to approve once(, and to take the new values)?: $")
+    child.send(PASSPHRASE + "\r")
+    text, status = finish(child)
+    assert status == 0 and "older" in text and vault.entry("NEW")["pending"] is True
+    assert not records(vault, "secret.confirm")
+
+
+def test_a_value_that_would_replace_one_is_taken_when_asked_for(vault, replacing):
+    child = vault.spawn(*replacing)
+    child.expect(ONCE)
+    child.send("c\r")
+    child.expect("Passphrase to approve once, and to take the new values: $")
+    child.send(PASSPHRASE + "\r")
+    text, status = finish(child)
+    assert status == 0 and "newer" in text and vault.entry("NEW")["pending"] is False
+    assert records(vault, "secret.confirm")[0]["secrets"] == ["NEW"]
+    vault.check()
+
+
 # ----------------------------------------------------------------------------------------------------- deny, ask, nobody
 
 

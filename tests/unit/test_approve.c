@@ -213,7 +213,7 @@ static void prompt_is(const struct approval *approval, enum approval_choice now,
 {
 	struct err err;
 	_cleanup_buf_ struct buf text = BUF_INIT(4096);
-	assert_int_equal(choice_prompt(approval, now, "Passphrase", &text, &err), 0);
+	assert_int_equal(choice_prompt(approval, &(struct approval_answer){.choice = now}, "Passphrase", &text, &err), 0);
 	assert_string_equal(buf_text(&text), expected);
 }
 
@@ -230,6 +230,10 @@ static void test_choices_are_listed(void **state)
 		  "o: once, s: this session, a: always (as a rule), d: deny\nPassphrase to approve for 8 hours: ");
 	prompt_is(&approval, APPROVAL_ALWAYS,
 		  "o: once, s: this session, t: for 8 hours, d: deny\nPassphrase to approve always: ");
+	approval.offers_values = true;
+	prompt_is(&approval, APPROVAL_ALWAYS,
+		  "o: once, s: this session, t: for 8 hours, c: take the new values, d: deny\nPassphrase to approve always: ");
+	approval.offers_values = false;
 	approval.choices = 0;
 	prompt_is(&approval, APPROVAL_ONCE, "d: deny\nPassphrase to approve once: ");
 	static const struct {
@@ -241,7 +245,7 @@ static void test_choices_are_listed(void **state)
 		struct err err;
 		_cleanup_buf_ struct buf text = BUF_INIT(4096);
 		approval.choice_seconds = spans[i].seconds;
-		assert_int_equal(choice_prompt(&approval, APPROVAL_TIME, "Code", &text, &err), 0);
+		assert_int_equal(choice_prompt(&approval, &(struct approval_answer){.choice = APPROVAL_TIME}, "Code", &text, &err), 0);
 		assert_non_null(strstr(buf_text(&text), spans[i].prompt));
 	}
 }

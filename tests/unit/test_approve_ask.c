@@ -89,13 +89,29 @@ static void test_letters_switch_what_is_approved(void **state)
 	approves(&scene, APPROVAL_SESSION);
 }
 
+// They go with any choice, and are taken only by the letter.
+static void test_new_values_are_taken_when_asked_for(void **state)
+{
+	(void)state;
+	struct approval approval = sample(short_argv);
+	approval.offers_values = true;
+	struct scene scene = asked(&approval, &needs);
+	expect(&scene, "c: take the new values, d: deny\r\nPassphrase to approve once: ");
+	type(&scene, "c\r");
+	expect(&scene, "c: leave the new values, d: deny\r\nPassphrase to approve once, and to take the new values: ");
+	type(&scene, "c\r");
+	expect(&scene, "Passphrase to approve once: ");
+	type(&scene, PASSPHRASE "\r");
+	approves(&scene, APPROVAL_ONCE);
+}
+
 static void test_what_is_not_offered_is_no_choice(void **state)
 {
 	(void)state;
 	struct approval approval = sample(short_argv);
 	approval.choices = 0;
 	struct scene scene = asked(&approval, &needs);
-	static const char *const letters[] = {"s\r", "t\r", "a\r", "y\r", "S\r", "\x01\r", " \r"};
+	static const char *const letters[] = {"s\r", "c\r", "t\r", "a\r", "y\r", "S\r", "\x01\r", " \r"};
 	expect(&scene, "\nd: deny\r\nPassphrase to approve once: ");
 	for (size_t i = 0; i < ARRAY_COUNT(letters); i++) {
 		type(&scene, letters[i]);
@@ -566,6 +582,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_passphrase_approves_once),
 		cmocka_unit_test(test_letters_switch_what_is_approved),
+		cmocka_unit_test(test_new_values_are_taken_when_asked_for),
 		cmocka_unit_test(test_what_is_not_offered_is_no_choice),
 		cmocka_unit_test(test_every_no),
 		cmocka_unit_test(test_a_no_after_a_switch),
