@@ -206,7 +206,8 @@ static void question_fill(const struct plan *plan, char *const *secrets, const s
 static bool has_display(char *const *environment)
 {
 	for (char *const *entry = environment; *entry; entry++)
-		if (strncmp(*entry, "DISPLAY=", 8) == 0 || strncmp(*entry, "WAYLAND_DISPLAY=", 16) == 0)
+		if ((strncmp(*entry, "DISPLAY=", 8) == 0 && (*entry)[8]) ||
+		    (strncmp(*entry, "WAYLAND_DISPLAY=", 16) == 0 && (*entry)[16]))
 			return true;
 	return false;
 }
