@@ -231,8 +231,9 @@ static int plan_check_name(struct plan *plan, struct vault *vault, const char *n
 {
 	struct vault_entry entry;
 	int r = secret_check_usable(vault, name, err);
-	if (r == 0 || r == ERR_DENIED)
-		r = vault_find(vault, name, &entry, err);
+	if (r < 0 && r != ERR_DENIED)
+		return r;
+	r = vault_find(vault, name, &entry, err);
 	if (r < 0 || !entry.is_pending || plan_is_waiting(plan, name))
 		return r;
 	return plan_add_waiting(plan, vault, name, &entry, err);
