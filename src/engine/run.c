@@ -116,11 +116,15 @@ struct errand {
 	bool is_raised;           // a finding wants the question, whatever the rules say
 };
 
-static void errand_done(struct errand *errand)
+static void errand_free(struct errand **errand)
 {
-	consent_done(&errand->consent);
-	decision_done(&errand->decision);
-	notes_done(&errand->notes);
+	if (!*errand)
+		return;
+	consent_done(&(*errand)->consent);
+	decision_done(&(*errand)->decision);
+	notes_done(&(*errand)->notes);
+	free(*errand);
+	*errand = NULL;
 }
 
 static void change_note(void *context, const char *sentence)
@@ -393,15 +397,21 @@ int engine_run(struct engine *engine, struct plan *plan, const struct engine_unl
 	       struct err *err)
 {
 	_cleanup_session_ struct session session = {0};
-	_cleanup_(errand_done) struct errand errand = {.engine = engine, .plan = plan, .session = &session,
-							    .consent = CONSENT_INIT};
+	// Too large for a stack that the caller may have limited.
+	_cleanup_(errand_free) struct errand *errand = calloc(1, sizeof(*errand));
+	if (!errand)
+		return err_set(err, ERR_MEMORY, "out of memory");
+	errand->engine = engine;
+	errand->plan = plan;
+	errand->session = &session;
+	errand->consent = CONSENT_INIT;
 	if (plan_has_waiting(plan, true) && !unlock_is_terminal(unlock))
 		return waiting_refuse(plan, err);
-	int r = errand_open(&errand, unlock, err);
+	int r = errand_open(errand, unlock, err);
 	if (r == 0)
-		r = errand_settle(&errand, err);
+		r = errand_settle(errand, err);
 	if (r == 0)
-		r = errand_take_values(&errand, err);
-	secret_free_ptr(&errand.consent.passphrase);
-	return r < 0 ? r : errand_run(&errand, out, err);
+		r = errand_take_values(errand, err);
+	secret_free_ptr(&errand->consent.passphrase);
+	return r < 0 ? r : errand_run(errand, out, err);
 }
