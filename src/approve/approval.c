@@ -2,27 +2,12 @@
 
 #include <string.h>
 
-#include "approve/inert.h"
 
 #define APPROVAL_LABEL_COLUMNS 12
 
 static int row_label(const char *label, struct buf *out, struct err *err)
 {
 	return buf_printf(out, err, "  %-*s", APPROVAL_LABEL_COLUMNS, label);
-}
-
-int text_inert(const char *text, char quote, struct buf *out, struct err *err)
-{
-	int r = 0;
-	for (const char *at = text; r == 0 && *at; at++) {
-		if (*at == ' ' && at > text && at[-1] == ' ')
-			r = buf_append_text(out, "\\x20", err);
-		else if (quote && *at == quote)
-			r = buf_printf(out, err, "\\%c", quote);
-		else
-			r = text_printable(span_of(at, 1), out, err);
-	}
-	return r;
 }
 
 static int row_text(const char *label, const char *text, struct buf *out, struct err *err)

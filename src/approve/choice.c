@@ -3,7 +3,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "approve/inert.h"
 
 #define SPAN_TEXT_BYTES 48
 

@@ -292,7 +292,10 @@ bool process_read(const char *proc, pid_t pid, struct process *out);
 // Appends `text` so that it is inert on a terminal and in a log: printable ASCII as it is, backslash as \\, everything
 // else (controls, DEL, every non-ASCII byte) as \n, \t, \r or \xNN. Injective.
 int text_printable(struct span text, struct buf *out, struct err *err);
-// The same into a fixed buffer of at least 4 bytes, for error sentences: cut with "..." when it does not fit. Returns
+// The same for a question that a human reads, of several blanks in a row all but the first escaped too: a text that is long
+// enough to wrap on the terminal could draw rows that look like those of the question. `quote`, if not 0, is escaped as well.
+int text_inert(const char *text, char quote, struct buf *out, struct err *err);
+// As text_printable into a fixed buffer of at least 4 bytes, for error sentences: cut with "..." when it does not fit. Returns
 // out.
 const char *text_brief(struct span text, char *out, size_t out_bytes);
 // The path as one word of a POSIX shell, in printable ASCII, for a command that a sentence names; one that begins with

@@ -50,6 +50,20 @@ static bool text_fits(struct span text, size_t out_bytes)
 	return used <= out_bytes;
 }
 
+int text_inert(const char *text, char quote, struct buf *out, struct err *err)
+{
+	int r = 0;
+	for (const char *at = text; r == 0 && *at; at++) {
+		if (*at == ' ' && at > text && at[-1] == ' ')
+			r = buf_append_text(out, "\\x20", err);
+		else if (quote && *at == quote)
+			r = buf_printf(out, err, "\\%c", quote);
+		else
+			r = text_printable(span_of(at, 1), out, err);
+	}
+	return r;
+}
+
 const char *text_brief(struct span text, char *out, size_t out_bytes)
 {
 	size_t used = 0;

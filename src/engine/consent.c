@@ -42,7 +42,6 @@ void notes_done(struct notes *notes)
 // What an approval points to.
 struct question {
 	struct ancestry askers;
-	struct notes secrets;
 	struct notes waiting;
 	struct notes becomes;
 	char digest[DIGEST_HEX_BYTES];
@@ -51,7 +50,6 @@ struct question {
 
 static void question_done(struct question *question)
 {
-	notes_done(&question->secrets);
 	notes_done(&question->waiting);
 	notes_done(&question->becomes);
 }
@@ -134,8 +132,7 @@ static bool plan_can_have_rule(const struct plan *plan)
 		snprintf(rules[i].id, sizeof(rules[i].id), "x");
 		can = rule_check(&rules[i], &ignored) == 0;
 	}
-	for (size_t i = 0; i < count; i++)
-		rule_done(&rules[i]);
+	rules_made_done(rules, count);
 	return can;
 }
 
@@ -251,10 +248,8 @@ static int question_ask(struct engine *engine, const struct plan *plan, const st
 	if (r == 0)
 		r = dir_open_private(engine->home.state_dir, true, &folder, err);
 	if (r == 0)
-		r = cool_down_check(engine, err);
-	if (r == 0)
 		r = approval_lock(folder, engine->home.state_dir, APPROVAL_WAIT_SECONDS, &consent->turn, err);
-	// While this one waited for its turn, others may have been denied.
+	// Not before: while this one waited for its turn, others may have been denied.
 	if (r == 0)
 		r = cool_down_check(engine, err);
 	if (r == 0) {
@@ -376,7 +371,6 @@ int consent_keep(struct session *session, const struct plan *plan, const struct 
 		json_array_append_new(*ret_ids, json_string(rules[i].id));
 		r = rules_add(&decision->rules, &rules[i], &clock, err);
 	}
-	for (size_t i = 0; i < count; i++)
-		rule_done(&rules[i]);
+	rules_made_done(rules, count);
 	return r == 0 ? session_rules_store(session, &decision->rules, err) : r;
 }

@@ -37,8 +37,7 @@ static struct rule *rule_of(struct decision *decision, const struct policy_verdi
 	return verdict->rule ? &decision->rules.rules[verdict->rule - decision->rules.rules] : NULL;
 }
 
-// A rule that decided for several secrets counts once.
-static bool is_repeated(const struct decision *decision, size_t index)
+bool decision_is_repeated(const struct decision *decision, size_t index)
 {
 	for (size_t i = 0; i < index; i++)
 		if (decision->verdicts[i].rule == decision->verdicts[index].rule)
@@ -51,7 +50,7 @@ int decision_spend(struct session *session, struct decision *decision, struct er
 	bool has_changed = false;
 	for (size_t i = 0; i < decision->question.request.secret_count; i++) {
 		struct rule *rule = rule_of(decision, &decision->verdicts[i]);
-		if (!rule || rule->effect != RULE_ALLOW || !rule->is_counted || is_repeated(decision, i))
+		if (!rule || rule->effect != RULE_ALLOW || !rule->is_counted || decision_is_repeated(decision, i))
 			continue;
 		rule->uses_left--;
 		has_changed = true;
@@ -82,7 +81,7 @@ json_t *decision_json(const struct plan *plan, const struct decision *decision)
 {
 	json_t *rules = json_array();
 	for (size_t i = 0; i < plan->secret_count; i++)
-		if (decision->verdicts[i].rule && !is_repeated(decision, i))
+		if (decision->verdicts[i].rule && !decision_is_repeated(decision, i))
 			json_array_append_new(rules, json_string(decision->verdicts[i].rule->id));
 	return json_pack("{s:s, s:o}", "effect", rule_effect_name(decision->effect), "rules", rules);
 }

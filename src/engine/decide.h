@@ -15,6 +15,8 @@ void decision_done(struct decision *decision);
 
 // The session is unlocked; `out` is to be zero. Reads the rules; nothing is changed.
 int plan_decide(const struct plan *plan, struct session *session, struct decision *out, struct err *err);
+// The rule of this verdict was that of an earlier one too: it counts, and is named, once.
+bool decision_is_repeated(const struct decision *decision, size_t index);
 // ERR_DENIED with the sentence that names the rule and the secret. For a decision that denies.
 int decision_refuse(const struct plan *plan, const struct decision *decision, struct err *err);
 // Inside a transaction, for a plan that goes on: takes one use off each counted rule that allowed a part of it, and

@@ -23,8 +23,7 @@ struct addition {
 
 static void addition_done(struct addition *addition)
 {
-	for (size_t i = 0; i < addition->made_count; i++)
-		rule_done(&addition->made[i]);
+	rules_made_done(addition->made, addition->made_count);
 	policy_specs_done(&addition->specs);
 	plan_done(&addition->plan);
 	free(addition->directory);
@@ -45,13 +44,11 @@ static int word_choose(const char *word, const char *const words[], size_t count
 
 static int argv_choose(struct addition *addition, struct err *err)
 {
-	static const char *const words[] = {
-		[RULE_ARGV_ANY] = "any", [RULE_ARGV_PREFIX] = "prefix", [RULE_ARGV_EXACT] = "exact"};
 	const char *word = addition->request->argv_mode;
 	size_t mode = RULE_ARGV_EXACT;
 	if (word && !addition->request->argv)
 		return err_set(err, ERR_USAGE, "--argv is about the arguments of a program; name one behind --");
-	int r = word ? word_choose(word, words, ARRAY_COUNT(words), "--argv", &mode, err) : 0;
+	int r = word ? word_choose(word, rule_argv_names, ARRAY_COUNT(rule_argv_names), "--argv", &mode, err) : 0;
 	addition->terms.argv_mode = (enum rule_argv_mode)mode;
 	return r;
 }
@@ -225,17 +222,15 @@ static int same_check(const struct rule_set *set, const struct rule *rule, struc
 	return 0;
 }
 
-// Where a rule went in the set shows by what it owns, which moved with it.
 static int made_add(struct addition *addition, size_t i, struct rule_set *set, struct err *err)
 {
-	char *const *secrets = addition->made[i].secrets.items;
-	int r = same_check(set, &addition->made[i], err);
-	if (r == 0)
-		r = rules_add(set, &addition->made[i], &addition->clock, err);
-	for (size_t j = 0; r == 0 && j < set->count; j++)
-		if (set->rules[j].secrets.items == secrets)
-			memcpy(addition->ids[i], set->rules[j].id, sizeof(addition->ids[i]));
-	return r;
+	struct rule *rule = &addition->made[i];
+	int r = same_check(set, rule, err);
+	if (r < 0)
+		return r;
+	rules_choose_id(set, rule);
+	memcpy(addition->ids[i], rule->id, sizeof(addition->ids[i]));
+	return rules_add(set, rule, &addition->clock, err);
 }
 
 // Of denies that are for all that a pattern of the new rule stands for: a pattern fits another as if it were a name.
@@ -306,11 +301,8 @@ int engine_policy_add(struct engine *engine, const struct engine_policy_add *req
 	if (r == 0)
 		r = rules_make(&addition.plan, &addition.terms, &addition.clock, addition.made, &addition.made_count,
 			       err);
-	if (r < 0) {
-		addition.made_count = 0;
-		return r;
-	}
-	r = made_check(&addition, err);
+	if (r == 0)
+		r = made_check(&addition, err);
 	if (r == 0)
 		r = made_show(&addition, err);
 	if (r == 0)

@@ -41,10 +41,9 @@ static json_t *secret_json(const struct decision *decision, size_t index, enum p
 		others += reasons[i] == POLICY_OTHER_SECRET;
 	json_t *chain = chain_json(rules, reasons);
 	bool has_nearest = verdict->nearest && verdict->reason != POLICY_OTHER_SECRET;
-	static const char *const deliveries[] = {[RULE_TO_VARIABLE] = "variable", [RULE_TO_FILE] = "file",
-						 [RULE_TO_STDIN] = "stdin"};
+	const char *delivery = rule_delivery_names[__builtin_ctz(secret->delivery)];
 	return json_pack("{s:s, s:s, s:s?, s:s, s:o, s:o, s:I, s:I, s:o}", "name", secret->name, "delivery",
-			 deliveries[secret->delivery], "variable", secret->variable, "effect",
+			 delivery, "variable", secret->variable, "effect",
 			 rule_effect_name(verdict->effect), "rule", id_json(verdict->rule), "nearest",
 			 has_nearest && !verdict->rule ? reason_json(verdict->nearest, verdict->reason) : json_null(),
 			 "rules_for_other_secrets", (json_int_t)others, "rules_left_out",

@@ -5,21 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_named_before(const struct decision *decision, size_t index)
-{
-	for (size_t i = 0; i < index; i++)
-		if (decision->verdicts[i].rule == decision->verdicts[index].rule)
-			return true;
-	return false;
-}
-
 // Removes each rule that has this effect on a secret of the run.
 static int removal_format(const struct decision *decision, enum rule_effect effect, struct buf *out, struct err *err)
 {
 	int r = buf_append_text(out, "envseal policy rm", err);
 	for (size_t i = 0; r == 0 && i < decision->question.request.secret_count; i++) {
 		const struct policy_verdict *verdict = &decision->verdicts[i];
-		if (verdict->rule && verdict->effect == effect && !is_named_before(decision, i))
+		if (verdict->rule && verdict->effect == effect && !decision_is_repeated(decision, i))
 			r = buf_printf(out, err, " %s", verdict->rule->id);
 	}
 	return r;
@@ -64,12 +56,6 @@ struct trial {
 	struct policy_verdict verdicts[ENGINE_SECRETS_MAX];
 };
 
-static void trial_done(struct trial *trial)
-{
-	for (size_t i = 0; i < trial->made_count; i++)
-		rule_done(&trial->made[i]);
-}
-
 static int trial_make(const struct plan *plan, const struct decision *decision, struct trial *trial, struct err *err)
 {
 	const struct policy_request *request = &decision->question.request;
@@ -82,8 +68,6 @@ static int trial_make(const struct plan *plan, const struct decision *decision, 
 						     .delivery = request->secrets[i].delivery,
 						     .variable = request->secrets[i].variable};
 	int r = rules_make(plan, &trial->terms, &decision->question.clock, trial->made, &trial->made_count, err);
-	if (r < 0)
-		trial->made_count = 0;
 	for (size_t i = 0; r == 0 && i < trial->made_count; i++)
 		r = rule_check_new(&trial->made[i], decision->question.clock.now, err);
 	return r;
@@ -123,6 +107,6 @@ int policy_next(const struct plan *plan, const struct decision *decision, struct
 	if (r == 0)
 		r = is_enough ? allowing_format(plan, &trial->terms, out, err)
 			      : removal_format(decision, RULE_ASK, out, err);
-	trial_done(trial);
+	rules_made_done(trial->made, trial->made_count);
 	return r;
 }

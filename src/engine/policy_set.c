@@ -45,22 +45,6 @@ int policy_commit(struct session *session, struct rule_set *set, const char *kin
 	return session_commit(session, kind, fields, err);
 }
 
-struct rule *rule_with_id(const struct rule_set *set, const char *id)
-{
-	size_t low = 0, high = set->count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		int order = strcmp(set->rules[middle].id, id);
-		if (order == 0)
-			return &set->rules[middle];
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
-}
-
 // Borrows what the rule owns.
 static struct rule without_identity(const struct rule *rule)
 {
@@ -83,13 +67,6 @@ bool rule_says_the_same(const struct rule *a, const struct rule *b)
 	       span_is_equal(buf_span(&left), buf_span(&right));
 }
 
-static bool session_is_alive(const struct rule_session *session)
-{
-	struct process leader;
-	return session->pid && process_read("/proc", (pid_t)session->pid, &leader) && !leader.is_dead &&
-	       leader.start == session->start;
-}
-
 int rule_show(const struct rule *rule, const char *state, engine_rule_fn *each, void *context, struct err *err)
 {
 	_cleanup_buf_ struct buf words = BUF_INIT(4 * RULE_BYTES_MAX);
@@ -102,7 +79,7 @@ int rule_show(const struct rule *rule, const char *state, engine_rule_fn *each, 
 	struct engine_rule row = {.id = rule->id, .effect = rule_effect_name(rule->effect), .state = state,
 				  .words = buf_text(&words), .json = json, .is_grant = rule_is_grant(rule),
 				  .has_session = rule->session.pid != 0,
-				  .is_session_alive = session_is_alive(&rule->session)};
+				  .is_session_alive = rule_session_is_alive(&rule->session)};
 	each(context, &row);
 	return 0;
 }

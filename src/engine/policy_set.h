@@ -15,7 +15,6 @@ int policy_begin(struct engine *engine, const struct engine_unlock *unlock, cons
 // some go.
 int policy_commit(struct session *session, struct rule_set *set, const char *kind, json_t *fields, struct err *err);
 
-struct rule *rule_with_id(const struct rule_set *set, const char *id); // NULL: none
 // Both say the same, whatever their ids and times of making.
 bool rule_says_the_same(const struct rule *a, const struct rule *b);
 

@@ -92,14 +92,13 @@ static int tags_read(json_t *json, struct policy_case *item, size_t *used, struc
 
 static int delivery_read(json_t *json, struct policy_secret *secret, struct err *err)
 {
-	static const char *const words[] = {"variable", "file", "stdin"};
-	static const enum rule_delivery deliveries[] = {RULE_TO_VARIABLE, RULE_TO_FILE, RULE_TO_STDIN};
 	json_t *variable = json_object_get(json, "variable");
 	size_t choice = 0;
-	int r = word_read(json_object_get(json, "delivery"), "delivery", words, ARRAY_COUNT(words), &choice, err);
+	int r = word_read(json_object_get(json, "delivery"), "delivery", rule_delivery_names, RULE_DELIVERY_COUNT,
+			  &choice, err);
 	if (r < 0)
 		return r;
-	secret->delivery = deliveries[choice];
+	secret->delivery = (enum rule_delivery)(1u << choice);
 	if ((secret->delivery == RULE_TO_STDIN) != !variable)
 		return refuse(err, "variable", "must stand beside 'variable' and 'file', and not beside 'stdin'");
 	if (!variable)

@@ -6,17 +6,6 @@
 
 // -------------------------------------------------------------------------------------------------------------- words
 
-// Of several blanks in a row all but the first are escaped: a text that is long enough to wrap on the terminal could
-// draw rows that look like those of a rule.
-static int text_inert(const char *text, struct buf *out, struct err *err)
-{
-	int r = 0;
-	for (const char *at = text; r == 0 && *at; at++)
-		r = *at == ' ' && at > text && at[-1] == ' ' ? buf_append_text(out, "\\x20", err)
-							     : text_printable(span_of(at, 1), out, err);
-	return r;
-}
-
 // A `=` at the beginning is a command's path to zsh.
 static bool is_plain_word(const char *word)
 {
@@ -71,7 +60,7 @@ static int row_list(const char *label, const struct rule_list *list, const char 
 	for (size_t i = 0; r == 0 && i < list->count; i++) {
 		r = buf_printf(out, err, "%s%s", i > 0 ? ", " : "", before);
 		if (r == 0)
-			r = text_inert(list->items[i], out, err);
+			r = text_inert(list->items[i], 0, out, err);
 	}
 	return r < 0 ? r : buf_append_byte(out, '\n', err);
 }
@@ -87,11 +76,11 @@ static int row_variables(const char *label, const struct rule *rule, struct buf 
 	for (size_t i = 0; r == 0 && i < rule->variables.count; i++) {
 		r = buf_append_text(out, i > 0 ? ", " : "", err);
 		if (r == 0)
-			r = text_inert(rule->secrets.items[i], out, err);
+			r = text_inert(rule->secrets.items[i], 0, out, err);
 		if (r == 0)
 			r = buf_append_text(out, " as $", err);
 		if (r == 0)
-			r = text_inert(rule->variables.items[i], out, err);
+			r = text_inert(rule->variables.items[i], 0, out, err);
 	}
 	return r < 0 ? r : buf_append_byte(out, '\n', err);
 }
@@ -120,7 +109,7 @@ static int row_binding(const char *label, const struct rule_binding *binding, st
 		return buf_printf(out, err, "  %-12sany\n", label);
 	int r = row_begin(label, out, err);
 	if (r == 0)
-		r = text_inert(binding->path, out, err);
+		r = text_inert(binding->path, 0, out, err);
 	if (r < 0)
 		return r;
 	if (binding->kind == RULE_BINDING_SYSTEM)
@@ -155,7 +144,7 @@ static int row_directory(const struct rule *rule, struct buf *out, struct err *e
 		return buf_append_text(out, "  folder      any\n", err);
 	int r = row_begin("folder", out, err);
 	if (r == 0)
-		r = text_inert(rule->directory, out, err);
+		r = text_inert(rule->directory, 0, out, err);
 	return r < 0 ? r : buf_append_text(out, ", and what is below\n", err);
 }
 
@@ -250,7 +239,6 @@ static json_t *argv_digest_json(const struct rule *rule)
 // Arguments by their digest alone: they may hold what is not for a log.
 static json_t *summary_json(const struct rule *rule)
 {
-	static const char *const bindings[] = {"any", "system", "exact"}, *const modes[] = {"any", "prefix", "exact"};
 	json_t *secrets = strings_json((const char *const *)rule->secrets.items, rule->secrets.count);
 	json_t *variables = strings_json((const char *const *)rule->variables.items, rule->variables.count);
 	json_t *kept = strings_json((const char *const *)rule->environment.items, rule->environment.count);
@@ -258,7 +246,7 @@ static json_t *summary_json(const struct rule *rule)
 	return json_pack("{s:s, s:s, s:o, s:o, s:b, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:b, s:I, s:o, s:b, s:I}",
 			 "id", rule->id, "effect", rule_effect_name(rule->effect), "secrets", secrets, "variables",
 			 variables, "paired", rule->is_paired ? 1 : 0, "program", printable_json(rule->program.path),
-			 "binding", bindings[rule->program.kind], "argv", modes[rule->argv_mode], "argv_digest",
+			 "binding", rule_binding_names[rule->program.kind], "argv", rule_argv_names[rule->argv_mode], "argv_digest",
 			 argv_digest_json(rule), "script", printable_json(rule->script.path), "environment", kept,
 			 "directory", printable_json(rule->directory), "tier", rule_tier_name(rule->tier), "redaction",
 			 rule->redaction ? 1 : 0, "expires", (json_int_t)rule->expires, "uses", uses, "boot",

@@ -168,6 +168,12 @@ static int rules_make_each(const struct plan *plan, const struct rule_terms *ter
 	return *ret_count > 0 ? 0 : err_set(err, ERR_USAGE, "a rule needs a secret; name one with -s NAME");
 }
 
+void rules_made_done(struct rule made[], size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		rule_done(&made[i]);
+}
+
 int rules_make(const struct plan *plan, const struct rule_terms *terms, const struct rule_clock *clock,
 	       struct rule out[RULES_MADE_MAX], size_t *ret_count, struct err *err)
 {
@@ -182,9 +188,10 @@ int rules_make(const struct plan *plan, const struct rule_terms *terms, const st
 	}
 	*ret_count = 0;
 	int r = rules_make_each(plan, &full, clock, out, ret_count, err);
-	if (r < 0)
-		for (size_t i = 0; i < *ret_count; i++)
-			rule_done(&out[i]);
+	if (r < 0) {
+		rules_made_done(out, *ret_count);
+		*ret_count = 0;
+	}
 	return r;
 }
 

@@ -114,11 +114,11 @@ struct rule_clock rule_clock_now(void)
 	return clock;
 }
 
-static bool session_is_over(const struct rule_session *session)
+bool rule_session_is_alive(const struct rule_session *session)
 {
 	struct process leader;
-	return session->pid != 0 &&
-	       (!process_read("/proc", (pid_t)session->pid, &leader) || leader.is_dead || leader.start != session->start);
+	return session->pid != 0 && process_read("/proc", (pid_t)session->pid, &leader) && !leader.is_dead &&
+	       leader.start == session->start;
 }
 
 bool rule_is_over(const struct rule *rule, const struct rule_clock *clock)
@@ -126,7 +126,7 @@ bool rule_is_over(const struct rule *rule, const struct rule_clock *clock)
 	return (rule->expires != 0 && clock->now >= rule->expires) ||
 	       (strcmp(rule->until.boot, clock->boot) == 0 && clock->boottime_ms >= rule->until.milliseconds) ||
 	       (rule->boot[0] && strcmp(rule->boot, clock->boot) != 0) || (rule->is_counted && rule->uses_left == 0) ||
-	       session_is_over(&rule->session);
+	       (rule->session.pid != 0 && !rule_session_is_alive(&rule->session));
 }
 
 bool rule_is_grant(const struct rule *rule)
@@ -136,11 +136,19 @@ bool rule_is_grant(const struct rule *rule)
 
 // --------------------------------------------------------------------------------------------------------------- set
 
-static struct rule *rule_find(const struct rule_set *set, const char *id)
+struct rule *rule_with_id(const struct rule_set *set, const char *id)
 {
-	for (size_t i = 0; i < set->count; i++)
-		if (strcmp(set->rules[i].id, id) == 0)
-			return &set->rules[i];
+	size_t low = 0, high = set->count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = strcmp(set->rules[middle].id, id);
+		if (order == 0)
+			return &set->rules[middle];
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
 	return NULL;
 }
 
@@ -149,7 +157,7 @@ void rules_choose_id(const struct rule_set *set, struct rule *rule)
 	const char *prefix = rule_is_grant(rule) ? "grant" : "rule";
 	if (rule->id[0])
 		return;
-	for (size_t number = 1; rule->id[0] == 0 || rule_find(set, rule->id); number++)
+	for (size_t number = 1; rule->id[0] == 0 || rule_with_id(set, rule->id); number++)
 		snprintf(rule->id, sizeof(rule->id), "%s-%zu", prefix, number);
 }
 
@@ -159,7 +167,7 @@ int rules_add(struct rule_set *set, struct rule *rule, const struct rule_clock *
 		return err_set(err, ERR_LIMIT, "there are %d rules already; remove some with `envseal policy rm`", RULES_COUNT_MAX);
 	if (rule->id[0] == 0)
 		rules_choose_id(set, rule);
-	else if (rule_find(set, rule->id))
+	else if (rule_with_id(set, rule->id))
 		return err_set(err, ERR_EXISTS, "there is a rule %s already; choose another --id, or remove it with "
 						"`envseal policy rm %s`", rule->id, rule->id);
 	int r = rule_check_new(rule, clock->now, err);
@@ -179,7 +187,7 @@ int rules_add(struct rule_set *set, struct rule *rule, const struct rule_clock *
 
 bool rules_remove(struct rule_set *set, const char *id)
 {
-	struct rule *rule = rule_find(set, id);
+	struct rule *rule = rule_with_id(set, id);
 	if (!rule)
 		return false;
 	rule_done(rule);

@@ -22,9 +22,13 @@ struct rule_clock {
 struct rule_clock rule_clock_now(void);
 // It can never match again, whatever happens: its time, boot, session or uses are gone.
 bool rule_is_over(const struct rule *rule, const struct rule_clock *clock);
+// Its leader lives, and is the same process; false for none.
+bool rule_session_is_alive(const struct rule_session *session);
 // A rule that ends by itself.
 bool rule_is_grant(const struct rule *rule);
 
+// NULL: there is none of that id. Sets are sorted by it, as rules_parse and rules_add leave them.
+struct rule *rule_with_id(const struct rule_set *set, const char *id);
 // Gives a rule without an id one that is free: "rule-1", "grant-1", ….
 void rules_choose_id(const struct rule_set *set, struct rule *rule);
 // Adds a sound rule, which is moved into the set. An id of "" is chosen by rules_choose_id.
@@ -62,9 +66,10 @@ struct rule_terms {
 // variable and no other. The program's binding is `system` where only root can change it, else `exact`; a script's
 // interpreter and a script among the arguments are bound too. The first argument is the absolute path under which a
 // bare word was found. ERR_DENIED for a program that is run by path, which nothing pins; what rule_check refuses, with
-// the sentence what to do instead. The caller owns the rules (rule_done).
+// the sentence what to do instead. The caller owns the rules; none on failure.
 int rules_make(const struct plan *plan, const struct rule_terms *terms, const struct rule_clock *clock,
 	       struct rule out[RULES_MADE_MAX], size_t *ret_count, struct err *err);
+void rules_made_done(struct rule made[], size_t count);
 
 // The question to the rules. Points into itself: not to be moved.
 struct plan_question {

@@ -39,6 +39,12 @@ enum rule_binding_kind {
 enum rule_argv_mode { RULE_ARGV_ANY, RULE_ARGV_PREFIX, RULE_ARGV_EXACT };
 
 enum rule_delivery { RULE_TO_VARIABLE = 1, RULE_TO_FILE = 2, RULE_TO_STDIN = 4 };
+#define RULE_DELIVERY_COUNT 3
+
+// The words of the format.
+extern const char *const rule_binding_names[3];                    // by enum rule_binding_kind
+extern const char *const rule_argv_names[3];                       // by enum rule_argv_mode
+extern const char *const rule_delivery_names[RULE_DELIVERY_COUNT]; // by bit number
 
 // Tiers of the sandbox, the weakest first.
 enum rule_tier { RULE_TIER_STANDARD, RULE_TIER_HARDENED, RULE_TIER_LOCKDOWN };

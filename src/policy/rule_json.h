@@ -1,4 +1,4 @@
-// policy/rule_json: what parsing, checking and formatting share: words of the format, and fields read by type.
+// policy/rule_json: what parsing, checking and formatting share: fields read by type.
 #pragma once
 
 #include "policy/rule.h"
@@ -7,9 +7,6 @@
 
 #define RULES_VERSION 1
 
-extern const char *const rule_binding_names[3];  // by enum rule_binding_kind
-extern const char *const rule_argv_names[3];     // by enum rule_argv_mode
-extern const char *const rule_delivery_names[3]; // by bit number
 int field_refuse(struct err *err, const char *field, const char *what); // ERR_INPUT: "the field 'FIELD' WHAT"
 
 // A JSON value of the type that the name says; NULL is a field that is missing. ERR_INPUT and ERR_LIMIT name the field.
