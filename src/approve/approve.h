@@ -58,6 +58,8 @@ struct approval {
 	size_t note_count;
 	const char *const *waiting;     // sentences about values that nobody has confirmed yet
 	size_t waiting_count;
+	const char *reason;             // what the asker says it is for; NULL: nothing
+	bool offers_cool_down;          // the letter x: deny, and refuse all for a while
 	bool offers_values;             // the letter c: some of them are taken only when asked for
 	unsigned choices;               // bits 1 << enum approval_choice; APPROVAL_ONCE is always offered
 	int64_t choice_seconds;         // of APPROVAL_TIME
@@ -73,6 +75,18 @@ struct approval {
 
 // The text of the question. Pure. ERR_DENIED when it, or the arguments in it, are longer than can be read.
 int approval_format(const struct approval *approval, struct buf *out, struct err *err);
+
+// A question as bytes, for a console in another process (docs/format-broker.md): everything of struct approval. APPROVAL_WIRE_BYTES_MAX
+// is enough for what approval_format takes; ERR_LIMIT beyond.
+#define APPROVAL_WIRE_BYTES_MAX (64u * 1024)
+int approval_write(const struct approval *approval, struct buf *out, struct err *err);
+// What was read, with its own copies. Bounded; every text may hold any bytes but NUL. ERR_INPUT for what approval_write never writes.
+struct approval_copy; // owns what `approval` of it borrows
+int approval_read(struct span bytes, struct approval_copy **out, struct err *err);
+const struct approval *approval_of(const struct approval_copy *copy);
+struct approval_copy *approval_copy_free(struct approval_copy *copy);
+void approval_copy_free_ptr(struct approval_copy **copy);
+#define _cleanup_approval_copy_ _cleanup_(approval_copy_free_ptr)
 
 // ------------------------------------------------------------------------------------------------------ the answer
 
@@ -93,6 +107,7 @@ struct approval_needs {
 struct approval_answer {
 	enum approval_choice choice;
 	bool takes_values;         // by the letter c
+	bool cools_down;           // with ERR_DENIED: by the letter x
 	struct secret *passphrase; // owned; NULL when not asked for. The caller judges it.
 	struct secret *code;       // the same; digits only
 };

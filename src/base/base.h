@@ -240,6 +240,8 @@ int file_read_text(const char *path, struct buf *out, struct err *err);
 struct home {
 	char *data_dir;  // holds vault.db
 	char *state_dir; // holds audit.jsonl
+	char *run_dir;   // holds broker.sock: $ENVSEAL_HOME/run, $XDG_RUNTIME_DIR/envseal, /run/user/UID/envseal where that folder is
+			 // there and the user's own, else /tmp/envseal-UID
 };
 int home_init(struct home *out, struct err *err); // reads the environment; makes nothing
 void home_done(struct home *home);
@@ -278,6 +280,8 @@ struct process {
 	pid_t session;
 	uint64_t start;                // clock ticks after boot: with the number, and within a boot, no other process has it
 	bool is_dead;                  // a zombie, or about to go
+	uint32_t terminal;             // the controlling one's device number, as TIOCGDEV gives it; 0: none
+	pid_t foreground;              // the process group that has that terminal; -1: none
 	char name[PROCESS_NAME_BYTES]; // any bytes but NUL
 };
 // False for what is no line of such a file; without `pid`.

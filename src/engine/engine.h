@@ -31,10 +31,80 @@ _Noreturn void engine_end_like(const struct exec_outcome *outcome);
 
 struct engine;
 
+// Where it all lives; borrowed from the engine.
+const struct home *engine_home(const struct engine *engine);
 int engine_new(engine_notice_fn *notice, struct engine **out, struct err *err);
 struct engine *engine_free(struct engine *engine);
 void engine_free_ptr(struct engine **engine);
 #define _cleanup_engine_ _cleanup_(engine_free_ptr)
+
+// --- under a broker (docs/architecture.md, "Broker"). One process keeps the vault's key; for each request it forks a worker, which
+// uses it for one operation and asks the human through the desk.
+
+// Unlocks and keeps the root key, shielded (crypto.h). From then on no function of this engine asks for a passphrase: what wants the
+// vault open opens it by the key, and what needs a human asks at the desk. Records "broker.unlock". ERR_PASSPHRASE and the like.
+struct engine_hold {
+	struct engine_unlock unlock;
+	int64_t for_seconds;  // for the record
+	int64_t idle_seconds; // 0: never
+};
+int engine_hold(struct engine *engine, const struct engine_hold *request, struct err *err);
+bool engine_is_holding(const struct engine *engine);
+// Records "broker.lock" with why, and wipes the key; that also where it could not be recorded, which is then the error.
+// `reason` is one of "asked", "expired", "idle", "suspended", "terminated", "failed".
+int engine_release(struct engine *engine, const char *reason, struct err *err);
+
+// A question on its way to the human, and back. Through other hands: what counts is made by who has the vault open.
+#define DESK_NONCE_BYTES 32
+struct desk_question {
+	uint8_t nonce[DESK_NONCE_BYTES]; // random; of this question alone
+	struct span approval;            // by approval_write
+};
+enum desk_verdict { DESK_APPROVED = 1, DESK_DENIED, DESK_COOL_DOWN };
+struct desk_answer {
+	enum desk_verdict verdict;
+	uint8_t choice;              // enum approval_choice
+	bool takes_values;
+	uint8_t voucher[DIGEST_BYTES]; // of DESK_APPROVED: vault_voucher over all of the above
+};
+
+// How a worker reaches the human.
+struct engine_desk {
+	// A console is open somewhere: no need for a pinentry.
+	bool (*is_watched)(void *context);
+	// Puts the question, and waits for an answer, at most `seconds`. ERR_DENIED when nobody answered in time, ERR_INTERRUPTED when
+	// the asker is gone meanwhile, ERR_LIMIT when too many wait.
+	int (*ask)(void *context, const struct desk_question *question, int seconds, struct desk_answer *out, struct err *err);
+	// Tells who answered whether the answer counted.
+	void (*judge)(void *context, bool is_valid);
+	void *context;
+};
+// How long a question waits at the desk.
+#define DESK_WAIT_SECONDS 120
+
+// In a worker: for whom it works. Everything borrowed, for as long as the engine.
+struct engine_client {
+	pid_t pid;                    // of the envseal that asked; its parent is who asks
+	char *const *environment;     // its own
+	const struct exec_caller *caller;
+	const struct exec_limits *limits;
+	const struct engine_desk *desk;
+	// A run was permitted; and a grant was made for this session.
+	void (*permitted)(void *context);
+	void (*granted)(void *context, const struct rule_session *session);
+	void *context;
+};
+void engine_serve(struct engine *engine, const struct engine_client *client);
+
+// The human's side: shows the question on the controlling terminal, asks for what the vault's level wants, opens the vault with it and
+// vouches for the answer. A denial is an answer, and needs no passphrase. ERR_PASSPHRASE (counted), ERR_LOCKED without a terminal,
+// ERR_INTERRUPTED, ERR_INPUT for a question that is none.
+int engine_answer(struct engine *engine, const struct desk_question *question, struct desk_answer *out, struct err *err);
+
+// A value that the client left in the vault while locked (engine_set, `locked`): in a worker, makes it the current one; where it
+// replaces one, after the human agreed. Denied, it is thrown away. ERR_DENIED; ERR_NOT_FOUND when none waits with this digest.
+int engine_take_deposit(struct engine *engine, const char *name, const uint8_t digest[DIGEST_BYTES], struct vault_entry *out_entry,
+			struct err *err);
 
 // --- vault
 
@@ -61,6 +131,8 @@ struct engine_set {
 	bool replace;
 	bool keep_newline;
 	bool locked;
+	bool quiet_locked; // the caller goes on with it: nothing is said of confirming
+	uint8_t *out_digest; // of a deposit; NULL: not wanted
 	bool allow_weak;
 };
 int engine_set(struct engine *engine, const struct engine_set *request, struct vault_entry *out_entry, struct err *err);
@@ -188,6 +260,8 @@ struct engine_run {
 	const char *const *keep;
 	size_t keep_count;
 	bool by_path;
+	bool no_wait;       // where no rule allows it: ERR_DENIED at once
+	const char *reason; // shown in the question; NULL: none. Agents must give one at the level hardened and above
 	enum engine_on_leak on_leak; // not for ENGINE_INJECT
 	char *const *argv;
 	char *const *environment; // the caller's

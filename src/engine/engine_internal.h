@@ -7,7 +7,16 @@
 struct engine {
 	struct home home;
 	engine_notice_fn *notice;
+	struct shielded *root;              // the vault's key, where it is held; NULL
+	const struct engine_client *client; // in a broker's worker: for whom; NULL
 };
+
+// --- hold.c
+
+// The process that asks: the one that started the envseal that was typed.
+pid_t engine_asker(const struct engine *engine);
+// The envseal that was typed: this process, or a broker's client.
+pid_t engine_caller(const struct engine *engine);
 
 // Makes a sentence and hands it to the front end's notice function.
 void engine_notice(struct engine *engine, const char *format, ...) __attribute__((format(printf, 2, 3)));

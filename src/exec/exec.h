@@ -45,6 +45,7 @@
 #pragma once
 
 #include <signal.h>
+#include <sys/resource.h>
 
 #include "program/program.h"
 #include "redact/redact.h"
@@ -69,6 +70,37 @@ struct exec_inherited {
 // default effect. ERR_SYSTEM when /dev/null cannot be opened.
 int exec_inherit(struct exec_inherited *out, struct err *err);
 
+// What a caller in another process had, for the program alone: this process keeps its own.
+struct exec_limits {
+	mode_t umask;
+	struct rlimit rows[RLIM_NLIMITS]; // as getrlimit(2) gave them; above this process's own hard limits they are cut to those
+};
+
+// What exec hears from the process in whose place the program stands.
+struct exec_event {
+	int number;   // a signal that came to it
+	bool is_own;  // that it sent itself (to its group)
+	bool is_gone; // it has ended, or whoever vouches for this run has: the program ends too
+};
+
+// The process in whose place the program stands for its shell, its terminal and whoever sends it signals, where that is not this
+// one: a broker's worker runs programs for clients. Its standard streams are this process's 0-2 already. Functions get `context`.
+struct exec_caller {
+	pid_t pid; // whose process group, session, controlling terminal and foreground count (proc(5), stat)
+	int fd;    // readable when `next` may have something
+	// Before the program is started: from its return on signals are taken by the caller's process and told here, those that
+	// signals_open would block (exec_internal.h). Blocks until that is so. ERR_INTERRUPTED when the caller is gone.
+	int (*begin)(void *context, bool has_terminal, struct err *err);
+	// Next event, without waiting; false: none. is_gone comes again and again.
+	bool (*next)(void *context, struct exec_event *out);
+	// Stops the caller by `number`, its whole process group where that is meant, and returns when it has been continued: true.
+	// False at once where it could not stop (orphaned group), or when it is gone. Blocks as long as it is stopped.
+	bool (*stop)(void *context, int number, bool whole_group);
+	// Sends `number` to the caller's whole process group.
+	void (*tell_group)(void *context, int number);
+	void *context;
+};
+
 enum exec_delivery { EXEC_TO_VARIABLE, EXEC_TO_FILE, EXEC_TO_STDIN };
 
 struct exec_secret {
@@ -91,6 +123,8 @@ struct exec_plan {
 	const struct exec_inherited *inherited;
 	struct sandbox_plan sandbox;
 	enum exec_on_leak on_leak; // for exec_supervise
+	const struct exec_caller *caller; // for exec_supervise; NULL: this process
+	const struct exec_limits *limits; // NULL: this process's own
 };
 
 struct exec_leak {
@@ -126,6 +160,7 @@ struct exec_outcome {
 	bool stdin_is_writable;  // always false: a terminal on stdin is a pseudo-terminal, whose output is filtered
 	bool writers_ended;      // processes that outlived the program were ended
 	bool tables_unlocked;    // redaction tables could not be kept out of swap
+	bool caller_gone;        // the caller had ended (exec_event.is_gone), and all the program's processes were killed
 	bool killed_for_leak;    // EXEC_LEAK_KILL, and there was a leak, leaks.rows[0]: all its processes were killed
 	int64_t milliseconds;
 };

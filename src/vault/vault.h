@@ -80,11 +80,17 @@ int vault_open(const char *dir, struct vault **out, struct err *err);
 // Derives the root key from a slot (about 0.5 s), checks the stored public key against it and the state MAC.
 // ERR_PASSPHRASE when no slot opens; ERR_DAMAGED when one does and the rest does not verify.
 int vault_unlock(struct vault *vault, const struct secret *passphrase, struct err *err);
+// The same, and hands out the root key for keeping (crypto: struct shielded).
+int vault_unlock_keeping(struct vault *vault, const struct secret *passphrase, struct secret **out_root, struct err *err);
+// With a root key that was kept. ERR_DAMAGED when it is not this vault's.
+int vault_unlock_with_root_key(struct vault *vault, const struct secret *root, struct err *err);
 bool vault_is_unlocked(const struct vault *vault);
 // Wipes the key that opens values and keeps the one that renews the state: for a supervisor that has opened what it
 // needs. It still counts as unlocked, can store and change metadata; vault_reveal and what has to open a value (rename,
 // copy, rollback_to, confirm) are ERR_LOCKED from then on.
 void vault_narrow(struct vault *vault);
+// A MAC that only those can make who have the vault open: for what one of them says to another through somebody else. ERR_LOCKED.
+int vault_voucher(struct vault *vault, struct span message, uint8_t out[DIGEST_BYTES], struct err *err);
 struct vault *vault_close(struct vault *vault); // wipes keys, rolls back an open transaction; NULL allowed; returns NULL
 void vault_close_ptr(struct vault **vault);
 #define _cleanup_vault_ _cleanup_(vault_close_ptr)
