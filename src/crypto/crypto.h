@@ -80,3 +80,5 @@ int shielded_new(const struct secret *key, struct shielded **out, struct err *er
 int shielded_open(struct shielded *shielded, struct secret **out, struct err *err);
 // Wipes and frees; returns NULL; NULL is allowed. Not in a forked child, whose wiping its parent would see (secmem.h).
 struct shielded *shielded_free(struct shielded *shielded);
+// For a forked child: takes it out of this process, and leaves it to the parent. NULL is allowed.
+void shielded_forget(struct shielded *shielded);

@@ -56,6 +56,7 @@ int engine_release(struct engine *engine, const char *reason, struct err *err);
 
 // A question on its way to the human, and back. Through other hands: what counts is made by who has the vault open.
 #define DESK_NONCE_BYTES 32
+#define DESK_QUESTION_BYTES_MAX (64u * 1024)
 struct desk_question {
 	uint8_t nonce[DESK_NONCE_BYTES]; // random; of this question alone
 	struct span approval;            // by approval_write
@@ -95,16 +96,26 @@ struct engine_client {
 	void *context;
 };
 void engine_serve(struct engine *engine, const struct engine_client *client);
+// For a forked child: takes the key out of this process, and leaves it to the parent.
+void engine_forget(struct engine *engine);
+// Says a sentence to the human, as use-cases do.
+void engine_tell(struct engine *engine, const char *sentence);
 
 // The human's side: shows the question on the controlling terminal, asks for what the vault's level wants, opens the vault with it and
 // vouches for the answer. A denial is an answer, and needs no passphrase. ERR_PASSPHRASE (counted), ERR_LOCKED without a terminal,
 // ERR_INTERRUPTED, ERR_INPUT for a question that is none.
 int engine_answer(struct engine *engine, const struct desk_question *question, struct desk_answer *out, struct err *err);
 
+// In a worker: has the human agree to a whole command line of envseal (NULL-terminated), as it was typed. ERR_DENIED.
+int engine_permit(struct engine *engine, char *const *words, struct err *err);
+
 // A value that the client left in the vault while locked (engine_set, `locked`): in a worker, makes it the current one; where it
 // replaces one, after the human agreed. Denied, it is thrown away. ERR_DENIED; ERR_NOT_FOUND when none waits with this digest.
 int engine_take_deposit(struct engine *engine, const char *name, const uint8_t digest[DIGEST_BYTES], struct vault_entry *out_entry,
 			struct err *err);
+
+// Under a held key: removes the rules of sessions that have ended, and records it.
+int engine_sessions_tidy(struct engine *engine, size_t *out_count, struct err *err);
 
 // --- vault
 

@@ -101,6 +101,17 @@ struct exec_caller {
 	void *context;
 };
 
+// The caller's side of the same, in its own process. From the opening on the signals that exec_supervise would take are blocked, and come
+// out here; after the closing they stay blocked.
+struct exec_proxy;
+int exec_proxy_open(const struct exec_inherited *inherited, bool has_terminal, struct exec_proxy **out, struct err *err);
+void exec_proxy_close_ptr(struct exec_proxy **proxy);
+#define _cleanup_exec_proxy_ _cleanup_(exec_proxy_close_ptr)
+int exec_proxy_fd(const struct exec_proxy *proxy); // for poll
+bool exec_proxy_next(struct exec_proxy *proxy, struct exec_event *out); // as exec_caller.next
+bool exec_proxy_stop(struct exec_proxy *proxy, int number, bool whole_group); // as exec_caller.stop
+void exec_proxy_tell_group(int number);
+
 enum exec_delivery { EXEC_TO_VARIABLE, EXEC_TO_FILE, EXEC_TO_STDIN };
 
 struct exec_secret {

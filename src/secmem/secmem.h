@@ -28,6 +28,9 @@ struct secret *secret_free(struct secret *secret);
 void secret_free_ptr(struct secret **secret);
 #define _cleanup_secret_ _cleanup_(secret_free_ptr)
 
+// For a forked child: takes the pages out of this process and leaves what is in them to the parent. NULL is allowed.
+void secret_forget(struct secret *secret);
+
 uint8_t *secret_data(struct secret *secret);
 size_t secret_len(const struct secret *secret);
 struct span secret_span(const struct secret *secret); // borrowed; ends with the secret

@@ -94,6 +94,14 @@ struct secret *secret_free(struct secret *secret)
 	return NULL;
 }
 
+void secret_forget(struct secret *secret)
+{
+	if (!secret)
+		return;
+	munmap(secret->map, secret->map_bytes);
+	free(secret);
+}
+
 void secret_free_ptr(struct secret **secret)
 {
 	*secret = secret_free(*secret);
