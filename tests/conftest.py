@@ -31,28 +31,35 @@ def unsanitized():
         pytest.skip("AddressSanitizer needs a loader, more descriptors and terabytes of addresses")
 
 
+def lend(vault):
+    """For one test or file; what broker it has left behind is ended."""
+    yield vault
+    if vault.has_broker:
+        vault.run("lock")
+
+
 @pytest.fixture
 def no_vault(tmp_path):
     """Folders, and nothing in them yet."""
-    return Vault(tmp_path)
+    yield from lend(Vault(tmp_path))
 
 
 @pytest.fixture
 def empty(tmp_path, empty_original):
     """A vault without secrets."""
-    return copy_vault(empty_original, tmp_path)
+    yield from lend(copy_vault(empty_original, tmp_path))
 
 
 @pytest.fixture
 def vault(tmp_path, original):
     """A vault that holds SECRETS."""
-    return copy_vault(original, tmp_path)
+    yield from lend(copy_vault(original, tmp_path))
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory, original):
     """Like `vault`, one for all tests of a file: for those that change nothing but the log."""
-    return copy_vault(original, tmp_path_factory.mktemp("shared"))
+    yield from lend(copy_vault(original, tmp_path_factory.mktemp("shared")))
 
 
 @pytest.fixture
