@@ -12,7 +12,7 @@ import time
 PIPE_BYTES = 1 << 20
 F_SETPIPE_SZ = 1031
 NO_SHADOW = "this build has no shadow matching"
-PROGRAMS = ("audit", "build", "echo", "engine", "filter", "identity", "policy", "relay", "run", "source", "vault")
+PROGRAMS = ("audit", "broker", "build", "echo", "engine", "filter", "identity", "policy", "relay", "run", "source", "vault")
 
 
 class Setting:
