@@ -9,7 +9,15 @@
 
 #define STAT_LINE_BYTES 1024
 // Numbers of the fields, as proc(5) counts them.
-enum { FIELD_NAME = 2, FIELD_PARENT = 4, FIELD_GROUP = 5, FIELD_SESSION = 6, FIELD_START = 22 };
+enum {
+	FIELD_NAME = 2,
+	FIELD_PARENT = 4,
+	FIELD_GROUP = 5,
+	FIELD_SESSION = 6,
+	FIELD_TERMINAL = 7,
+	FIELD_FOREGROUND = 8,
+	FIELD_START = 22
+};
 
 ssize_t process_file_read(const char *proc, pid_t pid, const char *file, char *out, size_t out_bytes)
 {
@@ -34,22 +42,46 @@ ssize_t process_file_read(const char *proc, pid_t pid, const char *file, char *o
 }
 
 // Behind the name, fields are separated by one blank and the first is number 3.
+static const char *field_find(const char *rest, int number)
+{
+	for (int field = FIELD_NAME + 1; rest && field < number; field++) {
+		rest = strchr(rest, ' ');
+		rest = rest ? rest + 1 : NULL;
+	}
+	return rest;
+}
+
+static bool field_ends(const char *end)
+{
+	return *end == ' ' || *end == '\n' || *end == 0;
+}
+
 static bool field_read(const char *rest, int number, uint64_t max, uint64_t *out)
 {
-	for (int field = FIELD_NAME + 1; field < number; field++) {
-		rest = strchr(rest, ' ');
-		if (!rest)
-			return false;
-		rest++;
-	}
-	if (!byte_is_digit((uint8_t)rest[0]))
+	rest = field_find(rest, number);
+	if (!rest || !byte_is_digit((uint8_t)rest[0]))
 		return false;
 	char *end = NULL;
 	errno = 0;
 	unsigned long long value = strtoull(rest, &end, 10);
-	if (errno != 0 || value > max || (*end != ' ' && *end != '\n' && *end != 0))
+	if (errno != 0 || value > max || !field_ends(end))
 		return false;
 	*out = value;
+	return true;
+}
+
+// A number that may be negative.
+static bool field_read_signed(const char *rest, int number, int32_t *out)
+{
+	rest = field_find(rest, number);
+	if (!rest || !byte_is_digit((uint8_t)rest[rest[0] == '-']))
+		return false;
+	char *end = NULL;
+	errno = 0;
+	long long value = strtoll(rest, &end, 10);
+	if (errno != 0 || value < INT32_MIN || value > INT32_MAX || !field_ends(end))
+		return false;
+	*out = (int32_t)value;
 	return true;
 }
 
@@ -62,13 +94,19 @@ bool process_parse(const char *line, struct process *out)
 	struct process process = {.is_dead = end[2] == 'Z' || end[2] == 'X'};
 	snprintf(process.name, sizeof(process.name), "%.*s", (int)(end - name - 1), name + 1);
 	uint64_t parent, group, session;
+	int32_t terminal, foreground;
 	if (!field_read(end + 2, FIELD_PARENT, INT32_MAX, &parent) || !field_read(end + 2, FIELD_GROUP, INT32_MAX, &group) ||
 	    !field_read(end + 2, FIELD_SESSION, INT32_MAX, &session) ||
+	    !field_read_signed(end + 2, FIELD_TERMINAL, &terminal) ||
+	    !field_read_signed(end + 2, FIELD_FOREGROUND, &foreground) ||
 	    !field_read(end + 2, FIELD_START, UINT64_MAX, &process.start))
 		return false;
 	process.parent = (pid_t)parent;
 	process.group = (pid_t)group;
 	process.session = (pid_t)session;
+	// The kernel prints an unsigned number as a signed one.
+	process.terminal = (uint32_t)terminal;
+	process.foreground = foreground;
 	*out = process;
 	return true;
 }

@@ -7,9 +7,12 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <pty.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/base.h"
@@ -371,9 +374,11 @@ static void process_is_read_behind_its_name(void **state)
 	char dir[] = "/tmp/envseal-process-XXXXXX", path[64];
 	static const char *const texts[] = {
 		"7 (a) S 1 1 (b) R 3 4 5 34816 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654321 9 9",
-		"8 (z) Z 3 4 5 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 11 0",
+		"8 (z) Z 3 4 5 -2147448064 77 0 0 0 0 0 0 0 0 0 0 0 0 0 11 0",
 		"9 (cut) S 3 4 5",
 		"10 no name",
+		"11 (no number) S 3 4 5 - -1 0 0 0 0 0 0 0 0 0 0 0 0 0 11 0",
+		"12 (too large) S 3 4 5 0 2147483648 0 0 0 0 0 0 0 0 0 0 0 0 0 11 0",
 	};
 	assert_non_null(mkdtemp(dir));
 	struct process processes[ARRAY_COUNT(texts)];
@@ -393,13 +398,17 @@ static void process_is_read_behind_its_name(void **state)
 	}
 	rmdir(dir);
 	assert_true(read[0] && read[1]);
-	assert_false(read[2] || read[3] || process_read(dir, 99, &processes[2]));
+	assert_false(read[2] || read[3] || read[4] || read[5] || process_read(dir, 99, &processes[2]));
 	assert_string_equal(processes[0].name, "a) S 1 1 (b");
 	assert_int_equal(processes[0].parent, 3);
 	assert_int_equal(processes[0].session, 5);
+	assert_int_equal(processes[0].terminal, 34816);
+	assert_int_equal(processes[0].foreground, -1);
 	assert_int_equal(processes[0].start, 987654321);
 	assert_false(processes[0].is_dead);
 	assert_true(processes[1].is_dead);
+	assert_int_equal(processes[1].terminal, 0x80008b00u);
+	assert_int_equal(processes[1].foreground, 77);
 	assert_int_equal(processes[1].start, 11);
 }
 
@@ -413,6 +422,32 @@ static void process_reads_this_one(void **state)
 	assert_true(process.start > 0);
 }
 
+// In a child: a session on a new terminal.
+static bool process_on_terminal(int terminal)
+{
+	struct process process;
+	unsigned device = 0;
+	bool had_none = setsid() >= 0 && process_read("/proc", getpid(), &process) && process.terminal == 0 &&
+			process.foreground == -1;
+	return had_none && ioctl(terminal, TIOCSCTTY, 0) == 0 && ioctl(terminal, TIOCGDEV, &device) == 0 &&
+	       process_read("/proc", getpid(), &process) && process.terminal == device && device != 0 &&
+	       process.foreground == getpid();
+}
+
+static void process_reads_its_terminal(void **state)
+{
+	(void)state;
+	int leader, terminal, status;
+	assert_int_equal(openpty(&leader, &terminal, NULL, NULL, NULL), 0);
+	pid_t child = fork();
+	if (child == 0)
+		_exit(process_on_terminal(terminal) ? 0 : 1);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	close(leader);
+	close(terminal);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -422,6 +457,7 @@ int main(void)
 		cmocka_unit_test(owned_values_are_handed_on_once),
 		cmocka_unit_test(process_is_read_behind_its_name),
 		cmocka_unit_test(process_reads_this_one),
+		cmocka_unit_test(process_reads_its_terminal),
 		cmocka_unit_test(fd_close_keeps_errno_and_empties),
 		cmocka_unit_test(spans),
 		cmocka_unit_test(buf_keeps_its_limit),
