@@ -50,14 +50,14 @@ static bool settings_are_usable(const struct termios *settings)
 // -------------------------------------------------------------------------------------------------- opening, closing
 
 int console_open(struct console *console, int number, struct relay *relay, struct console_guard *guard,
-		  struct err *err)
+		  const struct exec_caller *caller, struct err *err)
 {
 	struct stat status;
 	console->relay = relay;
 	console->guard = guard;
 	console->device = console_device(number);
-	pid_t session = 0;
-	console->is_controlling = ioctl(number, TIOCGSID, &session) == 0 && session == getsid(0);
+	console->caller = caller;
+	console->is_controlling = caller_controls(caller, number);
 	port_open(&console->user, number, O_RDWR);
 	// What is typed may be a passphrase.
 	int r = secret_new(INPUT_BYTES, SECRET_LOCK_PREFERRED, &console->input, err);
@@ -114,8 +114,7 @@ static void console_write(struct console *console)
 
 bool console_is_foreground(const struct console *console)
 {
-	pid_t group = console->is_controlling ? tcgetpgrp(console->user.fd) : -1;
-	return group < 0 || group == getpgrp();
+	return !console->is_controlling || caller_is_foreground(console->caller, console->user.fd);
 }
 
 // The guard is told first: killed in between, the monitor finds the settings changed by nobody, and nothing to do.
@@ -263,9 +262,12 @@ void console_restore(struct console *console)
 	if (console->state != CONSOLE_RAW && console->state != CONSOLE_DRAINING)
 		return;
 	input_drop(console);
-	// In the background it is the shell's, which has settings of its own there.
+	// In the background it is the shell's, which has settings of its own there: but not yet, perhaps, where this process
+	// goes on while its caller was stopped or killed.
 	if (console_is_foreground(console))
 		tcsetattr(console->user.fd, TCSANOW, &console->before);
+	else if (console->caller)
+		console_guard_restore(console->guard, console->user.fd);
 	console_forget(console);
 }
 
@@ -358,6 +360,9 @@ int console_pump(struct console *console)
 		console_write(console);
 		return 0;
 	}
+	// The kernel stops nobody who reads a terminal that is not his own controlling one.
+	if (console->caller && !console_is_foreground(console))
+		return SIGTTIN;
 	ssize_t n = read(console->user.fd, secret_data(console->input), INPUT_BYTES);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;

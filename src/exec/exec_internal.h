@@ -1,5 +1,6 @@
 // Between the files of exec only: delivery.c, launch.c and monitor.c bring the program up; outlet.c, relay.c,
-// console.c, job.c, signals.c and survivors.c are the parts of loop.c; supervise.c holds it all together.
+// console.c, job.c, signals.c and survivors.c are the parts of loop.c; supervise.c holds it all together. Whose place the
+// program has is asked of caller.c only.
 #pragma once
 
 #include <poll.h>
@@ -14,6 +15,18 @@
 void inherited_restore(const struct exec_inherited *inherited);
 // What envseal itself needs while it runs: SIGPIPE and SIGXFSZ ignored, SIGCHLD default.
 void inherited_override(void);
+
+// -------------------------------------------------------------------------------------------------------- caller.c
+// `caller` NULL: this process.
+
+// Is the terminal `fd` the caller's controlling one?
+bool caller_controls(const struct exec_caller *caller, int fd);
+// Has the caller's group the foreground of that terminal, its controlling one? Yes, where the terminal has none; no, when the
+// caller is gone.
+bool caller_is_foreground(const struct exec_caller *caller, int fd);
+// Has the caller's group other members? Yes, where that cannot be told.
+bool caller_has_company(const struct exec_caller *caller);
+void caller_tell_group(const struct exec_caller *caller, int number);
 
 // ------------------------------------------------------------------------------------------------------ delivery.c
 
@@ -146,7 +159,8 @@ enum console_state {
 // One terminal of the user's, and the pseudo-terminal that the program has in its place: the master is the relay's.
 struct console {
 	bool is_used;
-	bool is_controlling; // of envseal itself: job control holds there
+	const struct exec_caller *caller;
+	bool is_controlling; // of the caller: job control holds there
 	bool takes_input;
 	bool shares_output;  // others are likely to write there at the same time (see console_follow)
 	dev_t device;
@@ -169,10 +183,10 @@ dev_t console_device(int fd);
 // `relay` must have been opened by relay_open_terminal; its pseudo-terminal becomes a copy of the terminal that
 // descriptor `number` is, in settings and size.
 int console_open(struct console *console, int number, struct relay *relay, struct console_guard *guard,
-		  struct err *err);
+		  const struct exec_caller *caller, struct err *err);
 // Restores the user's settings.
 void console_done(struct console *console);
-// Is this process in the foreground? Yes, where there is no job control.
+// Is the caller in the foreground? Yes, where there is no job control.
 bool console_is_foreground(const struct console *console);
 // Not while the program runs: it may change its settings, and so does this for a moment.
 void console_raw(struct console *console);
@@ -187,7 +201,7 @@ void console_follow(struct console *console);
 bool console_resize(struct console *console);
 struct pollfd console_poll(const struct console *console);
 // Moves input on. Returns the signal (INT, QUIT) that a typed character stands for where the program leaves line
-// editing to the terminal, else 0.
+// editing to the terminal; TTIN when the caller is in the background; else 0.
 int console_pump(struct console *console);
 // The end of input, as if typed, for a program that waits for what can never come.
 void console_type_end(struct console *console);
@@ -257,6 +271,7 @@ void monitor_done(struct monitor *monitor);
 // (which it gets with their default effect); that is when it gets the terminal, if envseal is in the foreground, and
 // else both stop as any job does.
 struct job {
+	const struct exec_caller *caller;
 	bool has_terminal;
 	bool is_pipeline;
 	bool is_raw;
@@ -274,8 +289,7 @@ int job_open(struct job *job, struct relay *relays, const struct exec_plan *plan
 void job_done(struct job *job);
 int job_start(struct job *job, struct launch *launch, struct err *err);
 struct signals;
-struct signal_event;
-void job_signal(struct job *job, const struct signal_event *event);
+void job_signal(struct job *job, const struct exec_event *event);
 // The program has stopped.
 void job_stopped(struct job *job, struct signals *signals, int number);
 // The program has ended, by itself or by a signal.
@@ -286,29 +300,30 @@ void job_pump(struct job *job, size_t index);
 // ------------------------------------------------------------------------------------------------------- signals.c
 
 struct signals {
+	const struct exec_caller *caller;
+	bool is_caller_gone;
 	int fd;
-	sigset_t set;
+	sigset_t set; // what is passed on, and SIGCHLD
 	sigset_t mask_before;
 	bool is_open;
 	bool stays_blocked; // after signals_close
 };
 // Blocks the signals to pass on, and SIGCHLD, and opens a descriptor for them. With a terminal TTIN and TTOU too, so
-// that writing to it, or setting it, never stops this process.
-int signals_open(struct signals *signals, const struct exec_inherited *inherited, bool has_terminal, struct err *err);
+// that writing to it, or setting it, never stops this process. Where the caller is another process, that one does so for
+// the signals to pass on (exec_caller.begin, whose errors are returned), and here it is SIGCHLD alone.
+int signals_open(struct signals *signals, const struct exec_plan *plan, bool has_terminal, struct err *err);
 void signals_close(struct signals *signals);
-struct signal_event {
-	int number;
-	bool is_own; // sent by this process (to its group)
-};
-// Next waiting signal; false: none.
-bool signals_next(struct signals *signals, struct signal_event *out);
+// What to poll for the caller's signals, where they come from another process: fd -1 otherwise.
+struct pollfd signals_caller_poll(const struct signals *signals);
+// Next waiting signal; false: none. Comes with is_gone once, and the caller is not asked again.
+bool signals_next(struct signals *signals, struct exec_event *out);
 // Passes a signal on to the group of a program without a terminal; TSTP stops both and continues both.
 void signals_forward(struct signals *signals, int number, pid_t program);
-// A program without a terminal has stopped: stops this process with it, and continues the program when this process is
+// A program without a terminal has stopped: stops the caller with it, and continues the program when the caller is
 // continued.
 void signals_stop_along(struct signals *signals, pid_t program);
-// Stops this process, or its whole group, as the program was stopped, and returns when it is continued; true when that
-// is so. False: nobody could continue it (its group is orphaned), so it did not stop.
+// Stops the caller, or its whole group, as the program was stopped, and returns when it is continued; true when that
+// is so. False: nobody could continue it (its group is orphaned), so it did not stop; or it is gone.
 bool signals_stop(struct signals *signals, int number, bool whole_group);
 
 // ----------------------------------------------------------------------------------------------------- survivors.c
@@ -323,8 +338,8 @@ struct survivors {
 // Sends a signal to every process of the program's session and to every descendant of this process that holds one of
 // the relays' sources open (or may hold it: not everything can be looked into).
 void survivors_signal(const struct survivors *survivors, int number);
-// Has this process's group other members?
-bool group_has_others(void);
+// Has the group others than that member?
+bool group_has_others(pid_t group, pid_t member);
 // Kills every process of the session and every descendant of this process, until there is none left that could make
 // another one.
 void survivors_kill(pid_t session, pid_t spared);
@@ -357,6 +372,7 @@ struct supervisor {
 	int64_t ended_ms;
 	bool writers_ended;
 	bool killed_for_leak;
+	bool caller_gone;
 };
 // From the program's start to the end of everything it has printed. Blocks.
 void supervisor_run(struct supervisor *sv);

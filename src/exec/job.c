@@ -43,7 +43,7 @@ static int stream_open(struct job *job, int number, dev_t device, struct relay *
 	if (r == 0)
 		r = relay_open_terminal(relay, outlet_of(device, skipped, number), plan->redactor, leaks, err);
 	if (r == 0)
-		r = console_open(console, number, relay, &job->guards[number], err);
+		r = console_open(console, number, relay, &job->guards[number], plan->caller, err);
 	if (r < 0)
 		return r;
 	job->has_terminal = true;
@@ -72,7 +72,11 @@ static bool is_pipe(const bool skipped[STREAM_COUNT], int fd)
 int job_open(struct job *job, struct relay *relays, const struct exec_plan *plan, struct exec_leaks *leaks,
 	     const bool skipped[STREAM_COUNT], int std_fds[STREAM_COUNT], struct err *err)
 {
-	*job = (struct job){.consoles = {CONSOLE_INIT, CONSOLE_INIT, CONSOLE_INIT}, .monitor = MONITOR_INIT};
+	*job = (struct job){
+		.caller = plan->caller,
+		.consoles = {CONSOLE_INIT, CONSOLE_INIT, CONSOLE_INIT},
+		.monitor = MONITOR_INIT,
+	};
 	for (int i = 0; i < STREAM_COUNT; i++) {
 		dev_t device = skipped[i] ? 0 : console_device(i);
 		if (device == 0)
@@ -84,7 +88,7 @@ int job_open(struct job *job, struct relay *relays, const struct exec_plan *plan
 		std_fds[i] = (same ? same : &job->consoles[i])->relay->program_fd;
 	}
 	job->is_pipeline = job->has_terminal && (is_pipe(skipped, STDIN_FILENO) || is_pipe(skipped, STDOUT_FILENO)) &&
-			   group_has_others();
+			   caller_has_company(plan->caller);
 	consoles_settle(job);
 	return 0;
 }
@@ -159,7 +163,7 @@ static bool job_resize(struct job *job)
 
 // ------------------------------------------------------------------------------------------------------ stops, signals
 
-// After anything that may have moved this process between foreground and background.
+// After anything that may have moved the caller between foreground and background.
 static void job_settle(struct job *job, bool wants_terminal)
 {
 	if (!job_is_foreground(job))
@@ -197,7 +201,7 @@ void job_stopped(struct job *job, struct signals *signals, int number)
 		job_settle(job, was_raw || wants_terminal);
 }
 
-void job_signal(struct job *job, const struct signal_event *event)
+void job_signal(struct job *job, const struct exec_event *event)
 {
 	pid_t program = job->monitor.program;
 	if (event->is_own)
@@ -229,7 +233,7 @@ static void group_tell(const struct job *job, int number)
 	if (!job->controlling->is_controlling || job->controlling->relay->source_fd < 0)
 		return;
 	if (tcgetpgrp(job->controlling->relay->source_fd) == getpgid(job->monitor.program))
-		kill(0, number);
+		caller_tell_group(job->caller, number);
 }
 
 void job_pump(struct job *job, size_t index)

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -120,6 +121,29 @@ static int step_descriptors(const struct launch *launch, int *ret_detail)
 	return 0;
 }
 
+// As the caller of another process has them; never more than this process may have.
+static int step_limits(const struct launch *launch, int *ret_detail)
+{
+	(void)ret_detail;
+	const struct exec_limits *limits = launch->plan->limits;
+	if (!limits)
+		return 0;
+	for (int i = 0; i < RLIM_NLIMITS; i++) {
+		struct rlimit own;
+		struct rlimit row = limits->rows[i];
+		if (getrlimit(i, &own) < 0)
+			return errno;
+		if (row.rlim_max > own.rlim_max)
+			row.rlim_max = own.rlim_max;
+		if (row.rlim_cur > row.rlim_max)
+			row.rlim_cur = row.rlim_max;
+		if (setrlimit(i, &row) < 0)
+			return errno;
+	}
+	umask(limits->umask);
+	return 0;
+}
+
 static int step_sandbox(const struct launch *launch, int *ret_detail)
 {
 	enum sandbox_mechanism failed = SANDBOX_MECHANISM_COUNT;
@@ -164,6 +188,7 @@ static const struct launch_step steps[] = {
 	{"the parent-death signal", true, step_parent},
 	{"the standard descriptors", false, step_streams},
 	{"the descriptors", false, step_descriptors},
+	{"the limits", false, step_limits},
 	{"the sandbox", false, step_sandbox},
 	{"the signals", false, step_signals},
 	{"the program", false, step_exec},

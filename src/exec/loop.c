@@ -4,6 +4,47 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+// ------------------------------------------------------------------------------------------------------- sudden ends
+
+static struct survivors survivors_of(const struct supervisor *sv)
+{
+	return (struct survivors){
+		.session = sv->job.has_terminal ? sv->job.monitor.pid : sv->program,
+		.group = sv->program,
+		.spared = sv->job.monitor.pid,
+		.relays = sv->relays,
+		.consoles = sv->job.consoles,
+	};
+}
+
+// Nobody of the program's session runs on, in whatever phase.
+static void processes_end(const struct supervisor *sv)
+{
+	const struct survivors survivors = survivors_of(sv);
+	kill(-sv->program, SIGKILL);
+	survivors_kill(survivors.session, survivors.spared);
+}
+
+// At the first leak, where the plan says so: all end, and what has not been filtered yet is not shown.
+static void leak_check(struct supervisor *sv)
+{
+	if (sv->plan->on_leak != EXEC_LEAK_KILL || sv->leaks.total == 0 || sv->killed_for_leak)
+		return;
+	sv->killed_for_leak = true;
+	processes_end(sv);
+	for (size_t i = 0; i < STREAM_COUNT; i++)
+		relay_stop(&sv->relays[i]);
+}
+
+// The caller is gone, and with it whoever reads or types: nothing is waited for.
+static void supervisor_orphaned(struct supervisor *sv)
+{
+	sv->caller_gone = true;
+	processes_end(sv);
+	for (size_t i = 0; i < STREAM_COUNT; i++)
+		relay_abandon(&sv->relays[i]);
+}
+
 // ------------------------------------------------------------------------------------------------------------ events
 
 static bool is_terminating(int number)
@@ -91,8 +132,12 @@ static void supervisor_monitor(struct supervisor *sv)
 
 static void supervisor_signals(struct supervisor *sv)
 {
-	struct signal_event event;
+	struct exec_event event;
 	while (signals_next(&sv->signals, &event)) {
+		if (event.is_gone) {
+			supervisor_orphaned(sv);
+			return;
+		}
 		if (event.number == SIGCHLD)
 			continue;
 		if (sv->job.has_terminal)
@@ -119,31 +164,6 @@ static int64_t phase_deadline(const struct supervisor *sv)
 		break;
 	}
 	return -1;
-}
-
-static struct survivors survivors_of(const struct supervisor *sv)
-{
-	return (struct survivors){
-		.session = sv->job.has_terminal ? sv->job.monitor.pid : sv->program,
-		.group = sv->program,
-		.spared = sv->job.monitor.pid,
-		.relays = sv->relays,
-		.consoles = sv->job.consoles,
-	};
-}
-
-// At the first leak, where the plan says so: nobody of the program's session runs on, and what has not been filtered
-// yet is not shown.
-static void leak_check(struct supervisor *sv)
-{
-	if (sv->plan->on_leak != EXEC_LEAK_KILL || sv->leaks.total == 0 || sv->killed_for_leak)
-		return;
-	const struct survivors survivors = survivors_of(sv);
-	sv->killed_for_leak = true;
-	kill(-sv->program, SIGKILL);
-	survivors_kill(survivors.session, survivors.spared);
-	for (size_t i = 0; i < STREAM_COUNT; i++)
-		relay_stop(&sv->relays[i]);
 }
 
 static void phase_advance(struct supervisor *sv)
@@ -199,7 +219,7 @@ static void supervisor_relay(struct supervisor *sv, size_t index, bool is_ready)
 	leak_check(sv);
 }
 
-enum { POLL_SIGNALS, POLL_PROGRAM, POLL_MONITOR, POLL_RELAYS, POLL_INPUTS = POLL_RELAYS + STREAM_COUNT,
+enum { POLL_SIGNALS, POLL_CALLER, POLL_PROGRAM, POLL_MONITOR, POLL_RELAYS, POLL_INPUTS = POLL_RELAYS + STREAM_COUNT,
        POLL_COUNT = POLL_INPUTS + STREAM_COUNT };
 
 static void supervisor_step(struct supervisor *sv)
@@ -207,6 +227,7 @@ static void supervisor_step(struct supervisor *sv)
 	int monitor_fd = sv->phase == PHASE_RUNNING ? sv->job.monitor.socket_fd : -1;
 	struct pollfd fds[POLL_COUNT] = {
 		[POLL_SIGNALS] = {.fd = sv->signals.fd, .events = POLLIN},
+		[POLL_CALLER] = signals_caller_poll(&sv->signals),
 		[POLL_PROGRAM] = {.fd = sv->pidfd, .events = POLLIN},
 		[POLL_MONITOR] = {.fd = monitor_fd, .events = POLLIN},
 	};
@@ -217,7 +238,7 @@ static void supervisor_step(struct supervisor *sv)
 	if (poll(fds, ARRAY_COUNT(fds), poll_timeout(sv)) < 0)
 		return;
 	// Signals before the program's end: what arrived while it lived is not counted as meant for envseal.
-	if (fds[POLL_SIGNALS].revents)
+	if (fds[POLL_SIGNALS].revents || fds[POLL_CALLER].revents)
 		supervisor_signals(sv);
 	if (fds[POLL_SIGNALS].revents || fds[POLL_PROGRAM].revents)
 		supervisor_child(sv);

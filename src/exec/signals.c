@@ -9,7 +9,7 @@ static const int passed_on[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUS
 // The last two stop a process that uses a terminal from the background, and without one are nobody's business.
 #define TERMINAL_SIGNAL_COUNT 2
 
-int signals_open(struct signals *signals, const struct exec_inherited *inherited, bool has_terminal, struct err *err)
+static void set_fill(struct signals *signals, const struct exec_inherited *inherited, bool has_terminal)
 {
 	size_t count = ARRAY_COUNT(passed_on) - (has_terminal ? 0 : TERMINAL_SIGNAL_COUNT);
 	// What was ignored when envseal started stays ignored, for both (nohup).
@@ -18,23 +18,56 @@ int signals_open(struct signals *signals, const struct exec_inherited *inherited
 	for (size_t i = 0; i < count; i++)
 		if (sigismember(&inherited->ignored, passed_on[i]) != 1)
 			sigaddset(&signals->set, passed_on[i]);
-	inherited_override();
-	sigprocmask(SIG_BLOCK, &signals->set, &signals->mask_before);
-	signals->is_open = true;
-	signals->fd = signalfd(-1, &signals->set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (signals->fd < 0)
-		return err_set_errno(err, ERR_SYSTEM, errno, "cannot watch for signals");
-	return 0;
 }
 
-bool signals_next(struct signals *signals, struct signal_event *out)
+int signals_open(struct signals *signals, const struct exec_plan *plan, bool has_terminal, struct err *err)
+{
+	sigset_t own;
+	sigemptyset(&own);
+	sigaddset(&own, SIGCHLD);
+	signals->caller = plan->caller;
+	set_fill(signals, plan->inherited, has_terminal);
+	if (!plan->caller)
+		own = signals->set;
+	inherited_override();
+	sigprocmask(SIG_BLOCK, &own, &signals->mask_before);
+	signals->is_open = true;
+	signals->fd = signalfd(-1, &own, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (signals->fd < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot watch for signals");
+	return plan->caller ? plan->caller->begin(plan->caller->context, has_terminal, err) : 0;
+}
+
+struct pollfd signals_caller_poll(const struct signals *signals)
+{
+	bool is_asked = signals->caller && !signals->is_caller_gone;
+	return (struct pollfd){.fd = is_asked ? signals->caller->fd : -1, .events = POLLIN};
+}
+
+static bool own_next(struct signals *signals, struct exec_event *out)
 {
 	struct signalfd_siginfo info;
 	if (read(signals->fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
 		return false;
-	*out = (struct signal_event){.number = (int)info.ssi_signo};
+	*out = (struct exec_event){.number = (int)info.ssi_signo};
 	out->is_own = info.ssi_code == SI_USER && info.ssi_pid == (uint32_t)getpid();
 	return true;
+}
+
+// What was not to be taken is not passed on, whatever the caller says.
+static bool caller_next(struct signals *signals, struct exec_event *out)
+{
+	while (signals->caller && !signals->is_caller_gone && signals->caller->next(signals->caller->context, out)) {
+		signals->is_caller_gone = out->is_gone;
+		if (out->is_gone || (sigismember(&signals->set, out->number) == 1 && out->number != SIGCHLD))
+			return true;
+	}
+	return false;
+}
+
+bool signals_next(struct signals *signals, struct exec_event *out)
+{
+	return own_next(signals, out) || caller_next(signals, out);
 }
 
 void signals_close(struct signals *signals)
@@ -69,18 +102,21 @@ static bool signals_take_continue(struct signals *signals)
 	return sigismember(&signals->set, SIGCONT) != 1 || sigtimedwait(&one, NULL, &now) == SIGCONT;
 }
 
-bool signals_stop(struct signals *signals, int number, bool whole_group)
+static bool caller_stop(struct signals *signals, int number, bool whole_group)
 {
-	// One that is ignored here stopped the program because the program has changed that.
-	bool is_watched = sigismember(&signals->set, number) == 1;
-	self_stop(is_watched ? number : SIGSTOP, whole_group && is_watched);
+	if (signals->is_caller_gone)
+		return false;
+	if (signals->caller)
+		return signals->caller->stop(signals->caller->context, number, whole_group);
+	self_stop(number, whole_group);
 	return signals_take_continue(signals);
 }
 
-static void program_continue(struct signals *signals, pid_t program)
+bool signals_stop(struct signals *signals, int number, bool whole_group)
 {
-	kill(-program, SIGCONT);
-	signals_take_continue(signals);
+	// One that is ignored there stopped the program because the program has changed that.
+	bool is_watched = sigismember(&signals->set, number) == 1;
+	return caller_stop(signals, is_watched ? number : SIGSTOP, whole_group && is_watched);
 }
 
 void signals_forward(struct signals *signals, int number, pid_t program)
@@ -90,15 +126,15 @@ void signals_forward(struct signals *signals, int number, pid_t program)
 		return;
 	}
 	// The program's group is orphaned (its leader's parent is in another session), and there the kernel drops a
-	// default SIGTSTP. For envseal itself SIGTSTP is right: in an orphaned group, where nobody could continue it,
-	// it does not stop.
+	// default SIGTSTP. For the caller SIGTSTP is right: in an orphaned group, where nobody could continue it, it
+	// does not stop.
 	kill(-program, SIGSTOP);
-	self_stop(SIGTSTP, false);
-	program_continue(signals, program);
+	caller_stop(signals, SIGTSTP, false);
+	kill(-program, SIGCONT);
 }
 
 void signals_stop_along(struct signals *signals, pid_t program)
 {
-	self_stop(SIGSTOP, false);
-	program_continue(signals, program);
+	caller_stop(signals, SIGSTOP, false);
+	kill(-program, SIGCONT);
 }

@@ -73,7 +73,7 @@ static int supervisor_prepare(struct supervisor *sv, struct err *err)
 	r = exec_leaks_init(&sv->leaks, err);
 	if (r == 0)
 		r = streams_open(sv, err);
-	return r < 0 ? r : signals_open(&sv->signals, sv->plan->inherited, sv->job.has_terminal, err);
+	return r < 0 ? r : signals_open(&sv->signals, sv->plan, sv->job.has_terminal, err);
 }
 
 static int supervisor_start(struct supervisor *sv, struct err *err)
@@ -133,6 +133,7 @@ static struct exec_outcome outcome_make(struct supervisor *sv)
 		.terminal_bytes = terminal_bytes(sv),
 		.writers_ended = sv->writers_ended,
 		.killed_for_leak = sv->killed_for_leak,
+		.caller_gone = sv->caller_gone,
 		.tables_unlocked = !redactor_is_locked(sv->plan->redactor),
 		.milliseconds = clock_monotonic_ms() - sv->started_ms,
 	};

@@ -1,4 +1,4 @@
-// Other processes: those that outlive the program and hold its output open, those of its session, those of our group.
+// Other processes: those that outlive the program and hold its output open, those of its session, those of the caller's group.
 #include "exec/exec_internal.h"
 
 #include <dirent.h>
@@ -165,12 +165,12 @@ void survivors_signal(const struct survivors *survivors, int number)
 			process_signal(&list.rows[i], survivors, number);
 }
 
-bool group_has_others(void)
+bool group_has_others(pid_t group, pid_t member)
 {
 	_cleanup_(process_list_done) struct process_list list = {0};
 	bool is_known = process_list_read(&list);
 	for (size_t i = 0; i < list.count; i++)
-		if (!list.rows[i].is_dead && list.rows[i].group == getpgrp() && list.rows[i].pid != getpid())
+		if (!list.rows[i].is_dead && list.rows[i].group == group && list.rows[i].pid != member)
 			return true;
 	return !is_known;
 }
