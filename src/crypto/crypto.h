@@ -78,6 +78,9 @@ int shielded_new(const struct secret *key, struct shielded **out, struct err *er
 // The key, in memory of its own, for one operation: to be freed at once. Afterwards it lies under a new pre-key. After a fork the
 // child may call it too and its parent's stays as it is: there the pre-key is kept. ERR_DAMAGED when it does not open any more.
 int shielded_open(struct shielded *shielded, struct secret **out, struct err *err);
+// In a process that was forked to take it over (a daemon): from now on its pre-key changes here. Where it came from must not use it
+// any more.
+void shielded_adopt(struct shielded *shielded);
 // Wipes and frees; returns NULL; NULL is allowed. Not in a forked child, whose wiping its parent would see (secmem.h).
 struct shielded *shielded_free(struct shielded *shielded);
 // For a forked child: takes it out of this process, and leaves it to the parent. NULL is allowed.

@@ -9,10 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../vectors/crypto_vectors.h"
 #include "crypto/crypto.h"
+#include "crypto/crypto_internal.h"
 #include "residue.h"
 
 static struct err err;
@@ -419,6 +421,145 @@ static void boxes_leave_no_residue(void **state)
 	assert_int_equal(residue_count(key), 0);
 }
 
+// ------------------------------------------------------------------------------------------------------ a key that is kept
+
+static void assert_shielded(struct shielded *shielded, const struct secret *key)
+{
+	_cleanup_secret_ struct secret *opened = NULL;
+	assert_int_equal(shielded_open(shielded, &opened, &err), 0);
+	assert_true(secret_is_equal(secret_span(opened), secret_span(key)));
+}
+
+static void shielded_opens_again_and_again(void **state)
+{
+	(void)state;
+	_cleanup_secret_ struct secret *key = secret_random();
+	struct shielded *shielded = NULL;
+	assert_int_equal(shielded_new(key, &shielded, &err), 0);
+	for (int i = 0; i < 5; i++)
+		assert_shielded(shielded, key);
+	assert_null(shielded_free(shielded));
+	assert_null(shielded_free(NULL));
+}
+
+// Each opening leaves other bytes behind, all through.
+static void shielded_changes_its_prekey(void **state)
+{
+	(void)state;
+	_cleanup_secret_ struct secret *key = secret_random();
+	struct shielded *shielded = NULL;
+	static struct shield before;
+	assert_int_equal(shielded_new(key, &shielded, &err), 0);
+	memcpy(&before, shield_of(shielded), sizeof(before));
+	assert_shielded(shielded, key);
+	const struct shield *after = shield_of(shielded);
+	assert_memory_not_equal(before.nonce, after->nonce, sizeof(before.nonce));
+	assert_memory_not_equal(before.sealed, after->sealed, sizeof(before.sealed));
+	for (size_t i = 0; i < SHIELDED_PREKEY_BYTES; i += 64)
+		assert_memory_not_equal(before.prekey + i, after->prekey + i, 64);
+	shielded_free(shielded);
+}
+
+static void shielded_holds_nothing_of_the_key(void **state)
+{
+	(void)state;
+	_cleanup_secret_ struct secret *key = secret_random();
+	struct shielded *shielded = NULL;
+	assert_int_equal(shielded_new(key, &shielded, &err), 0);
+	for (size_t i = 0; i + 8 <= KEY_BYTES; i++)
+		assert_null(memmem(shield_of(shielded), sizeof(struct shield), secret_span(key).data + i, 8));
+	shielded_free(shielded);
+}
+
+static void shielded_shows_damage(void **state)
+{
+	(void)state;
+	_cleanup_secret_ struct secret *key = secret_random();
+	for (size_t place = 0; place < sizeof(struct shield); place += 97) {
+		struct shielded *shielded = NULL;
+		struct secret *opened = NULL;
+		assert_int_equal(shielded_new(key, &shielded, &err), 0);
+		((uint8_t *)shield_of(shielded))[place] ^= 1;
+		assert_int_equal(shielded_open(shielded, &opened, &err), ERR_DAMAGED);
+		assert_null(opened);
+		shielded_free(shielded);
+	}
+}
+
+// Opens while its parent does, and keeps the pre-key as it is.
+static int shielded_child(struct shielded *shielded, const struct secret *key, bool is_adopted)
+{
+	static struct shield before;
+	memcpy(&before, shield_of(shielded), sizeof(before));
+	if (is_adopted)
+		shielded_adopt(shielded);
+	for (int i = 0; i < 20; i++) {
+		_cleanup_secret_ struct secret *opened = NULL;
+		if (shielded_open(shielded, &opened, &err) < 0 || !secret_is_equal(secret_span(opened), secret_span(key)))
+			return 1;
+	}
+	return (memcmp(&before, shield_of(shielded), sizeof(before)) != 0) == is_adopted ? 0 : 2;
+}
+
+static void shielded_opens_in_a_forked_process(void **state)
+{
+	(void)state;
+	_cleanup_secret_ struct secret *key = secret_random();
+	for (int is_adopted = 0; is_adopted < 2; is_adopted++) {
+		struct shielded *shielded = NULL;
+		int status = -1;
+		assert_int_equal(shielded_new(key, &shielded, &err), 0);
+		fflush(NULL);
+		pid_t pid = fork();
+		if (pid == 0)
+			_exit(shielded_child(shielded, key, is_adopted));
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+		assert_shielded(shielded, key);
+		shielded_free(shielded);
+	}
+}
+
+// Children that open while the owner renews never get half of it.
+static void shielded_opens_while_it_changes(void **state)
+{
+	(void)state;
+	_cleanup_secret_ struct secret *key = secret_random();
+	struct shielded *shielded = NULL;
+	pid_t pids[3];
+	assert_int_equal(shielded_new(key, &shielded, &err), 0);
+	fflush(NULL);
+	for (size_t i = 0; i < ARRAY_COUNT(pids); i++) {
+		pids[i] = fork();
+		for (int round = 0; pids[i] == 0 && round < 300; round++) {
+			struct secret *opened = NULL;
+			if (shielded_open(shielded, &opened, &err) < 0 || !secret_is_equal(secret_span(opened), secret_span(key)))
+				_exit(1);
+			secret_free(opened);
+		}
+		if (pids[i] == 0)
+			_exit(0);
+	}
+	for (int round = 0; round < 300; round++)
+		assert_shielded(shielded, key);
+	for (size_t i = 0; i < ARRAY_COUNT(pids); i++) {
+		int status = -1;
+		assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+		assert_int_equal(status, 0);
+	}
+	shielded_free(shielded);
+}
+
+static void shielded_wants_a_key(void **state)
+{
+	(void)state;
+	struct shielded *shielded = NULL;
+	_cleanup_secret_ struct secret *shorter = NULL;
+	assert_int_equal(secret_new(KEY_BYTES - 1, SECRET_LOCK_REQUIRED, &shorter, &err), 0);
+	assert_int_equal(shielded_new(shorter, &shielded, &err), ERR_USAGE);
+	assert_null(shielded);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -445,6 +586,13 @@ int main(void)
 		cmocka_unit_test(residue_is_found_where_there_is_some),
 		cmocka_unit_test(keys_leave_no_residue),
 		cmocka_unit_test(boxes_leave_no_residue),
+		cmocka_unit_test(shielded_opens_again_and_again),
+		cmocka_unit_test(shielded_changes_its_prekey),
+		cmocka_unit_test(shielded_holds_nothing_of_the_key),
+		cmocka_unit_test(shielded_shows_damage),
+		cmocka_unit_test(shielded_opens_in_a_forked_process),
+		cmocka_unit_test(shielded_opens_while_it_changes),
+		cmocka_unit_test(shielded_wants_a_key),
 	};
 	if (cipher_start(&err) < 0)
 		return 1;
