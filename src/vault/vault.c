@@ -10,6 +10,7 @@
 #define SUBKEY_BOX_SEED 1
 #define SUBKEY_STATE 2
 #define SUBKEY_SETTINGS 3
+#define SUBKEY_VOUCHER 5
 
 static void slot_key(uint8_t index, uint8_t out[4])
 {
@@ -98,6 +99,7 @@ static int keys_derive(struct vault *vault, const struct secret *root, struct se
 	uint8_t *seed = secret_data(vault->scratch);
 	kdf_derive(root_key, SUBKEY_STATE, SUBKEY_CONTEXT, k->state);
 	kdf_derive(root_key, SUBKEY_SETTINGS, SUBKEY_CONTEXT, k->settings);
+	kdf_derive(root_key, SUBKEY_VOUCHER, SUBKEY_CONTEXT, k->voucher);
 	kdf_derive(root_key, SUBKEY_BOX_SEED, SUBKEY_CONTEXT, seed);
 	box_keys_from_seed(seed, out_public, k->box);
 	secret_wipe(seed, KEY_BYTES);
@@ -172,10 +174,9 @@ static int slots_unwrap(struct vault *vault, struct span slots, const struct sec
 	return err->code;
 }
 
-int vault_unlock(struct vault *vault, const struct secret *passphrase, struct err *err)
+static int root_unwrap(struct vault *vault, const struct secret *passphrase, struct secret **out, struct err *err)
 {
 	_cleanup_buf_ struct buf slots = BUF_INIT(VAULT_SLOTS_MAX * (VAULT_SLOT_BYTES_MAX + 4));
-	_cleanup_secret_ struct secret *root = NULL;
 	{
 		// Left before the passphrase is worked on: that takes half a second, and an open snapshot keeps the log
 		// growing.
@@ -186,8 +187,24 @@ int vault_unlock(struct vault *vault, const struct secret *passphrase, struct er
 		if (r < 0)
 			return r;
 	}
-	int r = slots_unwrap(vault, buf_span(&slots), passphrase, &root, err);
-	return r < 0 ? r : vault_unlock_with_root_key(vault, root, err);
+	return slots_unwrap(vault, buf_span(&slots), passphrase, out, err);
+}
+
+int vault_unlock_keeping(struct vault *vault, const struct secret *passphrase, struct secret **out_root, struct err *err)
+{
+	_cleanup_secret_ struct secret *root = NULL;
+	int r = root_unwrap(vault, passphrase, &root, err);
+	if (r == 0)
+		r = vault_unlock_with_root_key(vault, root, err);
+	if (r == 0)
+		*out_root = TAKE_PTR(root);
+	return r;
+}
+
+int vault_unlock(struct vault *vault, const struct secret *passphrase, struct err *err)
+{
+	_cleanup_secret_ struct secret *root = NULL;
+	return vault_unlock_keeping(vault, passphrase, &root, err);
 }
 
 bool vault_is_unlocked(const struct vault *vault)
@@ -200,7 +217,16 @@ void vault_narrow(struct vault *vault)
 	if (!vault->keys)
 		return;
 	secret_wipe(vault_keys_of(vault)->box, BOX_SECRET_BYTES);
+	secret_wipe(vault_keys_of(vault)->voucher, KEY_BYTES);
 	vault->is_narrow = true;
+}
+
+int vault_voucher(struct vault *vault, struct span message, uint8_t out[DIGEST_BYTES], struct err *err)
+{
+	int r = vault_need_box(vault, err);
+	if (r == 0)
+		mac_bytes(vault_keys_of(vault)->voucher, message, out);
+	return r;
 }
 
 // The first rows and the first state, in one transaction.

@@ -39,6 +39,7 @@ struct vault_state {
 struct vault_keys {
 	uint8_t state[KEY_BYTES];
 	uint8_t settings[KEY_BYTES];
+	uint8_t voucher[KEY_BYTES];    // zeros once narrowed
 	uint8_t box[BOX_SECRET_BYTES]; // zeros once narrowed
 };
 
@@ -62,10 +63,9 @@ struct vault_keys *vault_keys_of(struct vault *vault); // NULL while locked
 
 // --- vault.c
 
-// vault_create and vault_unlock below the passphrase; `slot` is the blob of the first key slot.
+// vault_create below the passphrase; `slot` is the blob of the first key slot.
 int vault_create_with_root_key(const char *dir, const struct secret *root, const uint8_t id[VAULT_ID_BYTES],
 			       struct span slot, struct vault **out, struct err *err);
-int vault_unlock_with_root_key(struct vault *vault, const struct secret *root, struct err *err);
 
 // --- vault_state.c: the state record and the scopes in which rows are read and changed
 

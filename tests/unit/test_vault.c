@@ -31,6 +31,28 @@ static void test_a_passphrase_opens_it(void **state)
 	vault_close(vault);
 }
 
+static void test_the_root_key_is_handed_out(void **state)
+{
+	(void)state;
+	_cleanup_secret_ struct secret *right = passphrase_of("the right passphrase");
+	_cleanup_secret_ struct secret *wrong = passphrase_of("the right passphrasf");
+	_cleanup_secret_ struct secret *root = NULL, *other = root_of_test(3);
+	struct vault *vault = NULL;
+	assert_int_equal(vault_create(vault_dir, right, PWHASH_INTERACTIVE, &vault, &err), 0);
+	store_one(vault, "A", "value of A");
+	vault = vault_reopen(vault, false);
+	assert_int_equal(vault_unlock_keeping(vault, wrong, &root, &err), ERR_PASSPHRASE);
+	assert_null(root);
+	assert_int_equal(vault_unlock_keeping(vault, right, &root, &err), 0);
+	assert_true(vault_is_unlocked(vault));
+	assert_int_equal(secret_len(root), KEY_BYTES);
+	vault = vault_reopen(vault, false);
+	assert_int_equal(vault_unlock_with_root_key(vault, other, &err), ERR_DAMAGED);
+	assert_int_equal(vault_unlock_with_root_key(vault, root, &err), 0);
+	reveals(vault, "A", 0, "value of A");
+	vault_close(vault);
+}
+
 static void test_creating_leaves_nothing_on_failure(void **state)
 {
 	(void)state;
@@ -370,6 +392,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	    DIR_TEST(test_a_passphrase_opens_it),
+	    DIR_TEST(test_the_root_key_is_handed_out),
 	    DIR_TEST(test_creating_leaves_nothing_on_failure),
 	    DIR_TEST(test_put_and_versions),
 	    DIR_TEST(test_sizes_of_values),

@@ -117,6 +117,35 @@ static void test_narrowed(void **state)
 	vault_close(vault);
 }
 
+// Of the root key and the message alone, as docs/format-vault.md says.
+static void test_voucher(void **state)
+{
+	(void)state;
+	uint8_t one[DIGEST_BYTES], other[DIGEST_BYTES], key[KEY_BYTES], untouched[DIGEST_BYTES] = {0};
+	struct vault *vault = vault_make(0);
+	_cleanup_secret_ struct secret *root = root_of_test(0), *wrong = root_of_test(1);
+	struct span message = SPAN_LITERAL("a question and its answer");
+	assert_int_equal(vault_voucher(vault, message, one, &err), 0);
+	kdf_derive(secret_span(root).data, 5, "envseal1", key);
+	mac_bytes(key, message, other);
+	assert_memory_equal(one, other, DIGEST_BYTES);
+	assert_int_equal(vault_voucher(vault, SPAN_LITERAL("a question and its answes"), other, &err), 0);
+	assert_memory_not_equal(one, other, DIGEST_BYTES);
+	kdf_derive(secret_span(wrong).data, 5, "envseal1", key);
+	mac_bytes(key, message, other);
+	assert_memory_not_equal(one, other, DIGEST_BYTES);
+	vault = vault_reopen(vault, false);
+	memset(other, 0, sizeof(other));
+	assert_int_equal(vault_voucher(vault, message, other, &err), ERR_LOCKED);
+	assert_memory_equal(other, untouched, DIGEST_BYTES);
+	assert_int_equal(unlock(vault, 0), 0);
+	assert_int_equal(vault_voucher(vault, message, other, &err), 0);
+	assert_memory_equal(one, other, DIGEST_BYTES);
+	vault_narrow(vault);
+	assert_int_equal(vault_voucher(vault, message, other, &err), ERR_LOCKED);
+	vault_close(vault);
+}
+
 #define WRITERS 32
 #define WRITES 3
 
@@ -207,6 +236,7 @@ int main(void)
 	    DIR_TEST(test_settings),
 	    DIR_TEST(test_setting_revealed),
 	    DIR_TEST(test_narrowed),
+	    DIR_TEST(test_voucher),
 	    DIR_TEST(test_another_process_changes_it),
 	    DIR_TEST(test_32_writers_lose_nothing),
 	};
