@@ -8,11 +8,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -381,7 +384,7 @@ static void descriptors_report_failures(void **state)
 
 static void environment_clear(void)
 {
-	static const char *const names[] = {"ENVSEAL_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "HOME"};
+	static const char *const names[] = {"ENVSEAL_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR", "HOME"};
 	for (size_t i = 0; i < ARRAY_COUNT(names); i++)
 		unsetenv(names[i]);
 }
@@ -414,6 +417,98 @@ static void home_follows_the_environment(void **state)
 	setenv("XDG_DATA_HOME", "rel", 1);
 	setenv("XDG_STATE_HOME", "", 1);
 	assert_home("/home/u/.local/share/envseal", "/home/u/.local/state/envseal");
+}
+
+static void assert_run_dir(const char *run_dir)
+{
+	_cleanup_home_ struct home home = {0};
+	assert_int_equal(home_init(&home, &err), 0);
+	assert_string_equal(home.run_dir, run_dir);
+}
+
+// Where nothing in the environment says it.
+static void run_dir_default(char out[64])
+{
+	char folder[40];
+	struct stat st;
+	snprintf(folder, sizeof(folder), "/run/user/%u", geteuid());
+	bool is_own = lstat(folder, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() && (st.st_mode & 077) == 0;
+	if (is_own)
+		snprintf(out, 64, "%s/envseal", folder);
+	else
+		snprintf(out, 64, "/tmp/envseal-%u", geteuid());
+}
+
+static void run_dir_follows_the_environment(void **state)
+{
+	(void)state;
+	char otherwise[64];
+	run_dir_default(otherwise);
+	environment_clear();
+	setenv("HOME", "/home/u", 1);
+	assert_run_dir(otherwise);
+	setenv("XDG_RUNTIME_DIR", "run", 1);
+	assert_run_dir(otherwise);
+	setenv("XDG_RUNTIME_DIR", "", 1);
+	assert_run_dir(otherwise);
+	setenv("XDG_RUNTIME_DIR", "/r", 1);
+	assert_run_dir("/r/envseal");
+	setenv("ENVSEAL_HOME", "/one", 1);
+	assert_run_dir("/one/run");
+}
+
+static bool text_write(const char *path, const char *text)
+{
+	_cleanup_fd_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+	return fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+}
+
+// A /run of its own, for this process alone.
+static bool run_make(void)
+{
+	char uid_map[64], gid_map[64];
+	snprintf(uid_map, sizeof(uid_map), "%u %u 1\n", geteuid(), geteuid());
+	snprintf(gid_map, sizeof(gid_map), "%u %u 1\n", getegid(), getegid());
+	return unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 && text_write("/proc/self/setgroups", "deny") &&
+	       text_write("/proc/self/uid_map", uid_map) && text_write("/proc/self/gid_map", gid_map) &&
+	       mount("none", "/run", "tmpfs", 0, "mode=755") == 0 && mkdir("/run/user", 0755) == 0;
+}
+
+static int run_user_scenario(mode_t mode)
+{
+	char folder[40], inside[64];
+	struct home home = {0};
+	snprintf(folder, sizeof(folder), "/run/user/%u", geteuid());
+	snprintf(inside, sizeof(inside), "%s/envseal", folder);
+	if (!run_make() || mkdir(folder, 0700) < 0 || chmod(folder, mode) < 0)
+		return 77;
+	environment_clear();
+	setenv("HOME", "/home/u", 1);
+	if (home_init(&home, &err) < 0)
+		return 2;
+	bool is_taken = strcmp(home.run_dir, inside) == 0;
+	home_done(&home);
+	return is_taken ? 0 : 1;
+}
+
+static void run_dir_of_a_login_must_be_private(void **state)
+{
+	(void)state;
+	static const struct {
+		mode_t mode;
+		int result;
+	} cases[] = {{0700, 0}, {0710, 1}, {0701, 1}, {0777, 1}, {0500, 0}};
+	for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+		int status = 0;
+		pid_t pid = fork();
+		if (pid == 0)
+			_exit(run_user_scenario(cases[i].mode));
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFEXITED(status));
+		if (WEXITSTATUS(status) == 77)
+			skip();
+		assert_int_equal(WEXITSTATUS(status), cases[i].result);
+	}
 }
 
 static void home_that_is_not_absolute_is_refused(void **state)
@@ -460,6 +555,8 @@ int main(void)
 		PLACE_TEST(fifo_is_read_to_its_end),
 		cmocka_unit_test(descriptors_report_failures),
 		cmocka_unit_test(home_follows_the_environment),
+		cmocka_unit_test(run_dir_follows_the_environment),
+		cmocka_unit_test(run_dir_of_a_login_must_be_private),
 		cmocka_unit_test(home_that_is_not_absolute_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
