@@ -1,7 +1,8 @@
-// broker/protocol: the messages, and who may send which when. Pure but for inbox_read and message_send. docs/format-broker.md.
+// broker/protocol: the messages, and who may send which when. Pure but for inbox_read, inbox_wait and message_send.
+// docs/format-broker.md.
 //
-// Format: u32 length of what follows the kind, u8 kind, payload (base: reader, writer; little-endian). Descriptors travel with the first
-// byte of their message (SCM_RIGHTS).
+// Format: u32 length of what follows the kind, u8 kind, payload (base: reader, writer; little-endian). Descriptors travel with the
+// header of their message (SCM_RIGHTS).
 #pragma once
 
 #include "broker/broker.h"
@@ -11,15 +12,16 @@
 
 // Of a request: the kernel's own limit for a program's arguments and environment together is 6 MiB (execve(2), 3/4 of 8 MiB).
 #define WORK_BYTES_MAX (8u * 1024 * 1024)
-#define WORK_STRINGS_MAX 65536
+// Of words, and of variables: each counts there at least as a pointer and a NUL.
+#define WORK_STRINGS_MAX (6u * 1024 * 1024 / 9)
 #define MESSAGE_FDS_MAX 4
 
 enum message_kind {
 	// client or console to front
-	MESSAGE_HELLO = 1,
+	MESSAGE_HELLO = 1, // the same, and REFUSED too, in every version
 	MESSAGE_ANSWER,    // console's, to front; front's, to worker
 	// front to client or console
-	MESSAGE_REFUSED,
+	MESSAGE_REFUSED,   // also to worker: its question
 	MESSAGE_STATUS,
 	MESSAGE_LOCKED,
 	MESSAGE_QUESTION,
@@ -27,7 +29,7 @@ enum message_kind {
 	MESSAGE_JUDGED,    // also worker to front
 	MESSAGE_SYNC,
 	// client to worker
-	MESSAGE_WORK,
+	MESSAGE_WORK,      // descriptors: the folder, then those of 0-2 that are open, in order
 	MESSAGE_BEGUN,
 	MESSAGE_SIGNAL,
 	MESSAGE_CONTINUED,
@@ -48,6 +50,7 @@ enum message_kind {
 	MESSAGE_NOTIFY,    // a question waits and nobody watches
 	MESSAGE_KIND_COUNT
 };
+// "hello", "answer", …; "unknown" for what is no kind.
 const char *message_kind_name(enum message_kind kind);
 
 // What a reader is ready for: a row of the table says in which of these states a kind is taken.
@@ -61,14 +64,14 @@ enum reader_state {
 	WORKER_WAITING,  // before the program is started: nothing may come
 	WORKER_BEGINNING,
 	WORKER_RUNNING,
-	WORKER_STOPPED,  // the client was told to stop
+	WORKER_STOPPED,  // the client was told to stop; signals may still be under way
 	WORKER_DESK,     // worker, of the front
 	CLIENT_ASKED,    // client, of the front: status, lock
 	CLIENT_WATCHING, // console, of the front
 	CLIENT_WORKING,  // client, of the worker
 	READER_STATE_COUNT
 };
-// 0 or ERR_INPUT: not a kind, not one for this state, or longer than its kind may be. From the header alone.
+// 0 or ERR_INPUT: not a kind, not one for this state, or shorter or longer than its kind can be. From the header alone.
 int message_check(enum reader_state state, uint32_t length, uint8_t kind, struct err *err);
 // How many descriptors a message of this kind may bring.
 size_t message_fds_max(enum message_kind kind);
@@ -77,7 +80,7 @@ size_t message_fds_max(enum message_kind kind);
 
 enum hello_purpose { HELLO_STATUS = 1, HELLO_LOCK, HELLO_WATCH, HELLO_WORK };
 struct message_hello {
-	uint8_t version;
+	uint8_t version; // any: of another one than PROTOCOL_VERSION nothing else is read, nor set
 	enum hello_purpose purpose;
 	uint64_t device; // of the vault's folder: a client of another vault is told so
 	uint64_t inode;
@@ -85,13 +88,13 @@ struct message_hello {
 
 struct message_answer {
 	uint32_t id; // 0 from front to worker
-	struct desk_answer answer;
+	struct desk_answer answer; // of another verdict than DESK_APPROVED the verdict alone is written
 };
 
 // An err in short.
 struct message_refused {
-	int code;
-	char sentence[ERR_TEXT_BYTES]; // printable
+	int code; // an enum err_code
+	char sentence[ERR_TEXT_BYTES]; // printable: the writer puts '?' for what is not
 };
 
 struct message_question {
@@ -103,15 +106,15 @@ struct message_question {
 };
 
 struct message_ask {
-	uint32_t seconds;
+	uint32_t seconds; // at least 1
 	uint8_t nonce[DESK_NONCE_BYTES];
 	struct span approval; // borrowed
 };
 
 // A request as it was received, with its own copies.
 struct message_work {
-	char **words;       // NULL-terminated
-	char **environment; // NULL-terminated
+	char **words;       // NULL-terminated; of a command the first one is there and not empty, a deposit has none
+	char **environment; // NULL-terminated; any bytes, with or without '='. Each list is one allocation, texts and all
 	char *deposit;      // NULL: a command
 	uint8_t digest[DIGEST_BYTES];
 	struct exec_inherited inherited; // std_closed[i]: no descriptor came for it
@@ -119,8 +122,11 @@ struct message_work {
 };
 void message_work_done(struct message_work *work);
 #define _cleanup_message_work_ _cleanup_(message_work_done)
+// How many descriptors have to come with it: the reader of the message compares.
+size_t message_work_fds(const struct message_work *work);
 
-// The payloads. Writers append to `out`; readers are ERR_INPUT for anything a writer never writes, and leave *out alone then.
+// The payloads. Writers append to `out`, and are ERR_LIMIT for more than fits into a message; readers are ERR_INPUT for anything a writer
+// never writes, and leave *out alone then.
 int hello_write(const struct message_hello *hello, struct buf *out, struct err *err);
 int hello_read(struct span payload, struct message_hello *out, struct err *err);
 int answer_write(const struct message_answer *answer, struct buf *out, struct err *err);
@@ -133,7 +139,7 @@ int question_write(const struct message_question *question, struct buf *out, str
 int question_read(struct span payload, struct message_question *out, struct err *err);
 int ask_write(const struct message_ask *ask, struct buf *out, struct err *err);
 int ask_read(struct span payload, struct message_ask *out, struct err *err);
-// `limits` are the writing process's own.
+// `limits` are the writing process's own. ERR_INPUT for a command without a word.
 int work_write(const struct broker_work *work, const struct exec_limits *limits, struct buf *out, struct err *err);
 int work_read(struct span payload, struct message_work *out, struct err *err);
 int session_write(const struct rule_session *session, struct buf *out, struct err *err); // GRANTED
@@ -142,6 +148,9 @@ int session_read(struct span payload, struct rule_session *out, struct err *err)
 // STOP {number, whole_group}, TELL_GROUP {number}, END {status, signal}, WATCHED {yes}.
 int numbers_write(uint32_t first, uint32_t second, struct buf *out, struct err *err);
 int numbers_read(struct span payload, uint32_t *out_first, uint32_t *out_second, struct err *err);
+
+// ERR_INPUT, which names the message: for what those leave to their callers to judge.
+int message_malformed(enum message_kind kind, struct err *err);
 
 // -------------------------------------------------------------------------------------------------------- over a socket
 
@@ -153,25 +162,36 @@ struct message {
 };
 
 // One message at a time out of a stream socket, of which never more is read than that message: what follows may be for another process.
+// The payload grows with what arrives, not with what the header announces.
 struct inbox {
 	uint8_t header[FRAME_HEADER_BYTES];
 	size_t header_len;
 	struct buf payload;
 	size_t length; // of the payload, by the header
+	bool is_whole;
 	struct message message;
 };
 void inbox_init(struct inbox *inbox);
-void inbox_done(struct inbox *inbox); // closes descriptors that nobody took
+// Closes descriptors that nobody took, and frees; the inbox is empty and usable afterwards. To be called early where many inboxes wait.
+void inbox_done(struct inbox *inbox);
 #define _cleanup_inbox_ _cleanup_(inbox_done)
 enum inbox_result { INBOX_MESSAGE = 1, INBOX_MORE, INBOX_END };
 // Reads what is there, without waiting. INBOX_MESSAGE: inbox->message is whole. INBOX_MORE: not yet, poll again. INBOX_END: the other side
 // has closed, between two messages. ERR_INPUT for what is not permitted in `state` (known from the header: nothing is allocated for it), for an
-// end within a message, for more descriptors than the kind may bring; ERR_SYSTEM. After an error the connection is to be closed.
+// end within a message, for more descriptors than the kind may bring, or any behind the header; ERR_SYSTEM, ERR_MEMORY. After an error the
+// connection is to be closed.
 int inbox_read(struct inbox *inbox, int fd, enum reader_state state, struct err *err);
-// The same, waiting until `deadline_ms` (CLOCK_MONOTONIC; -1: for ever) for a message or the end; ERR_SYSTEM when it passes.
+// The same, waiting until `deadline_ms` (CLOCK_MONOTONIC; -1: for ever) for a message or the end; ERR_SYSTEM (ETIMEDOUT) when it passes.
 int inbox_wait(struct inbox *inbox, int fd, enum reader_state state, int64_t deadline_ms, struct err *err);
+// The pure part of it. How many bytes it takes next, never 0; it begins with the next message where one was whole.
+size_t inbox_wants(struct inbox *inbox);
+// Takes so many or fewer: INBOX_MESSAGE, INBOX_MORE, or an error as above.
+int inbox_feed(struct inbox *inbox, struct span bytes, enum reader_state state, struct err *err);
 
+// ERR_LIMIT for a length that its kind cannot have.
+int message_header(enum message_kind kind, size_t length, uint8_t out[FRAME_HEADER_BYTES], struct err *err);
 // Appends header and payload.
 int message_pack(enum message_kind kind, struct span payload, struct buf *out, struct err *err);
-// Sends one whole message with its descriptors; waits at most `wait_ms` for room (0: not at all). ERR_SYSTEM (EPIPE included, no SIGPIPE).
+// Sends one whole message with its descriptors, which stay the caller's; waits at most `wait_ms` for room (0: not at all). ERR_LIMIT for what
+// its kind cannot have; ERR_SYSTEM (EPIPE included, no SIGPIPE; ETIMEDOUT): a part may have been sent, the connection is to be closed.
 int message_send(int fd, enum message_kind kind, struct span payload, const int *fds, size_t fd_count, int wait_ms, struct err *err);

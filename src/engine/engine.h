@@ -7,6 +7,7 @@
 //  - What the log and the vault say of each other is checked at every unlock; a mismatch is ERR_DAMAGED.
 #pragma once
 
+#include "approve/approve.h"
 #include "audit/audit.h"
 #include "exec/exec.h"
 #include "guard/guard.h"
