@@ -192,6 +192,6 @@ int inbox_feed(struct inbox *inbox, struct span bytes, enum reader_state state, 
 int message_header(enum message_kind kind, size_t length, uint8_t out[FRAME_HEADER_BYTES], struct err *err);
 // Appends header and payload.
 int message_pack(enum message_kind kind, struct span payload, struct buf *out, struct err *err);
-// Sends one whole message with its descriptors, which stay the caller's; waits at most `wait_ms` for room (0: not at all). ERR_LIMIT for what
-// its kind cannot have; ERR_SYSTEM (EPIPE included, no SIGPIPE; ETIMEDOUT): a part may have been sent, the connection is to be closed.
+// Sends one whole message with its descriptors, which stay the caller's; waits at most `wait_ms` for room (0: not at all, -1: for ever).
+// ERR_LIMIT for what its kind cannot have; ERR_SYSTEM (EPIPE included, no SIGPIPE; ETIMEDOUT): a part may have been sent, the connection is to be closed.
 int message_send(int fd, enum message_kind kind, struct span payload, const int *fds, size_t fd_count, int wait_ms, struct err *err);

@@ -45,8 +45,8 @@ static void sending_advance(struct sending *sending, size_t sent)
 
 static int room_wait(int fd, int64_t deadline_ms, const char *name, struct err *err)
 {
-	int64_t left = deadline_ms - clock_monotonic_ms();
-	if (left <= 0)
+	int64_t left = deadline_ms < 0 ? -1 : deadline_ms - clock_monotonic_ms();
+	if (deadline_ms >= 0 && left <= 0)
 		return err_set_errno(err, ERR_SYSTEM, ETIMEDOUT, "cannot send the message \"%s\"", name);
 	struct pollfd room = {fd, POLLOUT, 0};
 	if (poll(&room, 1, (int)left) < 0 && errno != EINTR)
@@ -67,7 +67,7 @@ int message_send(int fd, enum message_kind kind, struct span payload, const int 
 	void *body = NULL;
 	memcpy(&body, &payload.data, sizeof(body));
 	struct sending sending = {.parts = {{header, sizeof(header)}, {body, payload.len}}, .fds = fds, .fd_count = fd_count};
-	int64_t deadline = clock_monotonic_ms() + wait_ms;
+	int64_t deadline = wait_ms < 0 ? -1 : clock_monotonic_ms() + wait_ms;
 	while (sending.parts[0].iov_len > 0 || sending.parts[1].iov_len > 0) {
 		ssize_t n = send_once(fd, &sending);
 		if (n >= 0) {
