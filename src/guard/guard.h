@@ -33,6 +33,7 @@ struct guard_source {
 	const char *etc;  // "/etc"
 	const char *dev;  // "/dev"
 	char *const *environment; // the caller's, NULL-terminated; environ
+	pid_t pid;                // the process that asks, where that is another one: its tracer and terminal count; 0: this one
 	// What the layers above know; without it the checks that need it say so. Borrowed.
 	const char *vault_dir; // absolute; it need not exist
 	bool (*variable_is_steering)(struct span name);

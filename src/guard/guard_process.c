@@ -42,13 +42,16 @@ static void check_dumpable(const struct guard_source *source, struct finding *fi
 
 static void check_tracer(const struct guard_source *source, struct finding *finding)
 {
+	char path[32] = "self/status";
 	_cleanup_buf_ struct buf status = BUF_INIT(STATUS_BYTES_MAX);
 	const char *line = NULL;
-	if (guard_read(source->proc, "self/status", &status))
+	if (source->pid != 0)
+		snprintf(path, sizeof(path), "%d/status", source->pid);
+	if (guard_read(source->proc, path, &status))
 		line = strstr(buf_text(&status), "\nTracerPid:");
 	long tracer = line ? strtol(line + strlen("\nTracerPid:"), NULL, 10) : 0;
 	if (!line)
-		finding_unknown(finding, "/proc/self/status");
+		finding_unknown(finding, source->pid != 0 ? "the status of the process that asks" : "/proc/self/status");
 	else if (tracer == 0)
 		finding_set(finding, FINDING_OK, "", "no debugger or tracer is attached");
 	else

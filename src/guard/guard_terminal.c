@@ -5,9 +5,10 @@
 
 static void check_terminal(const struct guard_source *source, struct finding *finding)
 {
-	(void)source;
-	_cleanup_fd_ int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (fd >= 0)
+	struct process asker;
+	_cleanup_fd_ int fd = source->pid != 0 ? -1 : open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	bool has_terminal = source->pid != 0 ? process_read(source->proc, source->pid, &asker) && asker.terminal != 0 : fd >= 0;
+	if (has_terminal)
 		finding_set(finding, FINDING_OK, "", "there is a controlling terminal to ask on");
 	else
 		finding_set(finding, FINDING_NOTE, "give the passphrase with --passphrase-fd or --passphrase-file",

@@ -278,6 +278,31 @@ static void test_strange_files(void **state)
 	find("tracer"); // comes back
 }
 
+// Where another process asks, it is that one whose tracer and terminal count.
+static void test_of_another_process(void **state)
+{
+	(void)state;
+	static const char stat[] = "4711 (x y) S 1 4711 4711 %d -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 99 0 0";
+	char line[200];
+	tree_make();
+	file_write("proc/self/status", "Name:\tx\nTracerPid:\t17\n");
+	given.pid = 4711;
+	assert_finding("tracer", FINDING_NOTE, "the process that asks");
+	assert_finding("terminal", FINDING_NOTE, "no controlling terminal");
+	file_write("proc/4711/status", "Name:\tx\nTracerPid:\t0\n");
+	assert_finding("tracer", FINDING_OK, "");
+	file_write("proc/4711/status", "Name:\tx\nTracerPid:\t4712\n");
+	assert_finding("tracer", FINDING_BAD, "process 4712");
+	snprintf(line, sizeof(line), stat, 0);
+	file_write("proc/4711/stat", line);
+	assert_finding("terminal", FINDING_NOTE, "no controlling terminal");
+	snprintf(line, sizeof(line), stat, 34816);
+	file_write("proc/4711/stat", line);
+	assert_finding("terminal", FINDING_OK, "there is a controlling terminal");
+	given.pid = 0;
+	assert_finding("tracer", FINDING_BAD, "process 17");
+}
+
 // ------------------------------------------------------------------------------------------------------- the process
 
 // Runs the check in a child that `prepare` was called in.
@@ -783,6 +808,7 @@ int main(void)
 		scene_test(test_each_file),
 		scene_test(test_good_machine),
 		scene_test(test_strange_files),
+		scene_test(test_of_another_process),
 		scene_test(test_process),
 		scene_test(test_memory_lock),
 		scene_test(test_memory_lock_right),
