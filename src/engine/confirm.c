@@ -168,16 +168,13 @@ int engine_confirm(struct engine *engine, const struct engine_confirm *request,
 {
 	_cleanup_session_ struct session session = {0};
 	_cleanup_(waiting_done) struct waiting waiting = {0};
-	_cleanup_secret_ struct secret *passphrase = NULL;
 	int r = session_open(engine, &session, err);
 	if (r == 0)
 		r = waiting_find(&session, request, &waiting, err);
 	if (r == 0)
 		r = waiting_ask(request, &waiting, err);
 	if (r == 0)
-		r = passphrase_get(&request->unlock, "Passphrase: ", &passphrase, err);
-	if (r == 0)
-		r = session_unlock(&session, passphrase, err);
+		r = session_unlock_by(&session, &request->unlock, "Passphrase: ", err);
 	if (r == 0)
 		r = session_begin(&session, err);
 	if (r == 0)

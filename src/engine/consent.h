@@ -45,6 +45,9 @@ int consent_first(struct engine *engine, const struct plan *plan, const struct e
 // `only_once` offers nothing wider. ERR_PASSPHRASE for a wrong answer, which is counted.
 int consent_again(struct session *session, const struct plan *plan, const struct security *security,
 		  const struct notes *notes, bool only_once, struct consent *consent, struct err *err);
+// In a worker, with the vault open and outside of a transaction: asks the human at the desk for a change of the vault. ERR_DENIED;
+// what engine_desk's `ask` answers.
+int consent_change(struct session *session, const char *action, const char *subject, const struct notes *notes, struct err *err);
 // In a transaction, after rules were read: adds what the choice becomes to the rules and stores them. *ret_ids gets the ids,
 // a JSON array; none for `once`.
 int consent_keep(struct session *session, const struct plan *plan, const struct consent *consent,

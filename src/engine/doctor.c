@@ -121,7 +121,7 @@ static int doctor_unlocked(struct doctor *doctor, const struct engine_unlock *un
 	_cleanup_session_ struct session session = {0};
 	struct err err;
 	uint64_t rows = 0;
-	int r = session_open_unlocked(doctor->engine, unlock, &session, &err);
+	int r = session_open_reading(doctor->engine, unlock, &session, &err);
 	if (r == 0)
 		r = session_begin(&session, &err);
 	if (r == 0)

@@ -38,10 +38,18 @@ int engine_new(engine_notice_fn *notice, struct engine **out, struct err *err)
 struct engine *engine_free(struct engine *engine)
 {
 	if (engine) {
+		// A worker's pages are its keeper's.
+		if (!engine->client)
+			shielded_free(engine->root);
 		home_done(&engine->home);
 		free(engine);
 	}
 	return NULL;
+}
+
+const struct home *engine_home(const struct engine *engine)
+{
+	return &engine->home;
 }
 
 void engine_free_ptr(struct engine **engine)

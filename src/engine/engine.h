@@ -51,6 +51,8 @@ struct engine_hold {
 };
 int engine_hold(struct engine *engine, const struct engine_hold *request, struct err *err);
 bool engine_is_holding(const struct engine *engine);
+// First thing in a process that was forked to keep the key from then on (a daemon). The one it was forked from uses the key no more.
+void engine_hold_here(struct engine *engine);
 // Records "broker.lock" with why, and wipes the key; that also where it could not be recorded, which is then the error.
 // `reason` is one of "asked", "expired", "idle", "suspended", "terminated", "failed".
 int engine_release(struct engine *engine, const char *reason, struct err *err);
@@ -96,6 +98,8 @@ struct engine_client {
 	void (*granted)(void *context, const struct rule_session *session);
 	void *context;
 };
+// From then on only what a human decides about, by a rule or at the desk, and what tells names and rules is done with the key;
+// everything else that wants the vault open is ERR_DENIED.
 void engine_serve(struct engine *engine, const struct engine_client *client);
 // For a forked child: takes the key out of this process, and leaves it to the parent.
 void engine_forget(struct engine *engine);
@@ -115,7 +119,7 @@ int engine_permit(struct engine *engine, char *const *words, struct err *err);
 int engine_take_deposit(struct engine *engine, const char *name, const uint8_t digest[DIGEST_BYTES], struct vault_entry *out_entry,
 			struct err *err);
 
-// Under a held key: removes the rules of sessions that have ended, and records it.
+// Removes the rules that were bound to a session which is gone, and records their ids ("grant.ended"). ERR_LOCKED without a key.
 int engine_sessions_tidy(struct engine *engine, size_t *out_count, struct err *err);
 
 // --- vault

@@ -17,6 +17,8 @@ struct engine {
 pid_t engine_asker(const struct engine *engine);
 // The envseal that was typed: this process, or a broker's client.
 pid_t engine_caller(const struct engine *engine);
+// Of its environment; NULL.
+const char *engine_variable(const struct engine *engine, const char *name);
 
 // Makes a sentence and hands it to the front end's notice function.
 void engine_notice(struct engine *engine, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -35,6 +37,7 @@ struct session {
 	struct engine *engine;
 	struct vault *vault;
 	struct audit *audit;
+	bool is_by_key;                         // opened by the key that is held: what is told of wrong passphrases waits for a human
 	uint64_t failures_recorded;             // wrong passphrases that the log has behind the anchor; by session_check_log
 	char failures_since[CLOCK_TEXT_BYTES];  // the first of them
 };
@@ -47,12 +50,23 @@ int session_open(struct engine *engine, struct session *out, struct err *err);
 // has to wait (engine/backoff.h): ERR_DENIED, without a word on the passphrase. After a failure the session can only be done
 // with.
 int session_unlock(struct session *session, const struct secret *passphrase, struct err *err);
-// session_open, passphrase_get, session_unlock. That the names exist is checked before the passphrase is asked for: a typing
+// The same, and hands out the root key.
+int session_unlock_keeping(struct session *session, const struct secret *passphrase, struct secret **out_root, struct err *err);
+// hold.c: by the key that is held. ERR_LOCKED where none is.
+int session_unlock_by_key(struct session *session, struct err *err);
+// hold.c: by the key that is held, else by the passphrase from where `unlock` says. ERR_DENIED in a worker: whoever wants the key
+// there asks a human first, and says so by one of the calls "by key".
+int session_unlock_by(struct session *session, const struct engine_unlock *unlock, const char *prompt, struct err *err);
+// session_open, session_unlock_by. That the names exist is checked before the passphrase is asked for: a typing
 // mistake should not cost a passphrase. ERR_NOT_FOUND.
 int session_open_named(struct engine *engine, const struct engine_unlock *unlock, const char *const names[], size_t count,
 		       struct session *out, struct err *err);
 int session_open_unlocked(struct engine *engine, const struct engine_unlock *unlock, struct session *out,
 			  struct err *err);
+// The same for what gives out neither values nor anything about them, and changes nothing: a worker does it for everybody.
+int session_open_reading(struct engine *engine, const struct engine_unlock *unlock, struct session *out, struct err *err);
+// session_open, session_unlock_by_key.
+int session_open_by_key(struct engine *engine, struct session *out, struct err *err);
 // Unlocked: the log holds what the vault anchored, and nothing in it is from a later state of the vault. ERR_DAMAGED.
 int session_check_log(struct session *session, struct err *err);
 // A passphrase that was typed again, to confirm something, was wrong: counts it, as session_unlock does. ERR_PASSPHRASE, or
@@ -66,7 +80,7 @@ int session_begin(struct session *session, struct err *err);
 int session_commit(struct session *session, const char *kind, json_t *fields, struct err *err);
 void session_rollback(struct session *session);
 // In a transaction that moves the anchor without session_begin: the wrong passphrases counted in the vault, which has none
-// from then on.
+// from then on; those recorded before the anchor are added to the session's.
 int session_failures_take(struct session *session, struct vault_failures *out, struct err *err);
 struct vault_anchor anchor_from_head(const struct audit_head *head);
 struct audit_head head_from_anchor(const struct vault_anchor *anchor);
@@ -97,7 +111,7 @@ int deposit_confirm(struct session *session, const char *name, const uint8_t dig
 // --- plan.c
 
 // The manifest for a folder; ERR_USAGE when there is none, or it has no such section.
-int manifest_choose(const char *directory, const char *profile, struct manifest *out, struct err *err);
+int manifest_choose(const struct engine *engine, const char *directory, const char *profile, struct manifest *out, struct err *err);
 // The secret exists and has a confirmed value: known before anybody is asked. ERR_NOT_FOUND, ERR_DENIED.
 int secret_check_usable(struct vault *vault, const char *name, struct err *err);
 // ERR_DENIED for it, with what to do.
@@ -131,8 +145,8 @@ int secret_stored(struct vault *vault, const char *name, int64_t *out, struct er
 
 #define ASKER_NAME_BYTES 64
 void asker_name(int pid, char out[ASKER_NAME_BYTES]);
-// {"pid", "name"} of the process that started this one.
-json_t *asker_json(void);
+// {"pid", "name"} of engine_asker.
+json_t *asker_json(const struct engine *engine);
 
 // --- run.c
 

@@ -10,14 +10,11 @@ int engine_audit_query(struct engine *engine, const struct audit_filter *filter,
 	return r < 0 ? r : audit_query(audit, filter, each, context, err);
 }
 
-// Opens vault and log inside a transaction, so that no writer moves log and anchor between two looks.
-static int log_open(struct engine *engine, const struct engine_unlock *unlock, struct session *out, struct audit_head *anchor,
-		    struct err *err)
+// Vault and log are looked at inside a transaction, so that no writer moves log and anchor between two looks.
+static int log_begin(struct session *out, struct audit_head *anchor, struct err *err)
 {
 	struct vault_anchor stored;
-	int r = session_open_unlocked(engine, unlock, out, err);
-	if (r == 0)
-		r = vault_begin(out->vault, err);
+	int r = vault_begin(out->vault, err);
 	if (r == 0)
 		r = vault_anchor_get(out->vault, &stored, err);
 	if (r == 0)
@@ -30,7 +27,9 @@ int log_open_checked(struct engine *engine, const struct engine_unlock *unlock, 
 {
 	struct engine_audit_report report = {.anchor_checked = true};
 	struct audit_head head = {0};
-	int r = log_open(engine, unlock, out, &head, err);
+	int r = session_open_reading(engine, unlock, out, err);
+	if (r == 0)
+		r = log_begin(out, &head, err);
 	if (r == 0)
 		r = audit_verify(out->audit, &head, &report.log, err);
 	if (r == 0)
@@ -96,7 +95,9 @@ int engine_audit_accept(struct engine *engine, const struct engine_unlock *unloc
 	struct audit_head head = {0};
 	struct audit_report report;
 	struct err found;
-	int r = log_open(engine, unlock, &session, &head, err);
+	int r = session_open_unlocked(engine, unlock, &session, err);
+	if (r == 0)
+		r = log_begin(&session, &head, err);
 	if (r < 0)
 		return r;
 	if (audit_verify(session.audit, &head, &report, &found) == 0 && session_check_log(&session, &found) == 0)

@@ -79,15 +79,16 @@ void asker_name(int pid, char out[ASKER_NAME_BYTES])
 		out[out[len - 1] == '\n' ? len - 1 : len] = 0;
 }
 
-json_t *asker_json(void)
+json_t *asker_json(const struct engine *engine)
 {
+	pid_t pid = engine_asker(engine);
 	char asker[ASKER_NAME_BYTES];
 	struct err err;
-	asker_name(getppid(), asker);
+	asker_name(pid, asker);
 	_cleanup_buf_ struct buf printable = BUF_INIT(4 * ASKER_NAME_BYTES);
 	if (text_printable(span_text(asker), &printable, &err) < 0)
 		return NULL;
-	return json_pack("{s:i, s:s}", "pid", getppid(), "name", buf_text(&printable));
+	return json_pack("{s:i, s:s}", "pid", pid, "name", buf_text(&printable));
 }
 
 void *array_room(void *array, size_t count, size_t bytes)

@@ -130,10 +130,10 @@ static int plan_add_manifest_entry(struct plan *plan, const struct manifest *man
 		     : 0;
 }
 
-int manifest_choose(const char *directory, const char *profile, struct manifest *out, struct err *err)
+int manifest_choose(const struct engine *engine, const char *directory, const char *profile, struct manifest *out, struct err *err)
 {
 	_cleanup_manifest_ struct manifest manifest = {0};
-	int r = manifest_find(directory, getenv("HOME"), &manifest, err);
+	int r = manifest_find(directory, engine_variable(engine, "HOME"), &manifest, err);
 	if (r == ERR_NOT_FOUND)
 		return err_set(err, ERR_USAGE, "no secret was named and there is no %s here or above; name them with -s NAME, or make "
 					       "the manifest with `envseal import .env`", MANIFEST_FILE_NAME);
@@ -149,10 +149,10 @@ int manifest_choose(const char *directory, const char *profile, struct manifest 
 	return 0;
 }
 
-static int plan_from_manifest(struct plan *plan, const char *profile, struct err *err)
+static int plan_from_manifest(struct plan *plan, const struct engine *engine, const char *profile, struct err *err)
 {
 	_cleanup_manifest_ struct manifest manifest = {0};
-	int r = manifest_choose(plan->directory, profile, &manifest, err);
+	int r = manifest_choose(engine, plan->directory, profile, &manifest, err);
 	for (size_t i = 0; r == 0 && i < manifest.count; i++) {
 		const struct manifest_entry *entry = &manifest.entries[i];
 		// Each variable once, by the line that counts for the profile.
@@ -164,12 +164,12 @@ static int plan_from_manifest(struct plan *plan, const char *profile, struct err
 	return r;
 }
 
-static int plan_secrets(struct plan *plan, const struct engine_run *request, struct err *err)
+static int plan_secrets(struct plan *plan, const struct engine *engine, const struct engine_run *request, struct err *err)
 {
 	if (request->action == ENGINE_PIPE)
 		return plan_add(plan, span_text(request->secrets[0]), span_of("", 0), EXEC_TO_STDIN, err);
 	if (request->secret_count == 0)
-		return plan_from_manifest(plan, request->profile, err);
+		return plan_from_manifest(plan, engine, request->profile, err);
 	if (request->profile)
 		return err_set(err, ERR_USAGE, "--profile chooses a section of the manifest, and -s does without it; give one of them");
 	int r = 0;
@@ -262,14 +262,16 @@ static int plan_find_argv(struct plan *plan, struct err *err)
 	return 0;
 }
 
-static int plan_subject(struct plan *plan, const struct engine_run *request, struct err *err)
+static int plan_subject(struct plan *plan, const struct engine *engine, const struct engine_run *request, struct err *err)
 {
 	plan->directory = getcwd(NULL, 0);
 	if (!plan->directory)
 		return err_set_errno(err, ERR_SYSTEM, errno, "the working directory cannot be named; go to one that exists");
 	// Where it cannot be found there is none, and grants to a session are not for this run.
 	struct err ignored;
-	if (session_leader_find(getpid(), &plan->session, &ignored) < 0)
+	pid_t caller = engine_caller(engine);
+	// One that it leads itself ends with this run.
+	if (session_leader_find(caller, &plan->session, &ignored) < 0 || plan->session.pid == caller)
 		plan->session = (struct rule_session){0};
 	return environment_build(plan->mode, request->environment, request->keep, request->keep_count,
 				 &plan->environment, err);
@@ -296,9 +298,9 @@ static int plan_make(struct engine *engine, const struct engine_run *request, bo
 	plan.secrets = calloc(ENGINE_SECRETS_MAX, sizeof(*plan.secrets));
 	if (!plan.secrets)
 		return err_set(err, ERR_MEMORY, "out of memory");
-	int r = plan_subject(&plan, request, err);
+	int r = plan_subject(&plan, engine, request, err);
 	if (r == 0 && has_secrets)
-		r = plan_secrets(&plan, request, err);
+		r = plan_secrets(&plan, engine, request, err);
 	if (r == 0 && has_secrets)
 		r = plan_check_names(&plan, engine, err);
 	if (r == 0)

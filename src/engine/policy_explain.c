@@ -85,7 +85,7 @@ int engine_policy_explain(struct engine *engine, const struct engine_run *reques
 	const char *key;
 	int r = plan_build(engine, request, &plan, err);
 	if (r == 0)
-		r = session_open_unlocked(engine, &request->unlock, &session, err);
+		r = session_open_reading(engine, &request->unlock, &session, err);
 	if (r == 0)
 		r = session_begin(&session, err);
 	if (r == 0)

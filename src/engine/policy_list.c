@@ -16,6 +16,7 @@ struct seen {
 struct sight {
 	struct seen *items;
 	size_t count;
+	const char *path_list; // for the interpreter behind env; it is looked at and not run
 };
 
 static void sight_done(struct sight *sight)
@@ -36,9 +37,7 @@ static void program_let_go(struct program *program)
 
 static int sight_find(struct sight *sight, const char *path, const struct program **out, struct err *err)
 {
-	// For the interpreter behind env; it is looked at and not run.
-	const char *path_list = getenv("PATH");
-	struct program_options options = {.path_list = path_list ? path_list : PATH_DEFAULT};
+	struct program_options options = {.path_list = sight->path_list ? sight->path_list : PATH_DEFAULT};
 	struct err gone;
 	for (size_t i = 0; i < sight->count; i++)
 		if (strcmp(sight->items[i].path, path) == 0) {
@@ -116,7 +115,7 @@ int engine_policy_list(struct engine *engine, const struct engine_unlock *unlock
 		       engine_rule_fn *each, void *context, struct err *err)
 {
 	_cleanup_rules_ struct rule_set set = {0};
-	_cleanup_(sight_done) struct sight sight = {0};
+	_cleanup_(sight_done) struct sight sight = {.path_list = engine_variable(engine, "PATH")};
 	struct rule_clock clock = rule_clock_now();
 	int r = policy_read(engine, unlock, &set, err);
 	for (size_t i = 0; r == 0 && i < set.count; i++) {

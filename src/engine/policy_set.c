@@ -7,7 +7,7 @@
 int policy_read(struct engine *engine, const struct engine_unlock *unlock, struct rule_set *out, struct err *err)
 {
 	_cleanup_session_ struct session session = {0};
-	int r = session_open_unlocked(engine, unlock, &session, err);
+	int r = session_open_reading(engine, unlock, &session, err);
 	if (r == 0)
 		r = session_begin(&session, err);
 	return r < 0 ? r : session_rules_load(&session, out, err);
@@ -16,10 +16,7 @@ int policy_read(struct engine *engine, const struct engine_unlock *unlock, struc
 static int policy_unlock(struct session *session, const struct engine_unlock *unlock, const char *prompt,
 			 struct err *err)
 {
-	_cleanup_secret_ struct secret *passphrase = NULL;
-	int r = passphrase_get(unlock, prompt, &passphrase, err);
-	if (r == 0)
-		r = session_unlock(session, passphrase, err);
+	int r = session_unlock_by(session, unlock, prompt, err);
 	// A change of the rules asks for more than the passphrase where the level says so.
 	return r < 0 ? r : session_factor_check_now(session, err);
 }

@@ -153,13 +153,14 @@ json_t *outcome_json(const struct plan *plan, const struct redactor *redactor, c
 	const char *names[ENGINE_SECRETS_MAX];
 	struct leak_list leaks;
 	leak_list_of(plan, outcome, names, &leaks);
-	return json_pack("{s:o, s:o, s:i, s:i, s:I, s:I, s:I, s:I, s:s, s:b, s:o, s:I, s:b, s:b, s:b}", "secrets",
+	return json_pack("{s:o, s:o, s:i, s:i, s:I, s:I, s:I, s:I, s:s, s:b, s:o, s:I, s:b, s:b, s:b, s:b}", "secrets",
 			 plan_secrets_json(plan), "program", program_json(plan->program, redactor), "status", outcome->status, "signal",
 			 outcome->signal, "milliseconds", (json_int_t)outcome->milliseconds, "stdout_bytes",
 			 (json_int_t)outcome->stdout_bytes, "stderr_bytes", (json_int_t)outcome->stderr_bytes, "terminal_bytes",
 			 (json_int_t)outcome->terminal_bytes, "on_leak", engine_on_leak_name(plan->on_leak), "killed_for_leak", outcome->killed_for_leak ? 1 : 0, "leaks",
 			 leaks_json(&leaks), "leak_total", (json_int_t)outcome->leaks.total, "writers_ended", outcome->writers_ended ? 1 : 0,
-			 "tables_unlocked", outcome->tables_unlocked ? 1 : 0, "stdin_writable", outcome->stdin_is_writable ? 1 : 0);
+			 "tables_unlocked", outcome->tables_unlocked ? 1 : 0, "stdin_writable", outcome->stdin_is_writable ? 1 : 0, "caller_gone",
+			 outcome->caller_gone ? 1 : 0);
 }
 
 json_t *failure_json(const struct plan *plan, const struct redactor *redactor, const struct err *failure)

@@ -1,7 +1,9 @@
+#include "engine/consent.h"
 #include "engine/stream.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -68,13 +70,13 @@ static int names_add(struct redact_outcome *outcome, const char *name, struct er
 	return 0;
 }
 
-static int names_from_manifest(const char *profile, struct redact_outcome *outcome, struct err *err)
+static int names_from_manifest(const struct engine *engine, const char *profile, struct redact_outcome *outcome, struct err *err)
 {
 	_cleanup_manifest_ struct manifest manifest = {0};
 	_cleanup_free_ char *directory = getcwd(NULL, 0);
 	if (!directory)
 		return err_set_errno(err, ERR_SYSTEM, errno, "the working directory cannot be named; go to one that exists");
-	int r = manifest_choose(directory, profile, &manifest, err);
+	int r = manifest_choose(engine, directory, profile, &manifest, err);
 	for (size_t i = 0; r == 0 && i < manifest.count; i++) {
 		const struct manifest_entry *entry = &manifest.entries[i];
 		if (entry->secret && manifest_lookup(&manifest, profile, entry->variable) == entry)
@@ -111,13 +113,13 @@ static int names_all(struct session *session, struct redact_outcome *outcome, st
 	return r;
 }
 
-static int names_given(const struct engine_redact *request, struct redact_outcome *outcome, struct err *err)
+static int names_given(const struct engine *engine, const struct engine_redact *request, struct redact_outcome *outcome, struct err *err)
 {
 	int r = 0;
 	if (request->all)
 		return 0;
 	if (request->secret_count == 0)
-		return names_from_manifest(request->profile, outcome, err);
+		return names_from_manifest(engine, request->profile, outcome, err);
 	for (size_t i = 0; r == 0 && i < request->secret_count; i++) {
 		r = name_check(request->secrets[i], err);
 		if (r == 0)
@@ -138,12 +140,13 @@ static int names_check(struct engine *engine, const struct redact_outcome *outco
 
 // ------------------------------------------------------------------------------------------------------------ records
 
-static json_t *intent_json(const struct engine_redact *request, const struct redact_outcome *outcome)
+static json_t *intent_json(const struct engine *engine, const struct engine_redact *request,
+			   const struct redact_outcome *outcome)
 {
 	size_t left_out = 0;
 	json_t *names = names_json_bounded((const char *const *)outcome->names, outcome->name_count, &left_out);
 	return json_pack("{s:o, s:I, s:b, s:o}", "secrets", names, "secrets_left_out", (json_int_t)left_out, "all",
-			 request->all ? 1 : 0, "asker", asker_json());
+			 request->all ? 1 : 0, "asker", asker_json(engine));
 }
 
 static const char *end_name(const struct redact_outcome *outcome)
@@ -167,6 +170,20 @@ static json_t *end_json(const struct redact_outcome *outcome)
 
 // --------------------------------------------------------------------------------------------------------- the use-case
 
+// By what is masked, and when, a value can be guessed piece by piece: not for whoever asks.
+static int redact_ask(struct session *session, const struct redact_outcome *outcome, struct err *err)
+{
+	char subject[ERR_TEXT_BYTES] = "every secret";
+	_cleanup_notes_ struct notes notes = {0};
+	size_t used = 0;
+	for (size_t i = 0; i < outcome->name_count && used < sizeof(subject); i++)
+		used += (size_t)snprintf(subject + used, sizeof(subject) - used, "%s%s", i > 0 ? ", " : "", outcome->names[i]);
+	if (used >= sizeof(subject))
+		snprintf(subject, sizeof(subject), "%zu secrets", outcome->name_count);
+	notes_add(&notes, "whoever asks sees which of its own texts are masked, and can find out a value that way");
+	return consent_change(session, "redact", subject, &notes, err);
+}
+
 static int redact_open(const struct engine_redact *request, struct session *session, struct redact_outcome *outcome,
 		       struct redactor **out, struct err *err)
 {
@@ -179,7 +196,7 @@ static int redact_open(const struct engine_redact *request, struct session *sess
 		r = opened_add_all(&opened, session, names, outcome->name_count, err);
 	if (r == 0)
 		r = opened_redactor(&opened, names, out, err);
-	return r < 0 ? r : session_commit(session, "redact.intent", intent_json(request, outcome), err);
+	return r < 0 ? r : session_commit(session, "redact.intent", intent_json(session->engine, request, outcome), err);
 }
 
 // Narrowed first: while the text is read, this process can go on with the log, and open nothing more.
@@ -214,11 +231,13 @@ int engine_redact(struct engine *engine, const struct engine_redact *request, st
 	_cleanup_session_ struct session session = {0};
 	int r = request_check(request, err);
 	if (r == 0)
-		r = names_given(request, &outcome, err);
+		r = names_given(engine, request, &outcome, err);
 	if (r == 0)
 		r = names_check(engine, &outcome, err);
 	if (r == 0)
-		r = session_open_unlocked(engine, &request->unlock, &session, err);
+		r = session_open_reading(engine, &request->unlock, &session, err);
+	if (r == 0 && engine->client)
+		r = redact_ask(&session, &outcome, err);
 	if (r == 0)
 		r = redact_open(request, &session, &outcome, &redactor, err);
 	if (r == 0)

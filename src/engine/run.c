@@ -14,7 +14,7 @@ static int plan_record_intent(const struct plan *plan, json_t *decision, struct 
 	snprintf(kind, sizeof(kind), "%s.intent", engine_action_name(plan->action));
 	json_t *fields = plan_json(plan, redactor);
 	if (fields) {
-		json_object_set_new(fields, "asker", asker_json());
+		json_object_set_new(fields, "asker", asker_json(session->engine));
 		json_object_set(fields, "decision", decision);
 	}
 	return session_commit(session, kind, fields, err);
@@ -42,7 +42,8 @@ static int plan_execute(struct engine *engine, const struct plan *plan, const st
 	for (size_t i = 0; i < opened->count; i++)
 		secrets[i] = (struct exec_secret){.name = plan->secrets[i].name, .variable = plan->secrets[i].variable,
 						  .delivery = plan->secrets[i].delivery, .value = opened->values[i]};
-	struct exec_plan exec = {.program = plan->program, .argv = plan->argv, .environment = plan->environment.entries,
+	const struct engine_client *client = engine->client;
+	struct exec_plan exec = {.caller = client ? client->caller : NULL, .limits = client ? client->limits : NULL, .program = plan->program, .argv = plan->argv, .environment = plan->environment.entries,
 				 // one for each of the plan's
 				 .secrets = secrets, .secret_count = opened->count, .redactor = redactor, .inherited = plan->inherited,
 				 .sandbox = plan->sandbox,
@@ -114,6 +115,7 @@ struct errand {
 	struct notes notes;       // for the question
 	enum rule_effect effect;  // of rules, level and findings together
 	bool is_raised;           // a finding wants the question, whatever the rules say
+	bool has_granted;         // the answer became a rule for this session
 };
 
 static void errand_free(struct errand **errand)
@@ -208,6 +210,15 @@ static int errand_digest(struct errand *errand, struct err *err)
 	return r == 0 ? vault_setting_put(vault, DIGESTS_SETTING, buf_span(&text), err) : r;
 }
 
+// In direct mode they were shown already, at the question that comes before the rules are known.
+static void errand_waiting(struct errand *errand)
+{
+	if (!errand->engine->client || errand->effect != RULE_ALLOW || !plan_has_waiting(errand->plan, true))
+		return;
+	notes_add(&errand->notes, "a rule allows this, and a value of it was never confirmed");
+	errand->effect = RULE_ASK;
+}
+
 // In a transaction: rules, level and findings. ERR_DENIED is recorded.
 static int errand_judge(struct errand *errand, struct err *err)
 {
@@ -228,6 +239,8 @@ static int errand_judge(struct errand *errand, struct err *err)
 		r = errand_level(errand, err);
 	if (r == 0)
 		r = errand_guard(errand, err);
+	if (r == 0)
+		errand_waiting(errand);
 	if (r == 0 && errand->effect == RULE_ASK)
 		decision_changes(plan, &errand->decision, change_note, &errand->notes);
 	if (r == ERR_DENIED)
@@ -246,8 +259,20 @@ static bool errand_has_consent(const struct errand *errand)
 	return consent->is_given && (consent->is_informed || is_enough);
 }
 
+// In a transaction.
+static int errand_refuse_unasked(struct errand *errand, struct err *err)
+{
+	const char *action = engine_action_name(errand->plan->action);
+	err_set(err, ERR_DENIED, "no rule allows this, and --no-wait asks nobody; ask with `envseal %s` without it, or make a rule with "
+				 "`envseal policy allow`", action);
+	plan_record_refusal(errand->plan, errand->session, &errand->decision, err);
+	return ERR_DENIED;
+}
+
 static int errand_ask(struct errand *errand, struct err *err)
 {
+	if (engine_is_holding(errand->engine) && !errand->engine->client)
+		return err_set(err, ERR_DENIED, "no rule allows this, and there is nobody here to ask");
 	bool only_once = !security_demands(errand->security.level)->rules_allow;
 	int r = consent_again(errand->session, errand->plan, &errand->security, &errand->notes, only_once, &errand->consent, err);
 	if (r == ERR_LOCKED)
@@ -301,6 +326,8 @@ static int errand_settle(struct errand *errand, struct err *err)
 			r = errand_judge(errand, err);
 		if (r < 0 || errand->effect == RULE_ALLOW)
 			return r;
+		if (errand->plan->request->no_wait && !errand->consent.is_given)
+			return errand_refuse_unasked(errand, err);
 		if (errand_has_consent(errand)) {
 			if (errand->consent.is_by_option)
 				decision_changes(errand->plan, &errand->decision, change_tell, errand->engine);
@@ -342,12 +369,24 @@ static int errand_account(struct errand *errand, json_t **out, struct err *err)
 		if (json_array_size(made) > 0)
 			json_object_set(fields, "made", made);
 	}
+	errand->has_granted = json_array_size(made) > 0 && consent->choice == APPROVAL_SESSION;
 	json_decref(made);
 	*out = fields;
 	return r;
 }
 
 // -------------------------------------------------------------------------------------------------------------- the run
+
+// What was permitted is on disk.
+static void client_tell(const struct errand *errand)
+{
+	const struct engine_client *client = errand->engine->client;
+	if (!client)
+		return;
+	client->permitted(client->context);
+	if (errand->has_granted)
+		client->granted(client->context, &errand->plan->session);
+}
 
 static int errand_run(struct errand *errand, struct exec_outcome *out, struct err *err)
 {
@@ -368,19 +407,37 @@ static int errand_run(struct errand *errand, struct exec_outcome *out, struct er
 	json_decref(decision);
 	if (r < 0)
 		return r;
+	client_tell(errand);
 	return plan_execute(errand->engine, plan, &opened, redactor, errand->session, out, err);
+}
+
+// What opens the vault, and consent where that is asked for with it.
+static int errand_passphrase(struct errand *errand, const struct engine_unlock *unlock, struct err *err)
+{
+	if (errand->plan->request->no_wait)
+		return passphrase_get(unlock, "Passphrase: ", &errand->consent.passphrase, err);
+	int r = consent_first(errand->engine, errand->plan, unlock, &errand->consent, err);
+	if (r == ERR_DENIED || r == ERR_INTERRUPTED)
+		plan_record_denial(errand->engine, errand->plan, err, errand->consent.is_shown);
+	return r;
+}
+
+static int errand_unlock(struct errand *errand, const struct engine_unlock *unlock, struct err *err)
+{
+	bool is_held = engine_is_holding(errand->engine);
+	int r = is_held ? 0 : errand_passphrase(errand, unlock, err);
+	if (r == 0)
+		r = session_open(errand->engine, errand->session, err);
+	if (r < 0)
+		return r;
+	return is_held ? session_unlock_by_key(errand->session, err)
+		       : session_unlock(errand->session, errand->consent.passphrase, err);
 }
 
 static int errand_open(struct errand *errand, const struct engine_unlock *unlock, struct err *err)
 {
 	struct plan *plan = errand->plan;
-	int r = consent_first(errand->engine, plan, unlock, &errand->consent, err);
-	if (r == ERR_DENIED || r == ERR_INTERRUPTED)
-		plan_record_denial(errand->engine, plan, err, errand->consent.is_shown);
-	if (r == 0)
-		r = session_open(errand->engine, errand->session, err);
-	if (r == 0)
-		r = session_unlock(errand->session, errand->consent.passphrase, err);
+	int r = errand_unlock(errand, unlock, err);
 	if (r == 0)
 		r = session_security(errand->session, &errand->security, err);
 	if (r < 0)
@@ -391,6 +448,20 @@ static int errand_open(struct errand *errand, const struct engine_unlock *unlock
 	// What was shown is not what would run.
 	errand->consent.is_given = false;
 	return plan_rebuild(errand->engine, plan, mode, err);
+}
+
+// Known before anybody is asked.
+static int run_check(struct engine *engine, const struct plan *plan, const struct engine_unlock *unlock, struct err *err)
+{
+	bool is_held = engine_is_holding(engine);
+	if (!is_held && plan_has_waiting(plan, true) && !unlock_is_terminal(unlock))
+		return waiting_refuse(plan, err);
+	if (!is_held || plan->action != ENGINE_INJECT)
+		return 0;
+	err_set(err, ERR_DENIED, "inject would make the process that asks the program, and no secret may come into that one under a "
+				 "broker; use `envseal run`, or `envseal inject --direct`");
+	plan_record_denial(engine, plan, err, false);
+	return ERR_DENIED;
 }
 
 int engine_run(struct engine *engine, struct plan *plan, const struct engine_unlock *unlock, struct exec_outcome *out,
@@ -405,9 +476,9 @@ int engine_run(struct engine *engine, struct plan *plan, const struct engine_unl
 	errand->plan = plan;
 	errand->session = &session;
 	errand->consent = CONSENT_INIT;
-	if (plan_has_waiting(plan, true) && !unlock_is_terminal(unlock))
-		return waiting_refuse(plan, err);
-	int r = errand_open(errand, unlock, err);
+	int r = run_check(engine, plan, unlock, err);
+	if (r == 0)
+		r = errand_open(errand, unlock, err);
 	if (r == 0)
 		r = errand_settle(errand, err);
 	if (r == 0)

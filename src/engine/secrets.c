@@ -113,7 +113,8 @@ int engine_set(struct engine *engine, const struct engine_set *request, struct v
 	if (r < 0)
 		return r;
 	_cleanup_session_ struct session session = {0};
-	_cleanup_secret_ struct secret *value = NULL, *passphrase = NULL;
+	_cleanup_secret_ struct secret *value = NULL;
+	uint8_t digest[DIGEST_BYTES];
 	bool weak = false;
 	r = session_open(engine, &session, err);
 	if (r == 0)
@@ -121,9 +122,7 @@ int engine_set(struct engine *engine, const struct engine_set *request, struct v
 	if (r == 0)
 		r = value_read(engine, request, &value, &weak, err);
 	if (r == 0 && !request->locked)
-		r = passphrase_get(&request->unlock, "Passphrase: ", &passphrase, err);
-	if (r == 0 && !request->locked)
-		r = session_unlock(&session, passphrase, err);
+		r = session_unlock_by(&session, &request->unlock, "Passphrase: ", err);
 	if (r == 0)
 		r = session_begin(&session, err);
 	if (r < 0)
@@ -135,13 +134,18 @@ int engine_set(struct engine *engine, const struct engine_set *request, struct v
 	struct vault_entry entry = {0};
 	if (r == 0)
 		r = vault_find(session.vault, request->name, &entry, err);
+	if (r == 0 && request->locked)
+		r = vault_deposit_digest(session.vault, request->name, digest, err);
 	if (r < 0)
 		return r;
 	r = session_commit(&session, request->locked ? "secret.deposit" : "secret.set",
 			   json_pack("{s:s, s:I}", "secret", request->name, "version", (json_int_t)entry.version), err);
-	if (r == 0)
-		*out_entry = entry;
-	return r;
+	if (r < 0)
+		return r;
+	if (request->locked && request->out_digest)
+		memcpy(request->out_digest, digest, sizeof(digest));
+	*out_entry = entry;
+	return 0;
 }
 
 int engine_list(struct engine *engine, int (*each)(void *context, const struct vault_entry *entry), void *context,

@@ -133,7 +133,7 @@ int engine_security_show(struct engine *engine, const struct engine_unlock *unlo
 	_cleanup_session_ struct session session = {0};
 	int r = security_floor_load(&floor, err);
 	if (r == 0)
-		r = session_open_unlocked(engine, unlock, &session, err);
+		r = session_open_reading(engine, unlock, &session, err);
 	if (r == 0)
 		r = sealed_load(&session, &shown.sealed, err);
 	if (r < 0)
@@ -280,6 +280,8 @@ int engine_security_set(struct engine *engine, const struct engine_security_set 
 struct guard_source engine_guard_source(const struct engine *engine)
 {
 	return (struct guard_source){
+		.environment = engine->client ? engine->client->environment : NULL,
+		.pid = engine->client ? engine->client->pid : 0,
 		.vault_dir = engine->home.data_dir,
 		.variable_is_steering = variable_is_steering,
 		.path_entry_is_safe = path_entry_is_safe,

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define CARRIED_SETTING "unlock/carried"
+
 void session_done(struct session *session)
 {
 	session->vault = vault_close(session->vault);
@@ -75,7 +77,7 @@ static int failure_record(struct session *session, struct err *err)
 		return r;
 	}
 	return session_commit(session, "unlock.failed",
-			      json_pack("{s:I, s:o}", "count", (json_int_t)failures.count, "asker", asker_json()), err);
+			      json_pack("{s:I, s:o}", "count", (json_int_t)failures.count, "asker", asker_json(session->engine)), err);
 }
 
 // The wrong guess is what the caller hears of; that it could not be recorded comes second. But where others have failed
@@ -97,12 +99,13 @@ int session_passphrase_wrong(struct session *session, struct err *err)
 	return failure_answer(session, err);
 }
 
-int session_unlock(struct session *session, const struct secret *passphrase, struct err *err)
+int session_unlock_keeping(struct session *session, const struct secret *passphrase, struct secret **out_root, struct err *err)
 {
+	_cleanup_secret_ struct secret *root = NULL;
 	struct vault_failures failures = {0};
 	int r = tries_look(session, &failures, err);
 	if (r == 0)
-		r = vault_unlock(session->vault, passphrase, err);
+		r = vault_unlock_keeping(session->vault, passphrase, &root, err);
 	if (r == ERR_PASSPHRASE)
 		return failure_answer(session, err);
 	if (r == 0)
@@ -115,7 +118,14 @@ int session_unlock(struct session *session, const struct secret *passphrase, str
 		engine_notice(session->engine, "wrong passphrases counted since the last unlock: %u; they stay counted: %s",
 			      failures.count, untold.text);
 	session_rollback(session);
+	*out_root = TAKE_PTR(root);
 	return 0;
+}
+
+int session_unlock(struct session *session, const struct secret *passphrase, struct err *err)
+{
+	_cleanup_secret_ struct secret *root = NULL;
+	return session_unlock_keeping(session, passphrase, &root, err);
 }
 
 int session_open_named(struct engine *engine, const struct engine_unlock *unlock, const char *const names[], size_t count,
@@ -129,11 +139,8 @@ int session_open_named(struct engine *engine, const struct engine_unlock *unlock
 		if (r == 0)
 			r = vault_find(session.vault, names[i], &entry, err);
 	}
-	_cleanup_secret_ struct secret *passphrase = NULL;
 	if (r == 0)
-		r = passphrase_get(unlock, "Passphrase: ", &passphrase, err);
-	if (r == 0)
-		r = session_unlock(&session, passphrase, err);
+		r = session_unlock_by(&session, unlock, "Passphrase: ", err);
 	if (r < 0)
 		return r;
 	*out = session;
@@ -210,10 +217,66 @@ static int begin_checked(struct session *session, struct err *err)
 	return r;
 }
 
+// Wrong passphrases that a change by the held key has moved the anchor past. Nobody was told of them, and the wait after them
+// holds: whoever can have the broker work must not be able to try on.
+struct carried {
+	uint64_t recorded;
+	char since[CLOCK_TEXT_BYTES]; // the first of them
+};
+
+static int carried_load(struct session *session, struct carried *out, struct err *err)
+{
+	_cleanup_buf_ struct buf stored = BUF_INIT(sizeof(struct carried) + 16);
+	*out = (struct carried){0};
+	int r = vault_setting_get(session->vault, CARRIED_SETTING, &stored, err);
+	if (r < 0 || stored.len == 0)
+		return r;
+	struct reader reader = reader_of(buf_span(&stored));
+	out->recorded = reader_u64(&reader);
+	reader_bytes(&reader, out->since, sizeof(out->since));
+	out->since[sizeof(out->since) - 1] = 0;
+	return reader_end(&reader) ? 0 : err_set(err, ERR_DAMAGED, "the count of wrong passphrases cannot be read");
+}
+
+// In a transaction, which ends with it.
+static int failures_carry(struct session *session, struct err *err)
+{
+	struct carried carried;
+	_cleanup_buf_ struct buf stored = BUF_INIT(sizeof(struct carried) + 16);
+	int r = carried_load(session, &carried, err);
+	if (r < 0)
+		return r;
+	if (carried.recorded == 0)
+		memcpy(carried.since, session->failures_since, sizeof(carried.since));
+	carried.recorded += session->failures_recorded;
+	r = writer_u64(&stored, carried.recorded, err);
+	if (r == 0)
+		r = buf_append(&stored, span_of(carried.since, sizeof(carried.since)), err);
+	if (r == 0)
+		r = vault_setting_put(session->vault, CARRIED_SETTING, buf_span(&stored), err);
+	if (r < 0)
+		return r;
+	return session_commit(session, "unlock.carried",
+			      json_pack("{s:I, s:s}", "recorded", (json_int_t)carried.recorded, "since", carried.since), err);
+}
+
+static int carried_take(struct session *session, struct err *err)
+{
+	struct carried carried;
+	int r = carried_load(session, &carried, err);
+	if (r < 0 || carried.recorded == 0)
+		return r;
+	session->failures_recorded += carried.recorded;
+	memcpy(session->failures_since, carried.since, sizeof(session->failures_since));
+	return vault_setting_put(session->vault, CARRIED_SETTING, span_of("", 0), err);
+}
+
 int session_failures_take(struct session *session, struct vault_failures *out, struct err *err)
 {
 	int r = failures_load(session, out, err);
-	return r < 0 || out->count == 0 ? r : vault_failures_put(session->vault, &(struct vault_failures){0}, err);
+	if (r == 0 && out->count > 0)
+		r = vault_failures_put(session->vault, &(struct vault_failures){0}, err);
+	return r == 0 ? carried_take(session, err) : r;
 }
 
 // Tells the human what was tried behind the anchor, once: the commit puts the anchor behind it, and takes the count away.
@@ -239,15 +302,16 @@ int session_begin(struct session *session, struct err *err)
 	if (!vault_is_unlocked(session->vault))
 		return vault_begin(session->vault, err);
 	for (;;) {
-		struct vault_failures counted;
+		struct vault_failures counted = {0};
 		int r = begin_checked(session, err);
 		if (r < 0)
 			return r;
-		r = session_failures_take(session, &counted, err);
+		if (!session->is_by_key)
+			r = session_failures_take(session, &counted, err);
 		if (r == 0 && counted.count == 0 && session->failures_recorded == 0)
 			return 0;
 		if (r == 0)
-			r = failures_settle(session, &counted, err);
+			r = session->is_by_key ? failures_carry(session, err) : failures_settle(session, &counted, err);
 		if (r < 0) {
 			session_rollback(session);
 			return r;

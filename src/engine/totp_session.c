@@ -65,7 +65,7 @@ static int try_count(struct session *session, struct err *err)
 	if (r < 0)
 		return r;
 	return session_commit(session, "totp.try",
-			      json_pack("{s:I, s:o}", "count", (json_int_t)totp->tries.count, "asker", asker_json()), err);
+			      json_pack("{s:I, s:o}", "count", (json_int_t)totp->tries.count, "asker", asker_json(session->engine)), err);
 }
 
 static int try_failed(struct session *session, const struct totp *totp, enum totp_verdict verdict, struct err *err)
@@ -128,7 +128,7 @@ static int recovery_judge(struct session *session, const struct secret *typed, s
 		r = totp_recovery_matches(totp_of(secret), typed, &is_right, err);
 	if (r < 0 || is_right)
 		return r;
-	r = session_commit(session, "totp.failed", json_pack("{s:b, s:o}", "recovery", 1, "asker", asker_json()), err);
+	r = session_commit(session, "totp.failed", json_pack("{s:b, s:o}", "recovery", 1, "asker", asker_json(session->engine)), err);
 	return r < 0 ? r : err_set(err, ERR_PASSPHRASE, "this is not the recovery code");
 }
 

@@ -50,7 +50,7 @@ static int setup_store(struct session *session, struct secret *before, struct to
 	if (r < 0)
 		return r;
 	return session_commit(session, "totp.setup",
-			      json_pack("{s:b, s:o}", "replaced", before ? 1 : 0, "asker", asker_json()), err);
+			      json_pack("{s:b, s:o}", "replaced", before ? 1 : 0, "asker", asker_json(session->engine)), err);
 }
 
 static int setup_prove(struct session *session, struct terminal *terminal, struct secret *before, struct err *err)
@@ -100,14 +100,14 @@ int engine_totp_remove(struct engine *engine, const struct engine_unlock *unlock
 	if (r < 0)
 		return r;
 	return session_commit(&session, "totp.rm",
-			      json_pack("{s:b, s:o}", "recovery", by_recovery ? 1 : 0, "asker", asker_json()), err);
+			      json_pack("{s:b, s:o}", "recovery", by_recovery ? 1 : 0, "asker", asker_json(engine)), err);
 }
 
 int engine_totp_status(struct engine *engine, const struct engine_unlock *unlock, struct totp_status *out, struct err *err)
 {
 	_cleanup_session_ struct session session = {0};
 	_cleanup_secret_ struct secret *secret = NULL;
-	int r = session_open_unlocked(engine, unlock, &session, err);
+	int r = session_open_reading(engine, unlock, &session, err);
 	if (r == 0)
 		r = session_totp_load(&session, &secret, err);
 	if (r < 0)
