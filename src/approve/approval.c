@@ -1,7 +1,7 @@
 #include "approve/approve.h"
 
+#include <stdio.h>
 #include <string.h>
-
 
 #define APPROVAL_LABEL_COLUMNS 12
 
@@ -18,23 +18,24 @@ static int row_text(const char *label, const char *text, struct buf *out, struct
 	return r == 0 ? buf_append_byte(out, '\n', err) : r;
 }
 
-// At most max_bytes of names, and then how many more there are.
-static int row_list(const char *label, const char *const *names, size_t count, size_t max_bytes, struct buf *out,
+// At most max_bytes of names, and then how many more there are: with `more`, which nobody named.
+static int row_list(const char *label, const char *const *names, size_t count, size_t more, size_t max_bytes, struct buf *out,
 		    struct err *err)
 {
-	int r = count > 0 ? row_label(label, out, err) : 0;
+	size_t total = count + more;
+	int r = total > 0 ? row_label(label, out, err) : 0;
 	size_t start = out->len;
-	for (size_t i = 0; r == 0 && i < count; i++) {
+	for (size_t i = 0; r == 0 && i < total; i++) {
 		if (i > 0)
 			r = buf_append_text(out, ", ", err);
-		if (r == 0 && out->len - start > max_bytes) {
-			r = buf_printf(out, err, "and %zu more (--explain names them)", count - i);
+		if (r == 0 && (i == count || out->len - start > max_bytes)) {
+			r = buf_printf(out, err, "and %zu more (--explain names them)", total - i);
 			break;
 		}
 		if (r == 0)
 			r = text_inert(names[i], 0, out, err);
 	}
-	return r == 0 && count > 0 ? buf_append_byte(out, '\n', err) : r;
+	return r == 0 && total > 0 ? buf_append_byte(out, '\n', err) : r;
 }
 
 static bool is_plain_word(const char *text)
@@ -93,8 +94,20 @@ static int row_askers(const struct ancestry *askers, struct buf *out, struct err
 	if (r == 0 && askers->agent)
 		r = row_label("agent", out, err);
 	if (r == 0 && askers->agent)
-		r = buf_printf(out, err, "%s (an AI agent, by its name, started this)\n", askers->agent);
+		r = text_inert(askers->agent, 0, out, err);
+	if (r == 0 && askers->agent)
+		r = buf_append_text(out, " (an AI agent, by its name, started this)\n", err);
 	return r;
+}
+
+static int row_reason(const char *reason, struct buf *out, struct err *err)
+{
+	char cut[APPROVAL_REASON_BYTES_MAX + sizeof("...")];
+	if (!reason)
+		return 0;
+	bool is_long = strlen(reason) > APPROVAL_REASON_BYTES_MAX;
+	snprintf(cut, sizeof(cut), "%.*s%s", APPROVAL_REASON_BYTES_MAX, reason, is_long ? "..." : "");
+	return row_text("reason", cut, out, err);
 }
 
 // A sentence a row. Only the first has the label, so that a label stands once.
@@ -117,35 +130,51 @@ static int row_program(const struct approval *approval, struct buf *out, struct 
 	if (r == 0)
 		r = text_inert(approval->program_path, 0, out, err);
 	if (r == 0)
-		r = buf_printf(out, err, "  (%s)\n", approval->program_kind);
+		r = buf_append_text(out, "  (", err);
+	if (r == 0)
+		r = text_inert(approval->program_kind, 0, out, err);
+	if (r == 0)
+		r = buf_append_text(out, ")\n", err);
 	if (r == 0)
 		r = row_text("digest", approval->program_digest, out, err);
-	return r == 0 ? row_optional("run by", approval->interpreter_path, out, err) : r;
+	if (r == 0)
+		r = row_optional("run by", approval->interpreter_path, out, err);
+	if (r == 0)
+		r = row_arguments(approval->argv, out, err);
+	return r == 0 ? row_text("directory", approval->directory, out, err) : r;
 }
 
 static int rows_environment(const struct approval *approval, struct buf *out, struct err *err)
 {
-	int r = row_text("directory", approval->directory, out, err);
+	int r = row_list("kept", approval->kept, approval->kept_count, 0, SIZE_MAX, out, err);
 	if (r == 0)
-		r = row_list("kept", approval->kept, approval->kept_count, SIZE_MAX, out, err);
-	if (r == 0)
-		r = row_list("dropped", approval->dropped, approval->dropped_count, APPROVAL_DROPPED_BYTES_MAX, out, err);
+		r = row_list("dropped", approval->dropped, approval->dropped_count, approval->dropped_more,
+			     APPROVAL_DROPPED_BYTES_MAX, out, err);
 	if (r == 0)
 		r = row_optional("level", approval->level, out, err);
 	return r == 0 ? row_optional("tier", approval->tier, out, err) : r;
 }
 
+static int row_title(const struct approval *approval, struct buf *out, struct err *err)
+{
+	bool is_change = !approval->program_path;
+	int r = buf_append_text(out, is_change ? "envseal: a program asks to " : "envseal: a program asks for secrets (", err);
+	if (r == 0)
+		r = text_inert(approval->action, 0, out, err);
+	return r == 0 ? buf_append_text(out, is_change ? "\n" : ")\n", err) : r;
+}
+
 static int rows_format(const struct approval *approval, struct buf *out, struct err *err)
 {
-	int r = buf_printf(out, err, "envseal: a program asks for secrets (%s)\n", approval->action);
+	int r = row_title(approval, out, err);
 	if (r == 0)
 		r = row_askers(approval->askers, out, err);
 	if (r == 0)
-		r = row_list("secrets", approval->secrets, approval->secret_count, SIZE_MAX, out, err);
+		r = row_reason(approval->reason, out, err);
 	if (r == 0)
+		r = row_list("secrets", approval->secrets, approval->secret_count, 0, SIZE_MAX, out, err);
+	if (r == 0 && approval->program_path)
 		r = row_program(approval, out, err);
-	if (r == 0)
-		r = row_arguments(approval->argv, out, err);
 	if (r == 0)
 		r = rows_environment(approval, out, err);
 	if (r == 0)

@@ -31,18 +31,22 @@ int terminal_ask_yes(struct terminal *terminal, const char *question, bool *out,
 
 // ---------------------------------------------------------------------------------------------------- the question
 
-// What an approval becomes. The letters at the prompt are o, s, t, a; d denies, and c takes
-// or leaves waiting values.
+// What an approval becomes. The letters at the prompt are o, s, t, a; d denies, x denies all for a while, and c takes or
+// leaves waiting values.
 enum approval_choice { APPROVAL_ONCE, APPROVAL_SESSION, APPROVAL_TIME, APPROVAL_ALWAYS, APPROVAL_CHOICE_COUNT };
 const char *approval_choice_name(enum approval_choice choice); // "once", "session", "time", "always"
 
-// What a human is asked to approve. All text comes from outside and is made printable here; everything borrowed.
+// Of a reason, that a question shows: more is cut. Whoever takes one from outside refuses longer ones.
+#define APPROVAL_REASON_BYTES_MAX 500
+
+// What a human is asked to approve: a program that gets secrets or, without a program_path, a change. All text comes from
+// outside and is made printable here; everything borrowed.
 struct approval {
-	const char *action;             // "run", "inject", "pipe"
+	const char *action;             // "run", "inject", "pipe"; of a change: "replace the value of"
 	const struct ancestry *askers;  // from the process that started envseal; the first ANCESTRY_SHOWN_MAX are named
 	const char *const *secrets;     // "NAME as VAR", made by the caller
 	size_t secret_count;
-	const char *program_path;
+	const char *program_path;       // NULL: it is a change, and the next five are not looked at
 	const char *program_kind;       // "system file", "sealed copy", "by path, not pinned"
 	const char *program_digest;     // hex
 	const char *interpreter_path;   // NULL when none
@@ -50,6 +54,7 @@ struct approval {
 	const char *directory;
 	const char *const *dropped;     // names of variables that are not handed on
 	size_t dropped_count;
+	size_t dropped_more;            // as many again, which are not named
 	const char *const *kept;        // steering variables kept on request
 	size_t kept_count;
 	const char *tier;               // of the sandbox; NULL: no row
@@ -76,8 +81,9 @@ struct approval {
 // The text of the question. Pure. ERR_DENIED when it, or the arguments in it, are longer than can be read.
 int approval_format(const struct approval *approval, struct buf *out, struct err *err);
 
-// A question as bytes, for a console in another process (docs/format-broker.md): everything of struct approval. APPROVAL_WIRE_BYTES_MAX
-// is enough for what approval_format takes; ERR_LIMIT beyond.
+// A question as bytes, for a console in another process (docs/format-broker.md): everything of struct approval, but that of
+// dropped variables those that approval_format does not name are only counted. APPROVAL_WIRE_BYTES_MAX is enough for what
+// approval_format takes; ERR_LIMIT beyond.
 #define APPROVAL_WIRE_BYTES_MAX (64u * 1024)
 int approval_write(const struct approval *approval, struct buf *out, struct err *err);
 // What was read, with its own copies. Bounded; every text may hold any bytes but NUL. ERR_INPUT for what approval_write never writes.
@@ -107,6 +113,7 @@ struct approval_needs {
 struct approval_answer {
 	enum approval_choice choice;
 	bool takes_values;         // by the letter c
+	bool is_denied;            // with ERR_DENIED: a human said no, and it is not that nobody answered in time
 	bool cools_down;           // with ERR_DENIED: by the letter x
 	struct secret *passphrase; // owned; NULL when not asked for. The caller judges it.
 	struct secret *code;       // the same; digits only
@@ -115,8 +122,9 @@ void approval_answer_done(struct approval_answer *answer);
 #define _cleanup_approval_answer_ _cleanup_(approval_answer_done)
 
 // Shows the question, in pages where it does not fit on the screen, then asks for what confirms it; a letter in its place
-// switches what is approved, which is said before it is asked again. Blocks. ERR_DENIED for d, an empty line, q between
-// pages, or no key in time; else errors as terminal_ask_secret.
+// switches what is approved, which is said before it is asked again. Blocks. ERR_DENIED for d, x, an empty line, q between
+// pages, or no key in time, and for a question that cannot be read: then is_denied and cools_down of `out` are set, and
+// nothing else of it. Else errors as terminal_ask_secret.
 int approval_ask(struct terminal *terminal, const struct approval *approval, const struct approval_needs *needs,
 		 struct approval_answer *out, struct err *err);
 
@@ -141,7 +149,7 @@ struct pinentry_options {
 // its window has one field and two buttons, which cannot say what a choice becomes before it is confirmed. Its process is
 // not ours: what is typed passes through its memory and the display, and through a line buffer of libassuan, which here is
 // locked and wiped. Blocks. ERR_UNSAFE when only root must be able to change the program and others can; ERR_DENIED when
-// cancelled, when nobody answers in time, or when the question does not fit; ERR_PASSPHRASE when what was typed can be no
-// passphrase or code; ERR_SYSTEM when it fails. The child is gone on return.
+// cancelled, when nobody answers in time, or when the question does not fit, with is_denied of `out` as above; ERR_PASSPHRASE
+// when what was typed can be no passphrase or code; ERR_SYSTEM when it fails. The child is gone on return.
 int pinentry_ask(const struct pinentry_options *options, const struct approval *approval,
 		 const struct approval_needs *needs, struct approval_answer *out, struct err *err);

@@ -18,7 +18,19 @@ void approval_answer_done(struct approval_answer *answer)
 
 int denied_at_prompt(struct err *err)
 {
-	return err_set(err, ERR_DENIED, "denied at the prompt; nothing was done");
+	return err_set(err, ERR_NO, "denied at the prompt; nothing was done");
+}
+
+int denial_settle(int r, bool cools_down, struct approval_answer *out, struct err *err)
+{
+	bool is_denied = r == ERR_NO;
+	if (is_denied)
+		r = err->code = ERR_DENIED;
+	if (r == ERR_DENIED) {
+		out->is_denied = is_denied;
+		out->cools_down = cools_down;
+	}
+	return r;
 }
 
 bool code_is_valid(struct span code)
@@ -102,6 +114,9 @@ static int choice_switch(const struct approval *approval, uint8_t letter, struct
 {
 	switch (choice_of(approval, letter, &answer->choice)) {
 	case CHOICE_DENY:
+		return denied_at_prompt(err);
+	case CHOICE_COOL_DOWN:
+		answer->cools_down = true;
 		return denied_at_prompt(err);
 	case CHOICE_SWITCH:
 		return choice_becomes(approval, answer->choice, out, err);
@@ -196,7 +211,7 @@ int approval_ask(struct terminal *terminal, const struct approval *approval, con
 	if (r == 0)
 		r = answer_ask(&prompt, approval, needs, &answer, err);
 	if (r < 0)
-		return r;
+		return denial_settle(r, answer.cools_down, out, err);
 	*out = answer;
 	answer = (struct approval_answer){0};
 	return 0;

@@ -6,4 +6,6 @@
 #define CODE_SENTENCE "a code has 6 to 8 digits"
 
 bool code_is_valid(struct span code);
-int denied_at_prompt(struct err *err); // ERR_DENIED
+// What a human's no is between them: ERR_NO, of which denial_settle makes ERR_DENIED, and says in `out` that it was one.
+int denied_at_prompt(struct err *err);
+int denial_settle(int r, bool cools_down, struct approval_answer *out, struct err *err);

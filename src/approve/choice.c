@@ -52,6 +52,8 @@ enum choice_kind choice_of(const struct approval *approval, uint8_t letter, enum
 		}
 	if (letter == 'c' && approval->offers_values)
 		return CHOICE_VALUES;
+	if (letter == 'x' && approval->offers_cool_down)
+		return CHOICE_COOL_DOWN;
 	return letter == 'd' ? CHOICE_DENY : CHOICE_NONE;
 }
 
@@ -68,7 +70,8 @@ int choice_prompt(const struct approval *approval, const struct approval_answer 
 		r = buf_printf(out, err, "c: %s the new values, ", now->takes_values ? "leave" : "take");
 	const char *phrase = choices[now->choice].phrase;
 	if (r == 0)
-		r = buf_printf(out, err, "d: deny\n%s to approve %s%s: ", what, phrase ? phrase : span,
+		r = buf_printf(out, err, "d: deny%s\n%s to approve %s%s: ",
+			       approval->offers_cool_down ? ", x: deny all for a while" : "", what, phrase ? phrase : span,
 			       now->takes_values ? ", and to take the new values" : "");
 	return r;
 }

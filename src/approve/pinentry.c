@@ -101,7 +101,7 @@ int pinentry_converse(const struct program *program, char *const environment[], 
 	if (r == 0 && needs->wants_code)
 		r = code_get(pinentry, needs, &answer.code, err);
 	if (r < 0)
-		return r;
+		return denial_settle(r, false, out, err);
 	*out = answer;
 	answer = (struct approval_answer){0};
 	return 0;
@@ -137,5 +137,7 @@ int pinentry_ask(const struct pinentry_options *options, const struct approval *
 		r = pinentry_description(buf_text(&text), &description, err);
 	if (r == 0)
 		r = program_find(options->path, &program, err);
-	return r < 0 ? r : pinentry_converse(program, options->environment, buf_text(&text), needs, out, err);
+	if (r < 0)
+		return denial_settle(r, false, out, err);
+	return pinentry_converse(program, options->environment, buf_text(&text), needs, out, err);
 }

@@ -15,7 +15,7 @@ void pinentry_end_ptr(struct pinentry **pinentry);
 
 // A command line without data in its answer, of at most 1000 bytes.
 int pinentry_tell(struct pinentry *pinentry, const char *line, struct err *err);
-// GETPIN, waiting at most `seconds` and a moment. Empty text is ERR_DENIED.
+// GETPIN, waiting at most `seconds` and a moment. What cancels it and empty text are ERR_NO (approve/ask.h).
 int pinentry_get(struct pinentry *pinentry, size_t max_bytes, int seconds, struct secret **out, struct err *err);
 
 // pinentry_ask, without the judgement of who could change the program. `text` is the question.

@@ -24,6 +24,7 @@
 struct report {
 	int result;
 	enum approval_choice choice;
+	bool is_denied, cools_down;
 	bool is_same_terminal; // its modes afterwards are those of before
 	char text[ERR_TEXT_BYTES];
 	char passphrase[128], code[128]; // "" when there is none
@@ -70,6 +71,8 @@ static inline void scene_child(const struct approval *approval, const struct app
 	tcgetattr(0, &after);
 	report.is_same_terminal = modes_are_equal(&before, &after);
 	report.choice = answer.choice;
+	report.is_denied = answer.is_denied;
+	report.cools_down = answer.cools_down;
 	if (report.result < 0)
 		memcpy(report.text, err.text, sizeof(report.text));
 	secret_report(answer.passphrase, report.passphrase);

@@ -207,6 +207,43 @@ static void test_notes_and_waiting(void **state)
 						"  waiting     NEW was stored while locked\n"));
 }
 
+static void test_the_reason_is_inert_and_cut(void **state)
+{
+	(void)state;
+	static char reason[APPROVAL_REASON_BYTES_MAX + 2];
+	char *argv[] = {"true", NULL};
+	struct approval approval = approval_sample(argv);
+	_cleanup_buf_ struct buf text = BUF_INIT(1u << 16), whole = BUF_INIT(1u << 16), cut = BUF_INIT(1u << 16);
+	approval.reason = "to migrate\n  secrets     none\x1b[2J";
+	format(&approval, &text);
+	assert_non_null(strstr(buf_text(&text), "(4700)\n  reason      to migrate\\n \\x20secrets \\x20\\x20\\x20\\x20none\\x1b[2J\n"
+						"  secrets     DATABASE_URL"));
+	memset(reason, 'r', APPROVAL_REASON_BYTES_MAX);
+	approval.reason = reason;
+	format(&approval, &whole);
+	assert_non_null(strstr(buf_text(&whole), "rrr\n"));
+	reason[APPROVAL_REASON_BYTES_MAX] = 'r';
+	format(&approval, &cut);
+	assert_non_null(strstr(buf_text(&cut), "rrr...\n"));
+	assert_int_equal(cut.len, whole.len + 3);
+}
+
+// A change has no program: what does not hold for it is left out.
+static void test_a_change(void **state)
+{
+	(void)state;
+	const char *const notes[] = {"it was stored by process 4711"};
+	struct approval approval = {.action = "replace the value of", .askers = &askers_sample, .level = "standard",
+				    .secrets = (const char *const[]){"db/password"}, .secret_count = 1, .notes = notes, .note_count = 1};
+	_cleanup_buf_ struct buf text = BUF_INIT(1u << 16);
+	format(&approval, &text);
+	assert_string_equal(buf_text(&text), "envseal: a program asks to replace the value of\n"
+					     "  asked by    bash (4711) <- 'node claude' (4700)\n"
+					     "  secrets     db/password\n"
+					     "  level       standard\n"
+					     "  notes       it was stored by process 4711\n");
+}
+
 // ------------------------------------------------------------------------------------------------------------ choices
 
 static void prompt_is(const struct approval *approval, enum approval_choice now, const char *expected)
@@ -233,7 +270,11 @@ static void test_choices_are_listed(void **state)
 	approval.offers_values = true;
 	prompt_is(&approval, APPROVAL_ALWAYS,
 		  "o: once, s: this session, t: for 8 hours, c: take the new values, d: deny\nPassphrase to approve always: ");
-	approval.offers_values = false;
+	approval.offers_cool_down = true;
+	prompt_is(&approval, APPROVAL_ALWAYS,
+		  "o: once, s: this session, t: for 8 hours, c: take the new values, d: deny, x: deny all for a while\n"
+		  "Passphrase to approve always: ");
+	approval.offers_values = approval.offers_cool_down = false;
 	approval.choices = 0;
 	prompt_is(&approval, APPROVAL_ONCE, "d: deny\nPassphrase to approve once: ");
 	static const struct {
@@ -262,6 +303,10 @@ static void test_letters(void **state)
 		if (kind == CHOICE_SWITCH)
 			assert_int_equal(choice, letter == 'o' ? APPROVAL_ONCE : APPROVAL_SESSION);
 	}
+	enum approval_choice choice = APPROVAL_ALWAYS;
+	approval.offers_cool_down = true;
+	assert_int_equal(choice_of(&approval, 'x', &choice), CHOICE_COOL_DOWN);
+	assert_int_equal(choice, APPROVAL_ALWAYS);
 }
 
 // -------------------------------------------------------------------------------------------------------------- pages
@@ -338,6 +383,8 @@ int main(void)
 		cmocka_unit_test(test_askers_cannot_be_forged),
 		cmocka_unit_test(test_eight_askers_are_named),
 		cmocka_unit_test(test_notes_and_waiting),
+		cmocka_unit_test(test_the_reason_is_inert_and_cut),
+		cmocka_unit_test(test_a_change),
 		cmocka_unit_test(test_choices_are_listed),
 		cmocka_unit_test(test_letters),
 		cmocka_unit_test(test_windows_are_clamped),

@@ -44,14 +44,23 @@ static void approves(struct scene *scene, enum approval_choice choice)
 	assert_true(report.is_same_terminal);
 }
 
-static void refuses(struct scene *scene, int code, const char *says)
+// A no of a human is told from everything else that refuses; x among them.
+static void refuses_so(struct scene *scene, int code, const char *says, bool cools_down)
 {
 	struct report report = scene_end(scene);
 	assert_int_equal(report.result, code);
+	assert_int_equal(report.is_denied, strstr(report.text, "denied at the prompt") != NULL);
+	assert_int_equal(report.cools_down, cools_down);
+	assert_int_equal(report.choice, APPROVAL_ONCE);
 	assert_non_null(strstr(report.text, says));
 	assert_string_equal(report.passphrase, "");
 	assert_string_equal(report.code, "");
 	assert_true(report.is_same_terminal);
+}
+
+static void refuses(struct scene *scene, int code, const char *says)
+{
+	refuses_so(scene, code, says, false);
 }
 
 static void test_the_passphrase_approves_once(void **state)
@@ -150,6 +159,31 @@ static void test_a_no_after_a_switch(void **state)
 	expect(&scene, "to approve always: ");
 	type(&scene, "\r");
 	refuses(&scene, ERR_DENIED, "denied at the prompt");
+}
+
+static void test_a_no_that_wants_a_rest(void **state)
+{
+	(void)state;
+	struct approval approval = sample(short_argv);
+	approval.offers_cool_down = true;
+	struct scene scene = asked(&approval, &needs);
+	expect(&scene, "d: deny, x: deny all for a while\r\nPassphrase to approve once: ");
+	type(&scene, "x\r");
+	refuses_so(&scene, ERR_DENIED, "denied at the prompt", true);
+	scene = asked(&approval, &needs);
+	expect(&scene, "to approve once: ");
+	type(&scene, "s\r");
+	expect(&scene, "o: once, t: for 8 hours, a: always (as a rule), d: deny, x: deny all for a while\r\n");
+	type(&scene, "d\r");
+	refuses(&scene, ERR_DENIED, "denied at the prompt");
+	approval.offers_cool_down = false;
+	scene = asked(&approval, &needs);
+	expect(&scene, "to approve once: ");
+	type(&scene, "x\r");
+	expect(&scene, "that is none of the choices\r\n");
+	expect(&scene, "to approve once: ");
+	type(&scene, PASSPHRASE "\r");
+	approves(&scene, APPROVAL_ONCE);
 }
 
 static void test_nobody_answers(void **state)
@@ -586,6 +620,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_not_offered_is_no_choice),
 		cmocka_unit_test(test_every_no),
 		cmocka_unit_test(test_a_no_after_a_switch),
+		cmocka_unit_test(test_a_no_that_wants_a_rest),
 		cmocka_unit_test(test_nobody_answers),
 		cmocka_unit_test(test_the_code_is_asked_too),
 		cmocka_unit_test(test_only_the_code),

@@ -154,6 +154,8 @@ static void test_every_no(void **state)
 		struct err err = {0};
 		struct approval_answer answer = {0};
 		assert_int_equal(converse(cases[i].answer, &needs, &answer, &err), cases[i].code);
+		assert_int_equal(err.code, cases[i].code);
+		assert_int_equal(answer.is_denied, strstr(cases[i].says, "denied at the prompt") != NULL);
 		assert_non_null(strstr(err.text, cases[i].says));
 		assert_null(answer.passphrase);
 	}
