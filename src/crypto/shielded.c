@@ -99,6 +99,14 @@ void shielded_adopt(struct shielded *shielded)
 	shielded->owner = getpid();
 }
 
+void shielded_forget(struct shielded *shielded)
+{
+	if (!shielded)
+		return;
+	secret_forget(shielded->shield);
+	free(shielded);
+}
+
 struct shielded *shielded_free(struct shielded *shielded)
 {
 	if (shielded) {

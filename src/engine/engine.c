@@ -57,6 +57,11 @@ void engine_free_ptr(struct engine **engine)
 	*engine = engine_free(*engine);
 }
 
+void engine_tell(struct engine *engine, const char *sentence)
+{
+	engine->notice(sentence);
+}
+
 void engine_notice(struct engine *engine, const char *format, ...)
 {
 	char sentence[ERR_TEXT_BYTES];

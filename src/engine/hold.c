@@ -17,6 +17,12 @@ void engine_hold_here(struct engine *engine)
 		shielded_adopt(engine->root);
 }
 
+void engine_forget(struct engine *engine)
+{
+	shielded_forget(engine->root);
+	engine->root = NULL;
+}
+
 void engine_serve(struct engine *engine, const struct engine_client *client)
 {
 	engine->client = client;

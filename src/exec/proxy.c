@@ -13,7 +13,8 @@ int exec_proxy_open(const struct exec_inherited *inherited, bool has_terminal, s
 	if (!proxy)
 		return err_set(err, ERR_MEMORY, "out of memory");
 	proxy->signals.fd = -1;
-	int r = signals_open(&proxy->signals, inherited, has_terminal, err);
+	const struct exec_plan plan = {.inherited = inherited};
+	int r = signals_open(&proxy->signals, &plan, has_terminal, err);
 	// As after exec_supervise: the end that is to follow must not be overtaken by a signal.
 	proxy->signals.stays_blocked = true;
 	if (r == 0)
@@ -36,13 +37,9 @@ int exec_proxy_fd(const struct exec_proxy *proxy)
 
 bool exec_proxy_next(struct exec_proxy *proxy, struct exec_event *out)
 {
-	struct signal_event event;
-	while (signals_next(&proxy->signals, &event)) {
-		if (event.number == SIGCHLD)
-			continue;
-		*out = (struct exec_event){.number = event.number, .is_own = event.is_own};
-		return true;
-	}
+	while (signals_next(&proxy->signals, out))
+		if (out->number != SIGCHLD)
+			return true;
 	return false;
 }
 
@@ -53,5 +50,5 @@ bool exec_proxy_stop(struct exec_proxy *proxy, int number, bool whole_group)
 
 void exec_proxy_tell_group(int number)
 {
-	kill(0, number);
+	caller_tell_group(NULL, number);
 }
