@@ -1,16 +1,15 @@
 #include "engine/consent.h"
 
 #include "engine/cool_down.h"
+#include "engine/desk.h"
 #include "engine/precedent.h"
+#include "engine/question.h"
 #include "engine/totp.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-// Room for a secret's line in the question.
-#define SECRET_LINE_BYTES (NAME_BYTES_MAX + 320)
 
 void consent_done(struct consent *consent)
 {
@@ -37,232 +36,76 @@ void notes_done(struct notes *notes)
 	notes->count = 0;
 }
 
-// -------------------------------------------------------------------------------------------------------- the question
-
-// What an approval points to.
-struct question {
-	struct ancestry askers;
-	struct notes waiting;
-	struct notes becomes;
-	char digest[DIGEST_HEX_BYTES];
-	struct approval approval;
-};
-
-static void question_done(struct question *question)
-{
-	notes_done(&question->waiting);
-	notes_done(&question->becomes);
-}
-
-static const char *binding_sentence(const struct program *program)
-{
-	if (program->is_system)
-		return "a system file, only root can change it";
-	return program->is_by_path ? "run by path as asked: it can be swapped until it starts" : "a sealed copy of this file";
-}
-
-static void secret_line(const struct plan_secret *secret, char out[SECRET_LINE_BYTES])
-{
-	if (secret->delivery == EXEC_TO_VARIABLE)
-		snprintf(out, SECRET_LINE_BYTES, "%s as $%s", secret->name, secret->variable);
-	else if (secret->delivery == EXEC_TO_FILE)
-		snprintf(out, SECRET_LINE_BYTES, "%s as a file in $%s", secret->name, secret->variable);
-	else
-		snprintf(out, SECRET_LINE_BYTES, "%s on standard input", secret->name);
-}
-
-// As many as there are secrets, so not in struct notes.
-static int secrets_lines(const struct plan *plan, char ***out, struct err *err)
-{
-	char **lines = calloc(plan->secret_count + 1, sizeof(*lines));
-	char line[SECRET_LINE_BYTES];
-	bool ok = lines;
-	for (size_t i = 0; ok && i < plan->secret_count; i++) {
-		secret_line(&plan->secrets[i], line);
-		lines[i] = strdup(line);
-		ok = lines[i];
-	}
-	*out = lines;
-	return ok ? 0 : err_set(err, ERR_MEMORY, "out of memory");
-}
-
-static void lines_free(char **lines, size_t count)
-{
-	for (size_t i = 0; lines && i < count; i++)
-		free(lines[i]);
-	free(lines);
-}
-
-static void waiting_lines(const struct plan *plan, struct notes *out)
-{
-	for (size_t i = 0; i < plan->waiting_count; i++) {
-		char since[CLOCK_TEXT_BYTES];
-		clock_format(plan->waiting[i].since, since);
-		notes_add(out, plan->waiting[i].is_first
-				       ? "%s: stored while locked at %s and never confirmed; approving takes this value"
-				       : "%s: a new value, stored while locked at %s, would replace the confirmed one; it is not used "
-					 "unless you take it (c)",
-			  plan->waiting[i].name, since);
-	}
-}
-
-static struct rule_terms choice_terms(enum approval_choice choice, const struct plan *plan)
-{
-	struct rule_terms terms = {.effect = RULE_ALLOW, .argv_mode = RULE_ARGV_EXACT, .directory = plan->directory,
-				   .redaction = plan->action != ENGINE_INJECT, .from_prompt = true};
-	if (choice == APPROVAL_SESSION)
-		terms.session = plan->session;
-	if (choice == APPROVAL_TIME) {
-		terms.seconds = CONSENT_GRANT_SECONDS;
-		terms.this_boot = true;
-	}
-	return terms;
-}
-
-// Whether there can be a rule for it at all.
-static bool plan_can_have_rule(const struct plan *plan)
-{
-	struct rule rules[RULES_MADE_MAX];
-	struct rule_clock clock = rule_clock_now();
-	struct rule_terms terms = choice_terms(APPROVAL_ALWAYS, plan);
-	struct err ignored;
-	size_t count = 0;
-	bool can = rules_make(plan, &terms, &clock, rules, &count, &ignored) == 0;
-	for (size_t i = 0; can && i < count; i++) {
-		snprintf(rules[i].id, sizeof(rules[i].id), "x");
-		can = rule_check(&rules[i], &ignored) == 0;
-	}
-	rules_made_done(rules, count);
-	return can;
-}
-
-static const char *holds_while(const struct plan *plan)
-{
-	const struct program *program = plan->program;
-	bool is_exact = !program->is_system || plan->script.path;
-	return is_exact ? "as long as its content stays the same" : "also when the system upgrades it";
-}
-
-static void choices_offer(const struct plan *plan, bool only_once, struct question *question)
-{
-	struct approval *approval = &question->approval;
-	const char *rule = "this program with exactly these arguments, in this folder, gets these secrets without a question";
-	approval->choices = 1u << APPROVAL_ONCE;
-	if (only_once || !plan_can_have_rule(plan))
-		return;
-	struct notes *becomes = &question->becomes;
-	notes_add(becomes, "until the session of process %lld ends: %s, %s", (long long)plan->session.pid, rule,
-		  holds_while(plan));
-	notes_add(becomes, "for 8 hours, or until a restart: %s, %s", rule, holds_while(plan));
-	notes_add(becomes, "as a rule, until `envseal policy rm` takes it away: %s, %s", rule, holds_while(plan));
-	if (becomes->count < 3)
-		return;
-	approval->choices |= 1u << APPROVAL_TIME | 1u << APPROVAL_ALWAYS;
-	approval->choices |= plan->session.pid != 0 ? 1u << APPROVAL_SESSION : 0;
-	approval->choice_seconds = CONSENT_GRANT_SECONDS;
-	approval->becomes[APPROVAL_SESSION] = becomes->items[0];
-	approval->becomes[APPROVAL_TIME] = becomes->items[1];
-	approval->becomes[APPROVAL_ALWAYS] = becomes->items[2];
-}
-
-static void question_fill(const struct plan *plan, char *const *secrets, const struct notes *notes, const char *level,
-			  bool only_once, struct question *question)
-{
-	const struct program *program = plan->program;
-	ancestry_find("/proc", getppid(), &question->askers);
-	digest_hex(program->digest, question->digest);
-	waiting_lines(plan, &question->waiting);
-	question->approval = (struct approval){
-		.action = engine_action_name(plan->action),
-		.askers = &question->askers,
-		.secrets = (const char *const *)secrets,
-		.secret_count = plan->secret_count,
-		.program_path = program->path,
-		.program_kind = binding_sentence(program),
-		.program_digest = question->digest,
-		.interpreter_path = program->interpreter ? program->interpreter->path : NULL,
-		.argv = plan->argv,
-		.directory = plan->directory,
-		.dropped = (const char *const *)plan->environment.dropped,
-		.dropped_count = plan->environment.dropped_count,
-		.kept = plan->keep,
-		.kept_count = plan->keep_count,
-		.tier = plan->sandbox.tier,
-		.level = level,
-		.notes = (const char *const *)notes->items,
-		.note_count = notes->count,
-		.waiting = (const char *const *)question->waiting.items,
-		.waiting_count = question->waiting.count,
-		.offers_values = plan_has_waiting(plan, false),
-	};
-	choices_offer(plan, only_once, question);
-}
-
 // ---------------------------------------------------------------------------------------------------------- the asking
 
-static bool has_display(char *const *environment)
-{
-	for (char *const *entry = environment; *entry; entry++)
-		if ((strncmp(*entry, "DISPLAY=", 8) == 0 && (*entry)[8]) ||
-		    (strncmp(*entry, "WAYLAND_DISPLAY=", 16) == 0 && (*entry)[16]))
-			return true;
-	return false;
-}
-
-// On the terminal; where there is none and there is a display, by the pinentry that root chose.
-static int question_put(const struct plan *plan, const struct question *question, const struct approval_needs *needs,
+// On the terminal; where there is none and there is a display, by pinentry.
+static int question_put(const struct plan *plan, const struct approval *approval, const struct approval_needs *needs,
 			struct approval_answer *out, struct err *err)
 {
+	struct err own;
 	_cleanup_terminal_ struct terminal *terminal = NULL;
 	int r = terminal_open("the passphrase that approves this", &terminal, err);
 	if (r == 0)
-		return approval_ask(terminal, &question->approval, needs, out, err);
-	struct security_floor floor;
-	struct err own;
-	if (r != ERR_LOCKED || !has_display(plan->request->environment) || security_floor_load(&floor, &own) < 0)
+		return approval_ask(terminal, approval, needs, out, err);
+	if (r != ERR_LOCKED)
 		return r;
-	struct pinentry_options options = {.path = floor.pinentry[0] ? floor.pinentry : "/usr/bin/pinentry",
-					   .environment = plan->request->environment};
-	if (access(options.path, X_OK) < 0)
-		return r;
-	return pinentry_ask(&options, &question->approval, needs, out, err);
+	r = question_by_pinentry(approval, plan->request->environment, needs, out, &own);
+	if (r < 0 && r != ERR_LOCKED)
+		*err = own;
+	return r;
 }
 
-static int question_check(const struct question *question, struct err *err)
+// At a terminal there is one question at a time. At the desk they wait in a queue.
+static int turn_take(struct engine *engine, struct consent *consent, struct err *err)
 {
-	_cleanup_buf_ struct buf text = BUF_INIT(1u << 20);
-	return approval_format(&question->approval, &text, err);
-}
-
-static int question_ask(struct engine *engine, const struct plan *plan, const struct notes *notes, const char *level,
-			bool only_once, const struct approval_needs *needs, struct consent *consent,
-			struct approval_answer *out, struct err *err)
-{
-	consent->is_shown = false;
-	_cleanup_(question_done) struct question question = {0};
 	_cleanup_fd_ int folder = -1;
-	char **secrets = NULL;
-	int r = secrets_lines(plan, &secrets, err);
-	if (r == 0)
-		r = program_digest(plan->program, NULL, err);
-	if (r == 0)
-		r = dir_open_private(engine->home.state_dir, true, &folder, err);
-	if (r == 0)
-		r = approval_lock(folder, engine->home.state_dir, APPROVAL_WAIT_SECONDS, &consent->turn, err);
-	// Not before: while this one waited for its turn, others may have been denied.
-	if (r == 0)
-		r = cool_down_check(engine, err);
-	if (r == 0) {
-		question_fill(plan, secrets, notes, level, only_once, &question);
-		r = question_check(&question, err);
-	}
-	if (r == 0) {
-		r = question_put(plan, &question, needs, out, err);
+	int r = dir_open_private(engine->home.state_dir, true, &folder, err);
+	return r < 0 ? r : approval_lock(folder, engine->home.state_dir, APPROVAL_WAIT_SECONDS, &consent->turn, err);
+}
+
+struct asking {
+	struct engine *engine;
+	struct session *session; // NULL before the vault is open
+	const struct plan *plan;
+	const struct notes *notes;
+	const char *level;
+	bool only_once;
+	const struct approval_needs *needs;
+};
+
+static int asking_put(const struct asking *asking, const struct approval *approval, struct consent *consent,
+		      struct approval_answer *out, struct err *err)
+{
+	int r;
+	if (asking->engine->client) {
+		r = desk_put(asking->session, approval, asking->needs->wants_code, out, err);
+		consent->is_shown = r == 0 || (r == ERR_DENIED && out->is_denied);
+	} else {
+		r = question_put(asking->plan, approval, asking->needs, out, err);
 		consent->is_shown = r != ERR_LOCKED;
 	}
+	consent->cools_down = r == ERR_DENIED && out->cools_down;
+	return r;
+}
+
+static int question_ask(const struct asking *asking, struct consent *consent, struct approval_answer *out, struct err *err)
+{
+	consent->is_shown = false;
+	_cleanup_question_ struct question question = {0};
+	int r = question_begin(asking->plan, &question, err);
+	if (r == 0 && !asking->engine->client)
+		r = turn_take(asking->engine, consent, err);
+	// Not before: while this one waited for its turn, others may have been denied.
+	if (r == 0)
+		r = cool_down_check(asking->engine, err);
+	if (r == 0) {
+		question_fill(asking->engine, asking->plan, asking->notes, asking->level, asking->only_once, &question);
+		r = question_check(&question.approval, err);
+	}
+	if (r == 0)
+		r = asking_put(asking, &question.approval, consent, out, err);
 	if (r == 0)
 		fd_close(&consent->turn);
-	lines_free(secrets, plan->secret_count);
 	return r;
 }
 
@@ -289,10 +132,11 @@ static int passphrase_only(const struct plan *plan, const struct precedent *prec
 	asker_name(getppid(), asker);
 	text_brief(span_text(asker), name, sizeof(name));
 	text_brief(span_text(plan->program->path), program, sizeof(program));
+	const char *what = plan->request->no_wait ? "it runs only if a rule allows it" : "the question follows";
 	int r = terminal_open("the passphrase", &terminal, err);
 	if (r == 0)
 		r = buf_printf(&text, err, "envseal: %s %s, asked by %s (%d); %s\n", engine_action_name(plan->action), program, name,
-			       getppid(), precedent->was_allowed ? "a rule allowed it the last time" : "the question follows");
+			       getppid(), precedent->was_allowed ? "a rule allowed it the last time" : what);
 	if (r == 0)
 		r = terminal_print(terminal, buf_span(&text), err);
 	return r == 0 ? passphrase_get(unlock, "Passphrase: ", &out->passphrase, err) : r;
@@ -312,11 +156,12 @@ int consent_first(struct engine *engine, const struct plan *plan, const struct e
 	bool is_changed = precedent.program_changed || precedent.interpreter_changed || precedent.script_changed;
 	// The configuration file may force a level, and then the plan was made for it.
 	bool is_weak = security_demands(precedent.level)->factor == FACTOR_PASSPHRASE && plan->mode == ENVIRONMENT_FILTERED;
-	if (!is_weak || (precedent.was_allowed && !is_changed && plan->waiting_count == 0))
+	if (plan->request->no_wait || !is_weak || (precedent.was_allowed && !is_changed && plan->waiting_count == 0))
 		return passphrase_only(plan, &precedent, unlock, out, err);
 	struct approval_needs needs = {.passphrase_bytes_max = PASSPHRASE_BYTES_MAX, .seconds = APPROVAL_WAIT_SECONDS};
 	precedent_notes(&precedent, &notes);
-	int r = question_ask(engine, plan, &notes, NULL, false, &needs, out, &answer, err);
+	struct asking asking = {.engine = engine, .plan = plan, .notes = &notes, .needs = &needs};
+	int r = question_ask(&asking, out, &answer, err);
 	if (r < 0)
 		return r;
 	out->is_given = true;
@@ -326,31 +171,124 @@ int consent_first(struct engine *engine, const struct plan *plan, const struct e
 	return 0;
 }
 
+// Where codes are wanted, there have to be some.
+static int code_check_wanted(struct session *session, enum security_level level, bool *out, struct err *err)
+{
+	bool is_set = false;
+	*out = security_demands(level)->factor == FACTOR_PASSPHRASE_AND_CODE;
+	int r = *out ? session_totp_is_set(session, &is_set, err) : 0;
+	if (r == 0 && *out && !is_set)
+		return err_set(err, ERR_DENIED, "the level %s wants a code for this, and there are no codes yet; set them up with "
+						"`envseal totp setup`", security_level_name(level));
+	return r;
+}
+
+// At the desk that was done.
+static int answer_check(struct session *session, const struct approval_answer *answer, const struct consent *consent,
+			bool wants_code, struct err *err)
+{
+	if (session->engine->client)
+		return 0;
+	if (wants_code)
+		return session_totp_check(session, answer->code, err);
+	if (!secret_is_equal(secret_span(answer->passphrase), secret_span(consent->passphrase)))
+		return session_passphrase_wrong(session, err);
+	return 0;
+}
+
 int consent_again(struct session *session, const struct plan *plan, const struct security *security,
 		  const struct notes *notes, bool only_once, struct consent *consent, struct err *err)
 {
 	_cleanup_approval_answer_ struct approval_answer answer = {0};
-	bool wants_code = security_demands(security->level)->factor == FACTOR_PASSPHRASE_AND_CODE, is_set = false;
 	struct approval_needs needs = {.passphrase_bytes_max = PASSPHRASE_BYTES_MAX, .has_passphrase = true,
-				       .wants_code = wants_code, .seconds = APPROVAL_WAIT_SECONDS};
-	consent->is_shown = false;
-	int r = wants_code ? session_totp_is_set(session, &is_set, err) : 0;
-	if (r == 0 && wants_code && !is_set)
-		return err_set(err, ERR_DENIED, "the level %s wants a code for this, and there are no codes yet; set them up with "
-						"`envseal totp setup`", security_level_name(security->level));
+				       .seconds = APPROVAL_WAIT_SECONDS};
+	struct asking asking = {.engine = session->engine, .session = session, .plan = plan, .notes = notes,
+				.level = security_level_name(security->level), .only_once = only_once, .needs = &needs};
+	consent->is_shown = consent->cools_down = false;
+	if (plan->request->no_wait)
+		return err_set(err, ERR_DENIED, "no rule allows this, and with --no-wait nobody is asked; `envseal policy explain` says "
+						"what would allow it");
+	int r = code_check_wanted(session, security->level, &needs.wants_code, err);
 	if (r == 0)
-		r = question_ask(session->engine, plan, notes, security_level_name(security->level), only_once, &needs,
-				 consent, &answer, err);
-	if (r == 0 && wants_code)
-		r = session_totp_check(session, answer.code, err);
-	else if (r == 0 && !secret_is_equal(secret_span(answer.passphrase), secret_span(consent->passphrase)))
-		r = session_passphrase_wrong(session, err);
+		r = question_ask(&asking, consent, &answer, err);
+	if (r == 0)
+		r = answer_check(session, &answer, consent, needs.wants_code, err);
 	if (r < 0)
 		return r;
 	consent->is_given = consent->is_informed = true;
 	consent->choice = answer.choice;
 	consent->takes_values = answer.takes_values;
 	return 0;
+}
+
+int engine_reason_parse(const char *text, const char **out, struct err *err)
+{
+	size_t len = strlen(text);
+	if (len > APPROVAL_REASON_BYTES_MAX)
+		return err_set(err, ERR_USAGE, "the reason has %zu bytes, and a question shows %d; say it in fewer words", len,
+			       APPROVAL_REASON_BYTES_MAX);
+	*out = text[strspn(text, " \t\r\n\v\f")] ? text : NULL;
+	return 0;
+}
+
+int reason_check(const struct engine *engine, const struct plan *plan, enum security_level level, struct err *err)
+{
+	struct ancestry askers;
+	if (level < SECURITY_HARDENED || plan->request->reason)
+		return 0;
+	ancestry_find("/proc", engine_asker(engine), &askers);
+	if (!askers.agent)
+		return 0;
+	return err_set(err, ERR_DENIED, "at the level %s an agent says what it is for: --reason TEXT", security_level_name(level));
+}
+
+// ---------------------------------------------------------------------------------------------------------- of a change
+
+static void change_record_denial(struct session *session, const char *action, const char *subject,
+				 const struct approval_answer *answer)
+{
+	struct err err;
+	struct audit_head head;
+	json_t *fields = json_pack("{s:s, s:[s], s:o}", "action", action, "secrets", subject, "asker", asker_json(session->engine));
+	if (fields && answer->is_denied)
+		json_object_set_new(fields, "by_human", json_true());
+	if (fields && answer->cools_down)
+		json_object_set_new(fields, "cool_down", json_true());
+	int r = audit_append(session->audit, "secret.denied", fields, &head, &err);
+	json_decref(fields);
+	if (r < 0)
+		engine_notice(session->engine, "the refusal could not be recorded in the audit log: %s", err.text);
+}
+
+static int change_ask(struct session *session, const char *action, const char *subject, const struct notes *notes,
+		      struct approval_answer *out, struct err *err)
+{
+	struct security security;
+	struct ancestry askers;
+	bool wants_code = false;
+	int r = session_security(session, &security, err);
+	if (r == 0)
+		r = code_check_wanted(session, security.level, &wants_code, err);
+	if (r == 0)
+		r = cool_down_check(session->engine, err);
+	if (r < 0)
+		return r;
+	ancestry_find("/proc", engine_asker(session->engine), &askers);
+	struct approval approval = {.action = action, .askers = &askers, .secrets = &subject, .secret_count = 1,
+				    .level = security_level_name(security.level), .notes = (const char *const *)notes->items,
+				    .note_count = notes->count, .offers_cool_down = true, .choices = 1u << APPROVAL_ONCE};
+	r = question_check(&approval, err);
+	return r == 0 ? desk_put(session, &approval, wants_code, out, err) : r;
+}
+
+int consent_change(struct session *session, const char *action, const char *subject, const struct notes *notes,
+		   struct err *err)
+{
+	_cleanup_approval_answer_ struct approval_answer answer = {0};
+	int r = change_ask(session, action, subject, notes, &answer, err);
+	if (r == ERR_DENIED || r == ERR_INTERRUPTED)
+		change_record_denial(session, action, subject, &answer);
+	return r;
 }
 
 // ------------------------------------------------------------------------------------------------------ what it becomes

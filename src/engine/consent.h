@@ -4,7 +4,7 @@
 //  - A question shows the whole plan before what confirms it can be typed, one question at a time.
 //  - Before the vault is open nobody knows its rules. Where the log says that a rule allowed such a run, or that the level
 //    wants more than the passphrase, only the passphrase is asked for, and the question comes behind it if it has to.
-//  - After three denials in a row nothing is asked for a while; what is refused unasked is no denial.
+//  - After three denials in a row, or one that demands it, nothing is asked for a while; what is refused unasked is no denial.
 #pragma once
 
 #include "engine/decide.h"
@@ -15,7 +15,8 @@
 
 struct consent {
 	bool is_by_option;           // the passphrase came by an option
-	bool is_shown;               // a question was, whatever came of it
+	bool is_shown;               // a question was, whatever came of it; at the desk: and a human answered it
+	bool cools_down;             // and wants no other for a while
 	int turn;                    // the lock of the question, kept until a denial is in the log; -1
 	bool is_given;               // the whole question was answered
 	bool is_informed;            // and that with the vault open: level, findings and rules were known
@@ -42,12 +43,16 @@ void notes_done(struct notes *notes);
 int consent_first(struct engine *engine, const struct plan *plan, const struct engine_unlock *unlock,
 		  struct consent *out, struct err *err);
 // With the vault open, and outside of a transaction: the whole question, with what is known now; checks passphrase or code.
-// `only_once` offers nothing wider. ERR_PASSPHRASE for a wrong answer, which is counted.
+// `only_once` offers nothing wider. Under a broker it is put to the desk (engine/desk.h). ERR_PASSPHRASE for a wrong answer, which
+// is counted; ERR_DENIED unasked where the request does not wait.
 int consent_again(struct session *session, const struct plan *plan, const struct security *security,
 		  const struct notes *notes, bool only_once, struct consent *consent, struct err *err);
-// In a worker, with the vault open and outside of a transaction: asks the human at the desk for a change of the vault. ERR_DENIED;
-// what engine_desk's `ask` answers.
-int consent_change(struct session *session, const char *action, const char *subject, const struct notes *notes, struct err *err);
+// The same for a change that is no run ("replace the value of", and a secret's name), at the desk. The session is unlocked, and
+// outside of a transaction. Records a denial, as "secret.denied".
+int consent_change(struct session *session, const char *action, const char *subject, const struct notes *notes,
+		   struct err *err);
+// ERR_DENIED where the level demands a reason and an agent, by the names of its processes, gave none.
+int reason_check(const struct engine *engine, const struct plan *plan, enum security_level level, struct err *err);
 // In a transaction, after rules were read: adds what the choice becomes to the rules and stores them. *ret_ids gets the ids,
 // a JSON array; none for `once`.
 int consent_keep(struct session *session, const struct plan *plan, const struct consent *consent,

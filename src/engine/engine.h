@@ -107,8 +107,9 @@ void engine_forget(struct engine *engine);
 void engine_tell(struct engine *engine, const char *sentence);
 
 // The human's side: shows the question on the controlling terminal, asks for what the vault's level wants, opens the vault with it and
-// vouches for the answer. A denial is an answer, and needs no passphrase. ERR_PASSPHRASE (counted), ERR_LOCKED without a terminal,
-// ERR_INTERRUPTED, ERR_INPUT for a question that is none.
+// vouches for the answer. A denial is an answer, and needs no passphrase. Everything else is none, and the question goes on waiting:
+// ERR_NO when no key came in time, ERR_INTERRUPTED, ERR_PASSPHRASE (counted), ERR_DENIED where passphrases or codes are not
+// looked at now, or codes are wanted and not set up, ERR_LOCKED without a terminal, ERR_INPUT for a question that is none, ….
 int engine_answer(struct engine *engine, const struct desk_question *question, struct desk_answer *out, struct err *err);
 
 // In a worker: has the human agree to a whole command line of envseal (NULL-terminated), as it was typed. ERR_DENIED.
@@ -266,6 +267,8 @@ const char *engine_action_name(enum engine_action action);
 enum engine_on_leak { ENGINE_LEAK_WARN, ENGINE_LEAK_MASK, ENGINE_LEAK_KILL };
 const char *engine_on_leak_name(enum engine_on_leak on_leak);
 int engine_on_leak_parse(const char *word, enum engine_on_leak *out, struct err *err);
+// What a run is said to be for, as it was typed; blank is none. ERR_USAGE for more than APPROVAL_REASON_BYTES_MAX bytes.
+int engine_reason_parse(const char *text, const char **out, struct err *err);
 
 struct engine_run {
 	enum engine_action action;
@@ -276,8 +279,8 @@ struct engine_run {
 	const char *const *keep;
 	size_t keep_count;
 	bool by_path;
-	bool no_wait;       // where no rule allows it: ERR_DENIED at once
-	const char *reason; // shown in the question; NULL: none. Agents must give one at the level hardened and above
+	bool no_wait;       // nobody is asked: what would be is ERR_DENIED at once
+	const char *reason; // by engine_reason_parse; shown in the question, and recorded; NULL: none. Agents must give one at the level hardened and above
 	enum engine_on_leak on_leak; // not for ENGINE_INJECT
 	char *const *argv;
 	char *const *environment; // the caller's

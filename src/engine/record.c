@@ -134,18 +134,24 @@ static json_t *script_json(const struct program_script *script, const struct red
 	return script->path ? json_pack("{s:o, s:s}", "path", masked_json(redactor, script->path), "digest", hex) : NULL;
 }
 
+json_t *plan_reason_json(const struct plan *plan, const struct redactor *redactor)
+{
+	return plan->request->reason ? masked_json(redactor, plan->request->reason) : NULL;
+}
+
 json_t *plan_json(const struct plan *plan, const struct redactor *redactor)
 {
 	uint8_t fingerprint[DIGEST_BYTES];
 	char hex[DIGEST_HEX_BYTES];
 	argv_fingerprint(plan->argv, fingerprint);
 	digest_hex(fingerprint, hex);
-	return json_pack("{s:o, s:o, s:o, s:s, s:o, s:o*, s:s, s:o, s:o, s:o*}", "secrets", plan_secrets_json(plan), "program",
+	return json_pack("{s:o, s:o, s:o, s:s, s:o, s:o*, s:s, s:o, s:o, s:o*, s:o*}", "secrets", plan_secrets_json(plan), "program",
 			 program_json(plan->program, redactor), "argv", argv_json(redactor, plan->argv), "argv_digest", hex, "directory",
 			 masked_json(redactor, plan->directory), "script", script_json(&plan->script, redactor), "tier", plan->sandbox.tier, "kept",
 			 strings_json(plan->keep, plan->keep_count), "dropped",
 			 strings_json((const char *const *)plan->environment.dropped, plan->environment.dropped_count),
-			 "manifest", plan->manifest_path ? masked_json(redactor, plan->manifest_path) : NULL);
+			 "manifest", plan->manifest_path ? masked_json(redactor, plan->manifest_path) : NULL, "reason",
+			 plan_reason_json(plan, redactor));
 }
 
 json_t *outcome_json(const struct plan *plan, const struct redactor *redactor, const struct exec_outcome *outcome)

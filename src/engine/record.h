@@ -18,6 +18,8 @@ json_t *program_json(const struct program *program, const struct redactor *redac
 json_t *strings_json(const char *const *strings, size_t count);
 // The first of the names, as far as RECORD_NAMES_BYTES_MAX goes, and how many more there are.
 json_t *names_json_bounded(const char *const names[], size_t count, size_t *ret_left_out);
+// What the run is said to be for; NULL when that was not said.
+json_t *plan_reason_json(const struct plan *plan, const struct redactor *redactor);
 // "system", "copy", "by-path"
 const char *program_binding(const struct program *program);
 const char *delivery_name(enum exec_delivery delivery);

@@ -57,13 +57,17 @@ static int plan_execute(struct engine *engine, const struct plan *plan, const st
 
 // Of what was refused, by rules, level, findings or a human: anchored where the vault is open, and else only appended. Without
 // the values the arguments cannot be masked, so they stay out.
-static json_t *denial_json(const struct plan *plan, const struct err *denial, bool by_human)
+static json_t *denial_json(const struct plan *plan, const struct err *denial, const struct consent *consent)
 {
 	struct err ignored;
 	program_digest(plan->program, NULL, &ignored);
 	json_t *fields = failure_json(plan, NULL, denial);
-	if (fields && by_human)
+	if (fields && plan->request->reason)
+		json_object_set_new(fields, "reason", plan_reason_json(plan, NULL));
+	if (fields && consent && consent->is_shown)
 		json_object_set_new(fields, "by_human", json_true());
+	if (fields && consent && consent->cools_down)
+		json_object_set_new(fields, "cool_down", json_true());
 	return fields;
 }
 
@@ -72,14 +76,15 @@ static void denial_untold(struct engine *engine, const struct err *err)
 	engine_notice(engine, "the refusal could not be recorded in the audit log: %s", err->text);
 }
 
-static void plan_record_denial(struct engine *engine, const struct plan *plan, const struct err *denial, bool by_human)
+static void plan_record_denial(struct engine *engine, const struct plan *plan, const struct err *denial,
+			       const struct consent *consent)
 {
 	char kind[32];
 	struct err err;
 	struct audit_head head;
 	_cleanup_audit_ struct audit *audit = NULL;
 	snprintf(kind, sizeof(kind), "%s.denied", engine_action_name(plan->action));
-	json_t *fields = denial_json(plan, denial, by_human);
+	json_t *fields = denial_json(plan, denial, consent);
 	int r = audit_open(engine->home.state_dir, &audit, &err);
 	if (r == 0)
 		r = audit_append(audit, kind, fields, &head, &err);
@@ -95,7 +100,7 @@ static void plan_record_refusal(const struct plan *plan, struct session *session
 	char kind[32];
 	struct err err;
 	snprintf(kind, sizeof(kind), "%s.denied", engine_action_name(plan->action));
-	json_t *fields = denial_json(plan, denial, false);
+	json_t *fields = denial_json(plan, denial, NULL);
 	if (fields)
 		json_object_set_new(fields, "decision", decision_json(plan, decision));
 	if (session_commit(session, kind, fields, &err) < 0)
@@ -177,8 +182,8 @@ static int errand_level(struct errand *errand, struct err *err)
 {
 	const struct security_demands *demands = security_demands(errand->security.level);
 	const struct plan *plan = errand->plan;
-	int r = 0;
-	if (plan->action == ENGINE_INJECT)
+	int r = reason_check(errand->engine, plan, errand->security.level, err);
+	if (r == 0 && plan->action == ENGINE_INJECT)
 		r = permit_check(errand, demands->unredacted, "inject, whose output is not redacted,", err);
 	if (r == 0 && plan->program->is_by_path)
 		r = permit_check(errand, demands->by_path, "--by-path", err);
@@ -279,7 +284,7 @@ static int errand_ask(struct errand *errand, struct err *err)
 		r = err_set(err, ERR_DENIED, "no rule allows this, and there is no terminal to ask on; `envseal policy explain` says "
 					     "what would allow it");
 	if (r == ERR_DENIED || r == ERR_INTERRUPTED)
-		plan_record_denial(errand->engine, errand->plan, err, errand->consent.is_shown);
+		plan_record_denial(errand->engine, errand->plan, err, &errand->consent);
 	return r;
 }
 
@@ -418,7 +423,7 @@ static int errand_passphrase(struct errand *errand, const struct engine_unlock *
 		return passphrase_get(unlock, "Passphrase: ", &errand->consent.passphrase, err);
 	int r = consent_first(errand->engine, errand->plan, unlock, &errand->consent, err);
 	if (r == ERR_DENIED || r == ERR_INTERRUPTED)
-		plan_record_denial(errand->engine, errand->plan, err, errand->consent.is_shown);
+		plan_record_denial(errand->engine, errand->plan, err, &errand->consent);
 	return r;
 }
 
@@ -460,7 +465,7 @@ static int run_check(struct engine *engine, const struct plan *plan, const struc
 		return 0;
 	err_set(err, ERR_DENIED, "inject would make the process that asks the program, and no secret may come into that one under a "
 				 "broker; use `envseal run`, or `envseal inject --direct`");
-	plan_record_denial(engine, plan, err, false);
+	plan_record_denial(engine, plan, err, NULL);
 	return ERR_DENIED;
 }
 

@@ -1,0 +1,335 @@
+#include "broker/keeper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "broker/front.h"
+
+static const int taken_signals[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT};
+
+void keeper_done(struct keeper *keeper)
+{
+	fd_close(&keeper->listen_fd);
+	fd_close(&keeper->lock_fd);
+	fd_close(&keeper->front_fd);
+	fd_close(&keeper->signal_fd);
+	fd_close(&keeper->clock_fd);
+	fd_close(&keeper->lifeline[0]);
+	fd_close(&keeper->lifeline[1]);
+	for (size_t i = 0; i < keeper->session_count; i++)
+		fd_close(&keeper->sessions[i].pidfd);
+	inbox_done(&keeper->inbox);
+	pid_list_done(&keeper->workers);
+	pid_list_done(&keeper->survivors);
+}
+
+// ------------------------------------------------------------------------------------------------------------ beginning
+
+static void signals_take(struct keeper *keeper)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_COUNT(taken_signals); i++) {
+		sigaddset(&set, taken_signals[i]);
+		signal(taken_signals[i], SIG_DFL);
+	}
+	sigprocmask(SIG_SETMASK, &set, NULL);
+	keeper->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+// A timer that never ends, and that the kernel cancels when it sets its clock: so it does behind a suspension.
+static void clock_watch(struct keeper *keeper)
+{
+	const struct itimerspec never = {.it_value = {.tv_sec = INT32_MAX}};
+	if (keeper->clock_fd < 0)
+		keeper->clock_fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (keeper->clock_fd >= 0)
+		timerfd_settime(keeper->clock_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL);
+}
+
+static _Noreturn void front_child(struct keeper *keeper, int front_fd)
+{
+	struct err err;
+	struct stat folder = {0};
+	const struct broker_setup *setup = keeper->setup;
+	fd_close(&keeper->front_fd);
+	fd_close(&keeper->lifeline[0]);
+	fd_close(&keeper->lifeline[1]);
+	fd_close(&keeper->signal_fd);
+	fd_close(&keeper->clock_fd);
+	stat(engine_home(setup->engine)->data_dir, &folder);
+	engine_forget(setup->engine);
+	struct front_setup front = {
+		.listen_fd = keeper->listen_fd,
+		.keeper_fd = front_fd,
+		.device = folder.st_dev,
+		.inode = folder.st_ino,
+		.status = {.state = BROKER_UNLOCKED,
+			   .pid = getppid(),
+			   .since = clock_now(),
+			   .until = clock_now() + setup->for_seconds,
+			   .idle_seconds = setup->idle_seconds},
+	};
+	front_run(&front, &err);
+	_exit(1);
+}
+
+static int front_start(struct keeper *keeper, struct err *err)
+{
+	int ends[2];
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot make a socket");
+	_cleanup_fd_ int theirs = ends[1];
+	keeper->front_fd = ends[0];
+	keeper->front = fork();
+	if (keeper->front < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot make a process");
+	if (keeper->front == 0)
+		front_child(keeper, theirs);
+	fd_close(&keeper->listen_fd);
+	return 0;
+}
+
+static int keeper_begin(struct keeper *keeper, struct err *err)
+{
+	prctl(PR_SET_NAME, "envseal-keeper", 0, 0, 0);
+	if (pipe2(keeper->lifeline, O_CLOEXEC) < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot make a pipe");
+	// What loses its parent comes here, where it is found.
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot look after the programs that are started");
+	signals_take(keeper);
+	if (keeper->signal_fd < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot watch for signals");
+	clock_watch(keeper);
+	keeper->hold = hold_begin(keeper->setup->for_seconds * 1000, keeper->setup->idle_seconds * 1000, clock_boottime_ms(),
+				  clock_monotonic_ms());
+	return front_start(keeper, err);
+}
+
+// --------------------------------------------------------------------------------------------------------------- ending
+
+// The key first, whatever else there is to do. The front tells those who asked for it when its line to here ends.
+static void keeper_lock(struct keeper *keeper, const char *reason)
+{
+	struct err err;
+	if (keeper->reason)
+		return;
+	keeper->reason = reason;
+	service_tell("STOPPING=1");
+	if (engine_release(keeper->setup->engine, reason, &err) < 0)
+		engine_tell(keeper->setup->engine, err.text);
+	socket_remove(engine_home(keeper->setup->engine), &keeper->name);
+	fd_close(&keeper->front_fd);
+	fd_close(&keeper->lock_fd);
+}
+
+static void keeper_judge(struct keeper *keeper)
+{
+	enum hold_end end = hold_judge(&keeper->hold, clock_boottime_ms(), clock_monotonic_ms(), keeper->workers.count > 0);
+	if (end != HOLD_ON)
+		keeper_lock(keeper, hold_end_reason(end));
+}
+
+// -------------------------------------------------------------------------------------------------------------- workers
+
+// What this process has open is none of a worker's business; the end of the lifeline least of all.
+static void worker_leave(struct keeper *keeper)
+{
+	sigset_t none;
+	sigemptyset(&none);
+	fd_close(&keeper->front_fd);
+	fd_close(&keeper->lock_fd);
+	fd_close(&keeper->signal_fd);
+	fd_close(&keeper->clock_fd);
+	fd_close(&keeper->lifeline[1]);
+	for (size_t i = 0; i < keeper->session_count; i++)
+		fd_close(&keeper->sessions[i].pidfd);
+	for (size_t i = 0; i < ARRAY_COUNT(taken_signals); i++)
+		signal(taken_signals[i], SIG_DFL);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void worker_start(struct keeper *keeper, struct message *message)
+{
+	struct err err;
+	_cleanup_fd_ int client_fd = message->fd_count == 2 ? TAKE_FD(message->fds[0]) : -1;
+	_cleanup_fd_ int desk_fd = message->fd_count == 2 ? TAKE_FD(message->fds[1]) : -1;
+	pid_t pid = desk_fd < 0 ? -1 : fork();
+	if (pid < 0)
+		return;
+	if (pid == 0) {
+		worker_leave(keeper);
+		worker_run(&(struct worker_setup){.engine = keeper->setup->engine, .work = keeper->setup->work,
+						  .client_fd = client_fd, .desk_fd = desk_fd,
+						  .lifeline_fd = keeper->lifeline[0]});
+	}
+	// One that is not known would be taken for something left behind.
+	if (pid_list_add(&keeper->workers, pid, &err) < 0)
+		kill(pid, SIGKILL);
+}
+
+// ------------------------------------------------------------------------------------------------------------- sessions
+
+static void session_watch(struct keeper *keeper, const struct rule_session *session)
+{
+	for (size_t i = 0; i < keeper->session_count; i++)
+		if (keeper->sessions[i].session.pid == session->pid && keeper->sessions[i].session.start == session->start)
+			return;
+	// Beyond what is watched they end as in the direct mode: when they are looked at.
+	if (keeper->session_count == KEEPER_SESSIONS_MAX)
+		return;
+	struct process leader;
+	_cleanup_fd_ int pidfd = (int)syscall(SYS_pidfd_open, session->pid, 0U);
+	if (pidfd < 0 || !process_read("/proc", (pid_t)session->pid, &leader) || leader.start != session->start)
+		return;
+	keeper->sessions[keeper->session_count++] = (struct keeper_session){.session = *session, .pidfd = TAKE_FD(pidfd)};
+}
+
+static _Noreturn void sessions_tidy(struct keeper *keeper)
+{
+	struct err err;
+	size_t count = 0;
+	worker_leave(keeper);
+	setsid();
+	engine_sessions_tidy(keeper->setup->engine, &count, &err);
+	_exit(0);
+}
+
+static void session_ended(struct keeper *keeper, size_t index)
+{
+	struct err err;
+	fd_close(&keeper->sessions[index].pidfd);
+	keeper->sessions[index] = keeper->sessions[--keeper->session_count];
+	pid_t pid = fork();
+	if (pid == 0)
+		sessions_tidy(keeper);
+	if (pid > 0 && pid_list_add(&keeper->workers, pid, &err) < 0)
+		kill(pid, SIGKILL);
+}
+
+// ----------------------------------------------------------------------------------------------------------------- loop
+
+static void message_serve(struct keeper *keeper, struct message *message)
+{
+	struct rule_session session;
+	struct err err;
+	switch (message->kind) {
+	case MESSAGE_WORKER:
+		worker_start(keeper, message);
+		break;
+	case MESSAGE_LOCK:
+		keeper_lock(keeper, "asked");
+		break;
+	case MESSAGE_PERMITTED:
+		keeper->hold.active_ms = clock_boottime_ms();
+		break;
+	case MESSAGE_GRANTED:
+		if (session_read(message->payload, &session, &err) == 0)
+			session_watch(keeper, &session);
+		break;
+	case MESSAGE_NOTIFY:
+		service_notify_human();
+		break;
+	default:
+		break;
+	}
+}
+
+static void front_serve(struct keeper *keeper)
+{
+	struct err err;
+	while (keeper->front_fd >= 0) {
+		int r = inbox_read(&keeper->inbox, keeper->front_fd, KEEPER_FRONT, &err);
+		if (r == INBOX_MORE)
+			return;
+		if (r != INBOX_MESSAGE) {
+			keeper_lock(keeper, "failed");
+			return;
+		}
+		message_serve(keeper, &keeper->inbox.message);
+	}
+}
+
+static void signals_serve(struct keeper *keeper)
+{
+	struct signalfd_siginfo info;
+	while (read(keeper->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo == SIGCHLD)
+			continue;
+		keeper->is_terminated = true;
+		keeper_lock(keeper, "terminated");
+	}
+	size_t running = keeper->workers.count;
+	if (!children_reap(keeper))
+		keeper_lock(keeper, "failed");
+	// Idle from the end of the last run on.
+	if (running > 0 && keeper->workers.count == 0)
+		keeper->hold.active_ms = clock_boottime_ms();
+}
+
+static void clock_serve(struct keeper *keeper)
+{
+	uint64_t count;
+	if (read(keeper->clock_fd, &count, sizeof(count)) < 0 && errno == ECANCELED)
+		clock_watch(keeper);
+}
+
+static int wait_ms(const struct keeper *keeper)
+{
+	if (keeper->reason)
+		return -1;
+	int64_t wait = hold_wait_ms(&keeper->hold, clock_boottime_ms(), keeper->workers.count > 0);
+	return wait > 60 * 1000 ? 60 * 1000 : (int)wait;
+}
+
+enum { POLL_FRONT, POLL_SIGNALS, POLL_CLOCK, POLL_SESSIONS };
+
+static void keeper_step(struct keeper *keeper)
+{
+	struct pollfd fds[POLL_SESSIONS + KEEPER_SESSIONS_MAX] = {
+		[POLL_FRONT] = {.fd = keeper->front_fd, .events = POLLIN},
+		[POLL_SIGNALS] = {.fd = keeper->signal_fd, .events = POLLIN},
+		[POLL_CLOCK] = {.fd = keeper->clock_fd, .events = POLLIN},
+	};
+	size_t session_count = keeper->reason ? 0 : keeper->session_count;
+	for (size_t i = 0; i < session_count; i++)
+		fds[POLL_SESSIONS + i] = (struct pollfd){.fd = keeper->sessions[i].pidfd, .events = POLLIN};
+	if (poll(fds, POLL_SESSIONS + session_count, wait_ms(keeper)) < 0)
+		return;
+	if (fds[POLL_CLOCK].revents)
+		clock_serve(keeper);
+	// Before anything is served: behind a suspension nobody gets anything.
+	if (!keeper->reason)
+		keeper_judge(keeper);
+	if (fds[POLL_SIGNALS].revents)
+		signals_serve(keeper);
+	for (size_t i = session_count; i > 0 && !keeper->reason; i--)
+		if (fds[POLL_SESSIONS + i - 1].revents)
+			session_ended(keeper, i - 1);
+	if (fds[POLL_FRONT].revents && keeper->front_fd >= 0)
+		front_serve(keeper);
+}
+
+int keeper_run(struct keeper *keeper, void (*ready)(void *context), void *context, struct err *err)
+{
+	int r = keeper_begin(keeper, err);
+	if (r < 0)
+		return r;
+	ready(context);
+	service_tell("READY=1");
+	while (!keeper->reason || (keeper->workers.count > 0 && !keeper->is_terminated))
+		keeper_step(keeper);
+	return 0;
+}

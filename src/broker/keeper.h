@@ -1,0 +1,78 @@
+// broker/keeper: the process that holds the key. It reads messages of its front alone, and nothing of clients.
+#pragma once
+
+#include "broker/broker.h"
+#include "broker/hold.h"
+#include "broker/protocol.h"
+#include "broker/socket.h"
+
+#define KEEPER_SESSIONS_MAX 64
+
+// A session that was granted something: watched by pidfd, so that what it was granted ends with it.
+struct keeper_session {
+	struct rule_session session;
+	int pidfd;
+};
+
+// Processes that are this one's children, in the order of their numbers. Bounded by FRONT_WORKERS_MAX and what programs leave behind.
+struct pid_list {
+	pid_t *items;
+	size_t count, room;
+};
+void pid_list_done(struct pid_list *list);
+bool pid_list_has(const struct pid_list *list, pid_t pid);
+int pid_list_add(struct pid_list *list, pid_t pid, struct err *err);
+bool pid_list_remove(struct pid_list *list, pid_t pid);
+
+struct keeper {
+	const struct broker_setup *setup;
+	int listen_fd;       // until the front has it
+	int lock_fd;         // that keeps a second broker away (socket.h)
+	struct socket_name name;
+	struct hold hold;
+	pid_t front;
+	int front_fd;        // -1: the front has ended, or is to end
+	struct inbox inbox;
+	int signal_fd;
+	int clock_fd;        // tells when the clock was set, as it is behind a suspension
+	int lifeline[2];     // workers hold its read end: it ends with this process
+	struct pid_list workers;
+	struct pid_list survivors; // of runs that ended as they should: they may go on
+	struct keeper_session sessions[KEEPER_SESSIONS_MAX];
+	size_t session_count;
+	const char *reason;  // why the key was wiped; NULL while it is held
+	bool is_terminated;  // programs end too
+};
+
+// Forks the front and serves until everything is over: the key is wiped, and the last worker has ended. `ready` is called once, when clients
+// can connect. ERR_SYSTEM when it could not begin.
+int keeper_run(struct keeper *keeper, void (*ready)(void *context), void *context, struct err *err);
+void keeper_done(struct keeper *keeper);
+
+// --- keeper_children.c
+
+// Takes note of ended children. A worker that did not end as it should leaves programs with secrets behind: they are killed.
+// False: the front has ended.
+bool children_reap(struct keeper *keeper);
+
+// --- worker.c
+
+// A worker that leaves processes behind which may go on ends with this status; any other than 0 is a failure.
+#define WORKER_LEFT_SURVIVORS 3
+
+struct worker_setup {
+	struct engine *engine;
+	broker_do_fn *work;
+	int client_fd, desk_fd;
+	int lifeline_fd;
+};
+_Noreturn void worker_run(const struct worker_setup *setup);
+
+// --- service.c: what the system around it is told and tells
+
+// The socket that systemd hands on (sd_listen_fds(3)): exactly one listening Unix stream socket. -1: none.
+int service_socket(void);
+// "READY=1" and the like to $NOTIFY_SOCKET, if there is one (sd_notify(3)). What cannot be told is not.
+void service_tell(const char *state);
+// A notification on the desktop that the broker was started from, if it has the program for it. Does not wait.
+void service_notify_human(void);

@@ -1,0 +1,145 @@
+#include "broker/keeper.h"
+
+#include <dirent.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+// One that is killed leaves its own children to this process, so they are looked for again.
+#define KILL_ROUNDS_MAX 4096
+#define KILL_WAIT_MS 1000
+#define PIDS_MAX (1u << 20)
+
+void pid_list_done(struct pid_list *list)
+{
+	free(list->items);
+	*list = (struct pid_list){0};
+}
+
+static size_t pid_list_find(const struct pid_list *list, pid_t pid)
+{
+	size_t low = 0, high = list->count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (list->items[middle] < pid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+bool pid_list_has(const struct pid_list *list, pid_t pid)
+{
+	size_t at = pid_list_find(list, pid);
+	return at < list->count && list->items[at] == pid;
+}
+
+int pid_list_add(struct pid_list *list, pid_t pid, struct err *err)
+{
+	if (list->count == list->room) {
+		size_t room = list->room ? list->room * 2 : 64;
+		pid_t *items = room > PIDS_MAX ? NULL : reallocarray(list->items, room, sizeof(*items));
+		if (!items)
+			return err_set(err, ERR_MEMORY, "out of memory");
+		list->items = items;
+		list->room = room;
+	}
+	size_t at = pid_list_find(list, pid);
+	memmove(list->items + at + 1, list->items + at, (list->count - at) * sizeof(*list->items));
+	list->items[at] = pid;
+	list->count++;
+	return 0;
+}
+
+bool pid_list_remove(struct pid_list *list, pid_t pid)
+{
+	size_t at = pid_list_find(list, pid);
+	if (at == list->count || list->items[at] != pid)
+		return false;
+	memmove(list->items + at, list->items + at + 1, (list->count - at - 1) * sizeof(*list->items));
+	list->count--;
+	return true;
+}
+
+// ------------------------------------------------------------------------------------------------------ what was left behind
+
+static bool is_known(const struct keeper *keeper, pid_t pid)
+{
+	return pid == keeper->front || pid_list_has(&keeper->workers, pid) || pid_list_has(&keeper->survivors, pid);
+}
+
+// Calls `each` for every child of this process that is neither front nor worker nor a survivor. Returns how many there were.
+static size_t strangers_visit(struct keeper *keeper, void (*each)(struct keeper *keeper, pid_t pid))
+{
+	size_t count = 0;
+	DIR *dir = opendir("/proc");
+	const struct dirent *entry;
+	while (dir && (entry = readdir(dir))) {
+		struct process process;
+		long pid = strtol(entry->d_name, NULL, 10);
+		if (pid <= 0 || !process_read("/proc", (pid_t)pid, &process) || process.parent != getpid() ||
+		    process.is_dead || is_known(keeper, process.pid))
+			continue;
+		each(keeper, process.pid);
+		count++;
+	}
+	if (dir)
+		closedir(dir);
+	return count;
+}
+
+static void stranger_kill(struct keeper *keeper, pid_t pid)
+{
+	(void)keeper;
+	// Held before it is killed and awaited: one that hangs in the kernel must not hold this process up.
+	_cleanup_fd_ int pidfd = (int)syscall(SYS_pidfd_open, pid, 0U);
+	struct pollfd ended = {.fd = pidfd, .events = POLLIN};
+	kill(pid, SIGKILL);
+	if (pidfd >= 0)
+		poll(&ended, 1, KILL_WAIT_MS);
+	waitpid(pid, NULL, WNOHANG);
+}
+
+static void stranger_keep(struct keeper *keeper, pid_t pid)
+{
+	struct err err;
+	if (pid_list_add(&keeper->survivors, pid, &err) < 0)
+		stranger_kill(keeper, pid);
+}
+
+static void strangers_kill(struct keeper *keeper)
+{
+	for (int round = 0; round < KILL_ROUNDS_MAX && strangers_visit(keeper, stranger_kill) > 0; round++)
+		;
+}
+
+// ------------------------------------------------------------------------------------------------------------------ ends
+
+bool children_reap(struct keeper *keeper)
+{
+	bool has_failed = false, has_left = false, has_front = true;
+	for (;;) {
+		siginfo_t info = {0};
+		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+			break;
+		bool is_worker = pid_list_remove(&keeper->workers, info.si_pid);
+		bool is_survivor = !is_worker && pid_list_remove(&keeper->survivors, info.si_pid);
+		bool exited = info.si_code == CLD_EXITED;
+		has_front &= info.si_pid != keeper->front;
+		has_left |= is_worker && exited && info.si_status == WORKER_LEFT_SURVIVORS;
+		has_failed |= is_worker && !(exited && (info.si_status == 0 || info.si_status == WORKER_LEFT_SURVIVORS));
+		// What a survivor leaves behind may go on like it.
+		has_left |= is_survivor;
+	}
+	// A worker that failed together with one that did not takes the other's survivors along: the sure side.
+	if (has_failed)
+		strangers_kill(keeper);
+	else if (has_left)
+		strangers_visit(keeper, stranger_keep);
+	return has_front;
+}

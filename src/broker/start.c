@@ -1,0 +1,115 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "broker/keeper.h"
+
+// What the daemon says to the process that was typed: a code and a sentence, or a code of 0 when it is ready.
+struct ready_report {
+	int code;
+	struct err err;
+};
+
+static void report_send(int fd, int code, const struct err *err)
+{
+	struct ready_report report = {.code = code};
+	if (err)
+		report.err = *err;
+	ssize_t n = write(fd, &report, sizeof(report));
+	(void)n;
+}
+
+static void daemon_ready(void *context)
+{
+	int *fd = context;
+	report_send(*fd, 0, NULL);
+	fd_close(fd);
+}
+
+static void foreground_ready(void *context)
+{
+	(void)context;
+}
+
+// Nothing of the terminal, the folder or the shell that it was started from.
+static int daemon_settle(struct err *err)
+{
+	_cleanup_fd_ int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (setsid() < 0 || chdir("/") < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot leave the session");
+	umask(077);
+	for (int fd = 0; fd <= 2; fd++)
+		if (null_fd < 0 || dup2(null_fd, fd) < 0)
+			return err_set_errno(err, ERR_SYSTEM, errno, "cannot leave the standard descriptors");
+	return 0;
+}
+
+static _Noreturn void daemon_child(struct keeper *keeper, int report_fd)
+{
+	struct err err;
+	int r = daemon_settle(&err);
+	if (r == 0)
+		r = keeper_run(keeper, daemon_ready, &report_fd, &err);
+	if (r < 0)
+		report_send(report_fd, r, &err);
+	_exit(r < 0 ? 1 : 0);
+}
+
+static int daemon_leave(struct keeper *keeper, struct err *err)
+{
+	int ends[2];
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot make a pipe");
+	_cleanup_fd_ int report_fd = ends[0];
+	_cleanup_fd_ int child_fd = ends[1];
+	fflush(NULL);
+	pid_t pid = fork();
+	if (pid < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot make a process");
+	if (pid == 0) {
+		fd_close(&report_fd);
+		daemon_child(keeper, child_fd);
+	}
+	fd_close(&child_fd);
+	struct ready_report report;
+	ssize_t n;
+	do
+		n = read(report_fd, &report, sizeof(report));
+	while (n < 0 && errno == EINTR);
+	if (n != (ssize_t)sizeof(report))
+		return err_set(err, ERR_SYSTEM, "the broker ended before it was ready");
+	if (report.code < 0)
+		*err = report.err;
+	return report.code;
+}
+
+static int keeper_listen(struct keeper *keeper, struct err *err)
+{
+	const struct home *home = engine_home(keeper->setup->engine);
+	keeper->listen_fd = service_socket();
+	if (keeper->listen_fd >= 0)
+		return 0;
+	int r = socket_listen(home, &keeper->listen_fd, &keeper->lock_fd, err);
+	return r == 0 ? socket_name_read(home, &keeper->name, err) : r;
+}
+
+int broker_start(const struct broker_setup *setup, struct err *err)
+{
+	struct keeper *keeper = calloc(1, sizeof(*keeper));
+	if (!keeper)
+		return err_set(err, ERR_MEMORY, "out of memory");
+	*keeper = (struct keeper){.setup = setup, .listen_fd = -1, .lock_fd = -1, .front_fd = -1, .signal_fd = -1, .clock_fd = -1,
+				  .lifeline = {-1, -1}};
+	inbox_init(&keeper->inbox);
+	int r = keeper_listen(keeper, err);
+	if (r == 0)
+		r = setup->foreground ? keeper_run(keeper, foreground_ready, NULL, err) : daemon_leave(keeper, err);
+	keeper_done(keeper);
+	free(keeper);
+	return r;
+}

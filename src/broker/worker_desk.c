@@ -1,0 +1,88 @@
+// The way to the human: through the front, which keeps the questions.
+#include "broker/worker_internal.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define SEND_WAIT_MS 5000
+
+void worker_desk_tell(struct worker *worker, enum message_kind kind, struct span payload)
+{
+	// Whoever does not hear it is gone, and that shows elsewhere.
+	struct err ignored;
+	message_send(worker->setup->desk_fd, kind, payload, NULL, 0, SEND_WAIT_MS, &ignored);
+}
+
+// 1: an answer, in *out. 0: nothing more for now. ERR_DENIED when there is no front any more.
+static int desk_read(struct worker *worker, struct desk_answer *out, struct err *err)
+{
+	struct message_answer answer;
+	uint32_t is_watched = 0, second = 0;
+	for (;;) {
+		int r = inbox_read(&worker->desk, worker->setup->desk_fd, WORKER_DESK, err);
+		if (r == INBOX_MORE)
+			return 0;
+		if (r != INBOX_MESSAGE)
+			return err_set(err, ERR_DENIED, "the vault was locked before anybody approved this; `envseal unlock` opens it again");
+		const struct message *message = &worker->desk.message;
+		if (message->kind == MESSAGE_WATCHED && numbers_read(message->payload, &is_watched, &second, err) == 0)
+			worker->is_watched = is_watched != 0;
+		if (message->kind == MESSAGE_REFUSED)
+			return err_set(err, ERR_LIMIT, "too many requests wait for approval already; try again when some were answered");
+		if (message->kind == MESSAGE_ANSWER && answer_read(message->payload, &answer, err) == 0) {
+			*out = answer.answer;
+			return 1;
+		}
+	}
+}
+
+static bool desk_is_watched(void *context)
+{
+	struct worker *worker = context;
+	struct desk_answer ignored_answer;
+	struct err ignored;
+	desk_read(worker, &ignored_answer, &ignored);
+	return worker->is_watched;
+}
+
+static int desk_wait(struct worker *worker, int64_t deadline_ms, int seconds, struct desk_answer *out, struct err *err)
+{
+	for (;;) {
+		int r = desk_read(worker, out, err);
+		if (r != 0)
+			return r < 0 ? r : 0;
+		if (worker_is_left(worker))
+			return err_set(err, ERR_INTERRUPTED, "whoever asked for this has gone");
+		if (clock_monotonic_ms() >= deadline_ms)
+			return err_set(err, ERR_DENIED,
+				       "nobody approved this in %d seconds; ask again when somebody is at `envseal approve`", seconds);
+		worker_wait(worker, worker->setup->desk_fd, deadline_ms);
+	}
+}
+
+static int desk_ask(void *context, const struct desk_question *question, int seconds, struct desk_answer *out, struct err *err)
+{
+	struct worker *worker = context;
+	_cleanup_buf_ struct buf payload = BUF_INIT(2 * DESK_QUESTION_BYTES_MAX);
+	struct message_ask ask = {.seconds = (uint32_t)seconds, .approval = question->approval};
+	memcpy(ask.nonce, question->nonce, sizeof(ask.nonce));
+	int r = ask_write(&ask, &payload, err);
+	if (r == 0)
+		r = message_send(worker->setup->desk_fd, MESSAGE_ASK, buf_span(&payload), NULL, 0, SEND_WAIT_MS, err);
+	if (r < 0)
+		return r;
+	return desk_wait(worker, clock_monotonic_ms() + (int64_t)seconds * 1000, seconds, out, err);
+}
+
+static void desk_judge(void *context, bool is_valid)
+{
+	_cleanup_buf_ struct buf payload = BUF_INIT(64);
+	struct err ignored;
+	if (numbers_write(0, is_valid, &payload, &ignored) == 0)
+		worker_desk_tell(context, MESSAGE_JUDGED, buf_span(&payload));
+}
+
+struct engine_desk worker_desk(struct worker *worker)
+{
+	return (struct engine_desk){.is_watched = desk_is_watched, .ask = desk_ask, .judge = desk_judge, .context = worker};
+}
