@@ -40,6 +40,8 @@ static int explain_print(json_t *object)
 	printf("%-14s%s\n", "directory", json_text(object, "directory"));
 	if (json_object_get(object, "manifest"))
 		printf("%-14s%s\n", "manifest", json_text(object, "manifest"));
+	if (json_object_get(object, "reason"))
+		printf("%-14s%s\n", "reason", json_text(object, "reason"));
 	for (size_t i = 0; i < json_array_size(secrets); i++) {
 		const json_t *secret = json_array_get(secrets, i);
 		printf("%-14s%s -> %s %s\n", "secret", json_text(secret, "name"), json_text(secret, "delivery"),
@@ -133,15 +135,18 @@ static int program_run(struct context *context, const struct arguments *argument
 		.keep = keep,
 		.keep_count = arguments_values(arguments, OPTION_KEEP_ENV, keep, ARRAY_COUNT(keep)),
 		.by_path = arguments_has(arguments, OPTION_BY_PATH),
+		.no_wait = arguments_has(arguments, OPTION_NO_WAIT),
 		.argv = arguments->program,
 		.environment = context->environment,
 		.inherited = context->inherited,
 	};
-	const char *on_leak = arguments_value(arguments, OPTION_ON_LEAK);
+	const char *on_leak = arguments_value(arguments, OPTION_ON_LEAK), *reason = arguments_value(arguments, OPTION_REASON);
 	bool only_explain = arguments_has(arguments, OPTION_EXPLAIN);
 	int r = unlock_from_arguments(arguments, &unlock, &err);
 	if (r == 0 && on_leak)
 		r = engine_on_leak_parse(on_leak, &request.on_leak, &err);
+	if (r == 0 && reason)
+		r = engine_reason_parse(reason, &request.reason, &err);
 	if (r == 0 && arguments_has(arguments, OPTION_JSON) && !only_explain)
 		r = err_set(&err, ERR_USAGE, "--json goes with --explain: a program's output is its own");
 	if (r == 0)
