@@ -134,7 +134,7 @@ static void answer_send(struct link *link, enum message_kind kind, uint32_t firs
 	// Where nobody hears it, the connection's end shows it.
 	struct err ignored;
 	if (numbers_write(first, second, &payload, &ignored) == 0)
-		message_send(link->fd, kind, buf_span(&payload), NULL, 0, -1, &ignored);
+		message_send(link->fd, kind, buf_span(&payload), NULL, 0, ANSWER_WAIT_MS, &ignored);
 }
 
 // The program has these now: what it lets go of must not stay open here.
@@ -179,7 +179,7 @@ static int message_serve(struct forward *forward, const struct message *message,
 	if (r < 0)
 		return r;
 	if (message->kind == MESSAGE_BEGIN)
-		return begin_serve(errand, first != 0, err);
+		return begin_serve(forward, first != 0, err);
 	if (message->kind == MESSAGE_END) {
 		*out = (struct broker_end){.status = (int)(first & 0xff), .signal = is_signal(second) ? (int)second : 0};
 		return 1;
@@ -214,8 +214,8 @@ static int forward_step(struct forward *forward, struct broker_end *out, struct 
 	if (r == INBOX_MORE)
 		return 0;
 	if (r != INBOX_MESSAGE)
-		return broker_ended(errand, err);
-	return message_serve(errand, &forward->link->inbox.message, out, err);
+		return broker_ended(forward, err);
+	return message_serve(forward, &forward->link->inbox.message, out, err);
 }
 
 int broker_forward(const struct home *home, const struct broker_work *work, struct broker_end *out, struct err *err)

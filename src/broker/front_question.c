@@ -42,15 +42,10 @@ static bool is_peer(const struct front_state *state, uint32_t slot, enum reader_
 	return state->peers[slot].is_open && state->peers[slot].state == in;
 }
 
-static void send_to(struct front_state *state, uint32_t slot, const struct front_item *item)
-{
-	state->out.send(state->out.context, slot, item);
-}
-
 static void send_judged(struct front_state *state, uint32_t slot, uint32_t id, bool is_valid)
 {
 	if (slot != FRONT_SLOT_NONE)
-		send_to(state, slot, &(struct front_item){.kind = MESSAGE_JUDGED, .id = id, .yes = is_valid});
+		front_send(state, slot, &(struct front_item){.kind = MESSAGE_JUDGED, .id = id, .yes = is_valid});
 }
 
 // `but`: a console that knows already.
@@ -67,7 +62,7 @@ void front_questions_show(struct front_state *state, uint32_t slot)
 {
 	for (size_t i = 0; i < state->limits.questions; i++) {
 		if (state->questions[i].id != 0)
-			send_to(state, slot, &(struct front_item){.kind = MESSAGE_QUESTION, .id = state->questions[i].id});
+			front_send(state, slot, &(struct front_item){.kind = MESSAGE_QUESTION, .id = state->questions[i].id});
 	}
 }
 
@@ -113,7 +108,7 @@ void front_ask(struct front_state *state, uint32_t slot, const struct message_as
 	}
 	struct front_question *question = question_free(state);
 	if (!question || state->next_id == 0 || !question_fill(state, question, slot, ask, now_ms)) {
-		send_to(state, slot, &(struct front_item){.kind = MESSAGE_REFUSED, .refusal = FRONT_REFUSE_QUESTIONS});
+		front_send(state, slot, &(struct front_item){.kind = MESSAGE_REFUSED, .refusal = FRONT_REFUSE_QUESTIONS});
 		return;
 	}
 	state->next_id++;
@@ -127,7 +122,7 @@ void front_ask(struct front_state *state, uint32_t slot, const struct message_as
 static void question_deny(struct front_state *state, struct front_question *question)
 {
 	struct front_item denied = {.kind = MESSAGE_ANSWER, .answer = {.verdict = DESK_DENIED}};
-	send_to(state, question->worker, &denied);
+	front_send(state, question->worker, &denied);
 	question_end(state, question, FRONT_SLOT_NONE);
 }
 
@@ -186,7 +181,7 @@ void front_answer(struct front_state *state, uint32_t slot, const struct message
 	struct front_question *question = &state->questions[i];
 	question->is_answered = true;
 	question->answerer = slot;
-	send_to(state, question->worker, &(struct front_item){.kind = MESSAGE_ANSWER, .answer = answer->answer});
+	front_send(state, question->worker, &(struct front_item){.kind = MESSAGE_ANSWER, .answer = answer->answer});
 }
 
 // ------------------------------------------------------------------------------------------------------------------ time

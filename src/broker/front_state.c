@@ -55,7 +55,7 @@ static void peer_move(struct front_state *state, uint32_t slot, enum reader_stat
 	state->peers[slot].state = to;
 }
 
-static void send_to(struct front_state *state, uint32_t slot, const struct front_item *item)
+void front_send(struct front_state *state, uint32_t slot, const struct front_item *item)
 {
 	state->out.send(state->out.context, slot, item);
 }
@@ -64,7 +64,7 @@ void front_broadcast(struct front_state *state, enum reader_state to, uint32_t b
 {
 	for (uint32_t slot = 0; slot < state->peer_count; slot++) {
 		if (state->peers[slot].is_open && state->peers[slot].state == to && slot != but)
-			send_to(state, slot, item);
+			front_send(state, slot, item);
 	}
 }
 
@@ -127,7 +127,7 @@ static void finish(struct front_state *state, uint32_t slot, const struct front_
 {
 	peer_move(state, slot, FRONT_CLOSING);
 	state->peers[slot].deadline_ms = now_ms + FRONT_NEW_MS;
-	send_to(state, slot, item);
+	front_send(state, slot, item);
 }
 
 static void refuse(struct front_state *state, uint32_t slot, enum front_refusal refusal, int64_t now_ms)
@@ -154,7 +154,7 @@ static void hello_watch(struct front_state *state, uint32_t slot, int64_t now_ms
 	}
 	peer_move(state, slot, FRONT_WATCHING);
 	front_questions_show(state, slot);
-	send_to(state, slot, &(struct front_item){.kind = MESSAGE_SYNC});
+	front_send(state, slot, &(struct front_item){.kind = MESSAGE_SYNC});
 	tell_watched(state, console_count);
 }
 
@@ -165,7 +165,7 @@ static void hello_work(struct front_state *state, uint32_t slot, int64_t now_ms)
 		return;
 	}
 	peer_move(state, slot, FRONT_DESK);
-	send_to(state, slot, &(struct front_item){.kind = MESSAGE_WATCHED, .yes = state->console_count > 0});
+	front_send(state, slot, &(struct front_item){.kind = MESSAGE_WATCHED, .yes = state->console_count > 0});
 }
 
 // False where it was refused. Of another version there is only its number.
@@ -231,7 +231,7 @@ void front_locked(struct front_state *state)
 {
 	for (uint32_t slot = 0; slot < state->peer_count; slot++) {
 		if (state->peers[slot].is_open && state->peers[slot].is_locker)
-			send_to(state, slot, &(struct front_item){.kind = MESSAGE_LOCKED});
+			front_send(state, slot, &(struct front_item){.kind = MESSAGE_LOCKED});
 	}
 }
 

@@ -121,4 +121,5 @@ void front_questions_show(struct front_state *state, uint32_t slot); // to a new
 void front_questions_leave(struct front_state *state, uint32_t slot); // of a worker or console that is gone
 void front_questions_tick(struct front_state *state, int64_t now_ms);
 int64_t front_questions_deadline_ms(const struct front_state *state); // INT64_MAX: none
+void front_send(struct front_state *state, uint32_t slot, const struct front_item *item);
 void front_broadcast(struct front_state *state, enum reader_state to, uint32_t but, const struct front_item *item);

@@ -63,6 +63,7 @@ static _Noreturn void front_child(struct keeper *keeper, int front_fd)
 	struct err err;
 	struct stat folder = {0};
 	const struct broker_setup *setup = keeper->setup;
+	fd_close(&keeper->lock_fd);
 	fd_close(&keeper->front_fd);
 	fd_close(&keeper->lifeline[0]);
 	fd_close(&keeper->lifeline[1]);
@@ -137,7 +138,7 @@ static void keeper_lock(struct keeper *keeper, const char *reason)
 
 static void keeper_judge(struct keeper *keeper)
 {
-	enum hold_end end = hold_judge(&keeper->hold, clock_boottime_ms(), clock_monotonic_ms(), keeper->workers.count > 0);
+	enum hold_end end = hold_judge(&keeper->hold, clock_boottime_ms(), clock_monotonic_ms(), false);
 	if (end != HOLD_ON)
 		keeper_lock(keeper, hold_end_reason(end));
 }
@@ -225,26 +226,16 @@ static void message_serve(struct keeper *keeper, struct message *message)
 {
 	struct rule_session session;
 	struct err err;
-	switch (message->kind) {
-	case MESSAGE_WORKER:
+	if (message->kind == MESSAGE_WORKER)
 		worker_start(keeper, message);
-		break;
-	case MESSAGE_LOCK:
+	if (message->kind == MESSAGE_LOCK)
 		keeper_lock(keeper, "asked");
-		break;
-	case MESSAGE_PERMITTED:
+	if (message->kind == MESSAGE_PERMITTED)
 		keeper->hold.active_ms = clock_boottime_ms();
-		break;
-	case MESSAGE_GRANTED:
-		if (session_read(message->payload, &session, &err) == 0)
-			session_watch(keeper, &session);
-		break;
-	case MESSAGE_NOTIFY:
+	if (message->kind == MESSAGE_GRANTED && session_read(message->payload, &session, &err) == 0)
+		session_watch(keeper, &session);
+	if (message->kind == MESSAGE_NOTIFY)
 		service_notify_human();
-		break;
-	default:
-		break;
-	}
 }
 
 static void front_serve(struct keeper *keeper)
@@ -271,12 +262,8 @@ static void signals_serve(struct keeper *keeper)
 		keeper->is_terminated = true;
 		keeper_lock(keeper, "terminated");
 	}
-	size_t running = keeper->workers.count;
 	if (!children_reap(keeper))
 		keeper_lock(keeper, "failed");
-	// Idle from the end of the last run on.
-	if (running > 0 && keeper->workers.count == 0)
-		keeper->hold.active_ms = clock_boottime_ms();
 }
 
 static void clock_serve(struct keeper *keeper)
@@ -290,7 +277,7 @@ static int wait_ms(const struct keeper *keeper)
 {
 	if (keeper->reason)
 		return -1;
-	int64_t wait = hold_wait_ms(&keeper->hold, clock_boottime_ms(), keeper->workers.count > 0);
+	int64_t wait = hold_wait_ms(&keeper->hold, clock_boottime_ms(), false);
 	return wait > 60 * 1000 ? 60 * 1000 : (int)wait;
 }
 

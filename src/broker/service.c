@@ -65,7 +65,8 @@ void service_notify_human(void)
 	for (size_t i = 0; i < ARRAY_COUNT(keys); i++)
 		if (getenv(keys[i]) && asprintf(&environment[count], "%s=%s", keys[i], getenv(keys[i])) >= 0)
 			count++;
-	char *const argv[] = {"notify-send", "-a", "envseal", "envseal", "a request waits for approval: envseal approve", NULL};
+	char words[][48] = {"notify-send", "-a", "envseal", "envseal", "a request waits for approval: envseal approve"};
+	char *const argv[] = {words[0], words[1], words[2], words[3], words[4], NULL};
 	closefrom(3);
 	setsid();
 	execve(program, argv, environment);

@@ -49,12 +49,30 @@ static int daemon_settle(struct err *err)
 	return 0;
 }
 
+// Here, and not before: clients see the process that listens as the one they talk to (socket.h).
+static int keeper_listen(struct keeper *keeper, struct err *err)
+{
+	const struct home *home = engine_home(keeper->setup->engine);
+	keeper->listen_fd = service_socket();
+	if (keeper->listen_fd >= 0)
+		return socket_take_over(home, keeper->listen_fd, &keeper->lock_fd, err);
+	int r = socket_listen(home, &keeper->listen_fd, &keeper->lock_fd, err);
+	return r == 0 ? socket_name_read(home, &keeper->name, err) : r;
+}
+
+static int keeper_serve(struct keeper *keeper, void (*ready)(void *context), void *context, struct err *err)
+{
+	int r = keeper_listen(keeper, err);
+	return r == 0 ? keeper_run(keeper, ready, context, err) : r;
+}
+
 static _Noreturn void daemon_child(struct keeper *keeper, int report_fd)
 {
 	struct err err;
+	engine_hold_here(keeper->setup->engine);
 	int r = daemon_settle(&err);
 	if (r == 0)
-		r = keeper_run(keeper, daemon_ready, &report_fd, &err);
+		r = keeper_serve(keeper, daemon_ready, &report_fd, &err);
 	if (r < 0)
 		report_send(report_fd, r, &err);
 	_exit(r < 0 ? 1 : 0);
@@ -88,16 +106,6 @@ static int daemon_leave(struct keeper *keeper, struct err *err)
 	return report.code;
 }
 
-static int keeper_listen(struct keeper *keeper, struct err *err)
-{
-	const struct home *home = engine_home(keeper->setup->engine);
-	keeper->listen_fd = service_socket();
-	if (keeper->listen_fd >= 0)
-		return 0;
-	int r = socket_listen(home, &keeper->listen_fd, &keeper->lock_fd, err);
-	return r == 0 ? socket_name_read(home, &keeper->name, err) : r;
-}
-
 int broker_start(const struct broker_setup *setup, struct err *err)
 {
 	struct keeper *keeper = calloc(1, sizeof(*keeper));
@@ -106,9 +114,7 @@ int broker_start(const struct broker_setup *setup, struct err *err)
 	*keeper = (struct keeper){.setup = setup, .listen_fd = -1, .lock_fd = -1, .front_fd = -1, .signal_fd = -1, .clock_fd = -1,
 				  .lifeline = {-1, -1}};
 	inbox_init(&keeper->inbox);
-	int r = keeper_listen(keeper, err);
-	if (r == 0)
-		r = setup->foreground ? keeper_run(keeper, foreground_ready, NULL, err) : daemon_leave(keeper, err);
+	int r = setup->foreground ? keeper_serve(keeper, foreground_ready, NULL, err) : daemon_leave(keeper, err);
 	keeper_done(keeper);
 	free(keeper);
 	return r;

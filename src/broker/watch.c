@@ -78,7 +78,7 @@ int broker_watch_next(struct broker_watch *watch, int timeout_ms, struct broker_
 		return 0;
 	if (r == INBOX_END)
 		return err_set(err, ERR_NOT_FOUND, "the vault was locked; `envseal unlock` opens it again");
-	return r < 0 ? r : event_take(&link->inbox.message, out, out_valid, err);
+	return r < 0 ? r : event_take(&watch->link.inbox.message, out, out_valid, err);
 }
 
 int broker_watch_answer(struct broker_watch *watch, uint32_t id, const struct desk_answer *answer, struct err *err)

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "broker/broker.h"
 #include "engine/engine.h"
 
 enum option_id {
@@ -71,6 +72,7 @@ enum option_id {
 	OPTION_ALL_GRANTS,
 	OPTION_REASON,
 	OPTION_NO_WAIT,
+	OPTION_DIRECT,
 	OPTION_COUNT
 };
 
@@ -88,10 +90,17 @@ struct option_row {
 };
 extern const struct option_row option_rows[OPTION_COUNT];
 
-#define COMMAND_OPTIONS_MAX 18
+#define COMMAND_OPTIONS_MAX 20
 
 struct arguments;
 struct context;
+
+// What of a command a running broker does.
+enum command_broker {
+	DIRECT_ONLY,    // nothing
+	BROKER_DECIDES, // all of it; the use-case itself asks rules and human
+	BROKER_ASKS     // all of it, after the human has agreed to the command line
+};
 
 struct command {
 	const char *name;     // one word, or two: "audit show"
@@ -103,6 +112,7 @@ struct command {
 	bool may_lack_program; // "[-- PROGRAM [ARGUMENT...]]"
 	bool runs_program;    // exit status by err_run_status
 	bool needs_no_engine; // works without HOME
+	enum command_broker broker;
 	enum completion operand_completion;
 	const char *operand_words;
 	enum option_id options[COMMAND_OPTIONS_MAX]; // ends with OPTION_COUNT where shorter
@@ -132,8 +142,10 @@ struct arguments {
 
 struct context {
 	struct engine *engine; // NULL for commands that need none
+	char *const *words; // of the command line, behind "envseal"
 	char *const *environment;
 	const struct exec_inherited *inherited;
+	int signal; // that the command's program was ended by, and so ends this process; 0: none
 };
 
 // Reads the words behind the command's name (NULL-terminated) by its options. ERR_USAGE otherwise; `out->command` is set in
@@ -153,6 +165,16 @@ int command_synopsis(const struct command *command, struct buf *out, struct err 
 int command_print_help(const struct command *command); // to stdout; exit status
 // The overview of all commands.
 void overview_print(FILE *to);
+
+// --- a command and the broker (serve.c)
+
+// Has a running broker do it, where it is one that does such a thing: true, with *ret_status. False: it is to be done here.
+bool command_forward(struct context *context, const struct arguments *arguments, int *ret_status);
+// In a broker's worker: broker_do_fn.
+void command_serve(struct engine *engine, const struct broker_work *work, struct broker_end *out);
+// Whether the options want it done by this process.
+bool wants_direct(const struct arguments *arguments);
+void notice_sentence(const char *sentence);
 
 // --- output helpers (output.c)
 

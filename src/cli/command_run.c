@@ -115,7 +115,8 @@ static int supervise(struct context *context, const struct arguments *arguments,
 		outcome_tell(plan, &outcome);
 	outcome_check_output(plan, &outcome);
 	outcome_check_kill(plan, &outcome);
-	engine_end_like(&outcome);
+	context->signal = outcome.signal;
+	return outcome.status;
 }
 
 // run, inject and pipe differ in the request alone.

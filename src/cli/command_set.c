@@ -40,6 +40,42 @@ int expires_from_arguments(const struct arguments *arguments, int64_t *out, stru
 	return 0;
 }
 
+static json_t *set_json(const struct vault_entry *entry, bool is_locked)
+{
+	return json_pack("{s:s, s:I, s:b}", "name", entry->name, "value_version", (json_int_t)entry->version, "locked", is_locked ? 1 : 0);
+}
+
+// Left in the vault by its public key, and taken over by the broker: the value is in no message.
+static int set_through_broker(struct context *context, const struct arguments *arguments, struct engine_set *request)
+{
+	struct broker_work work = {.words = context->words, .environment = context->environment, .inherited = context->inherited,
+				   .deposit = request->name};
+	struct vault_entry entry = {0};
+	struct broker_end end = {0};
+	struct err err;
+	request->locked = request->quiet_locked = true;
+	request->out_digest = work.digest;
+	if (engine_set(context->engine, request, &entry, &err) < 0)
+		return report(arguments, &err);
+	if (broker_forward(engine_home(context->engine), &work, &end, &err) < 0) {
+		err_prefix(&err, "%s waits to be confirmed (`envseal confirm %s`)", request->name, request->name);
+		return report(arguments, &err);
+	}
+	if (end.status != 0 || !arguments_has(arguments, OPTION_JSON))
+		return end.status;
+	if (engine_show(context->engine, request->name, &entry, &err) < 0)
+		return report(arguments, &err);
+	return json_print(set_json(&entry, false));
+}
+
+static bool broker_is_there(struct context *context, const struct arguments *arguments)
+{
+	struct broker_status status;
+	struct err err;
+	return !arguments_has(arguments, OPTION_LOCKED) && !wants_direct(arguments) &&
+	       broker_status(engine_home(context->engine), &status, &err) == 0 && status.state == BROKER_UNLOCKED;
+}
+
 int command_set(struct context *context, const struct arguments *arguments)
 {
 	const char *tags[VAULT_TAGS_MAX + 1];
@@ -60,6 +96,8 @@ int command_set(struct context *context, const struct arguments *arguments)
 		r = set_source(arguments, &request, &err);
 	if (r == 0)
 		r = expires_from_arguments(arguments, &request.meta.expires, &err);
+	if (r == 0 && broker_is_there(context, arguments))
+		return set_through_broker(context, arguments, &request);
 	if (r == 0)
 		r = engine_set(context->engine, &request, &entry, &err);
 	if (r < 0)
@@ -70,6 +108,5 @@ int command_set(struct context *context, const struct arguments *arguments)
 		notice("%s is stored, version %u", entry.name, entry.version);
 	if (!arguments_has(arguments, OPTION_JSON))
 		return 0;
-	return json_print(json_pack("{s:s, s:I, s:b}", "name", entry.name, "value_version", (json_int_t)entry.version, "locked",
-				    request.locked ? 1 : 0));
+	return json_print(set_json(&entry, request.locked));
 }

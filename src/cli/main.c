@@ -3,11 +3,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static void notice_sentence(const char *sentence)
-{
-	notice("%s", sentence);
-}
-
 static int fail(const char *command, const struct err *err, bool runs_program)
 {
 	fprintf(stderr, "envseal: %s%s%s\n", command, command[0] ? ": " : "", err->text);
@@ -29,7 +24,15 @@ static int command_execute(const struct command *command, char *const *words, st
 	if (r < 0)
 		return report(&arguments, &err);
 	context->engine = engine;
-	return command->run(context, &arguments);
+	int status;
+	return command_forward(context, &arguments, &status) ? status : command->run(context, &arguments);
+}
+
+static int end(int status, const struct context *context)
+{
+	if (context->signal != 0)
+		engine_end_like(&(struct exec_outcome){.status = status, .signal = context->signal});
+	return status;
 }
 
 int main(int argc, char **argv)
@@ -50,13 +53,13 @@ int main(int argc, char **argv)
 		overview_print(stdout);
 		return output_finish();
 	}
-	struct context context = {.environment = environ, .inherited = &inherited};
+	struct context context = {.words = argv + 1, .environment = environ, .inherited = &inherited};
 	if (strcmp(argv[1], "--version") == 0) {
 		char *const version[] = {(char[]){"version"}, NULL};
 		command = command_find(version, &words);
 	}
 	if (command)
-		return command_execute(command, argv + 1 + words, &context);
+		return end(command_execute(command, argv + 1 + words, &context), &context);
 	command_unknown(argv + 1, &err);
 	return fail("", &err, false);
 }

@@ -20,6 +20,11 @@ void notice(const char *format, ...)
 	va_end(args);
 }
 
+void notice_sentence(const char *sentence)
+{
+	notice("%s", sentence);
+}
+
 int output_finish(void)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))

@@ -244,12 +244,13 @@ int reason_check(const struct engine *engine, const struct plan *plan, enum secu
 
 // ---------------------------------------------------------------------------------------------------------- of a change
 
-static void change_record_denial(struct session *session, const char *action, const char *subject,
-				 const struct approval_answer *answer)
+static void change_record_denial(struct session *session, const struct change *change, const struct approval_answer *answer)
 {
 	struct err err;
 	struct audit_head head;
-	json_t *fields = json_pack("{s:s, s:[s], s:o}", "action", action, "secrets", subject, "asker", asker_json(session->engine));
+	json_t *fields = json_pack("{s:s, s:o}", "action", change->action, "asker", asker_json(session->engine));
+	if (fields && change->subject)
+		json_object_set_new(fields, "secrets", json_pack("[s]", change->subject));
 	if (fields && answer->is_denied)
 		json_object_set_new(fields, "by_human", json_true());
 	if (fields && answer->cools_down)
@@ -260,8 +261,7 @@ static void change_record_denial(struct session *session, const char *action, co
 		engine_notice(session->engine, "the refusal could not be recorded in the audit log: %s", err.text);
 }
 
-static int change_ask(struct session *session, const char *action, const char *subject, const struct notes *notes,
-		      struct approval_answer *out, struct err *err)
+static int change_ask(struct session *session, const struct change *change, struct approval_answer *out, struct err *err)
 {
 	struct security security;
 	struct ancestry askers;
@@ -274,20 +274,20 @@ static int change_ask(struct session *session, const char *action, const char *s
 	if (r < 0)
 		return r;
 	ancestry_find("/proc", engine_asker(session->engine), &askers);
-	struct approval approval = {.action = action, .askers = &askers, .secrets = &subject, .secret_count = 1,
-				    .level = security_level_name(security.level), .notes = (const char *const *)notes->items,
-				    .note_count = notes->count, .offers_cool_down = true, .choices = 1u << APPROVAL_ONCE};
+	struct approval approval = {.action = change->action, .askers = &askers, .secrets = &change->subject,
+				    .secret_count = change->subject ? 1 : 0, .argv = change->argv,
+				    .level = security_level_name(security.level), .notes = (const char *const *)change->notes.items,
+				    .note_count = change->notes.count, .offers_cool_down = true, .choices = 1u << APPROVAL_ONCE};
 	r = question_check(&approval, err);
 	return r == 0 ? desk_put(session, &approval, wants_code, out, err) : r;
 }
 
-int consent_change(struct session *session, const char *action, const char *subject, const struct notes *notes,
-		   struct err *err)
+int consent_change(struct session *session, const struct change *change, struct err *err)
 {
 	_cleanup_approval_answer_ struct approval_answer answer = {0};
-	int r = change_ask(session, action, subject, notes, &answer, err);
+	int r = change_ask(session, change, &answer, err);
 	if (r == ERR_DENIED || r == ERR_INTERRUPTED)
-		change_record_denial(session, action, subject, &answer);
+		change_record_denial(session, change, &answer);
 	return r;
 }
 

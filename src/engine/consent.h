@@ -47,10 +47,15 @@ int consent_first(struct engine *engine, const struct plan *plan, const struct e
 // is counted; ERR_DENIED unasked where the request does not wait.
 int consent_again(struct session *session, const struct plan *plan, const struct security *security,
 		  const struct notes *notes, bool only_once, struct consent *consent, struct err *err);
-// The same for a change that is no run ("replace the value of", and a secret's name), at the desk. The session is unlocked, and
-// outside of a transaction. Records a denial, as "secret.denied".
-int consent_change(struct session *session, const char *action, const char *subject, const struct notes *notes,
-		   struct err *err);
+// A change of the vault that is no run.
+struct change {
+	const char *action;  // "set", "redact", "do"
+	const char *subject; // a secret, or some; NULL: none is named
+	char *const *argv;   // a command line of envseal; NULL: none
+	struct notes notes;
+};
+// The same for one, at the desk. The session is unlocked, and outside of a transaction. Records a denial, as "secret.denied".
+int consent_change(struct session *session, const struct change *change, struct err *err);
 // ERR_DENIED where the level demands a reason and an agent, by the names of its processes, gave none.
 int reason_check(const struct engine *engine, const struct plan *plan, enum security_level level, struct err *err);
 // In a transaction, after rules were read: adds what the choice becomes to the rules and stores them. *ret_ids gets the ids,

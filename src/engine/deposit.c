@@ -25,9 +25,11 @@ static int deposit_find(struct session *session, const char *name, const uint8_t
 
 static int deposit_ask(struct session *session, const char *name, struct err *err)
 {
-	_cleanup_notes_ struct notes notes = {0};
-	notes_add(&notes, "%s has a confirmed value, which this one replaces; the old one stays in its history", name);
-	return consent_change(session, "set", name, &notes, err);
+	struct change change = {.action = "set", .subject = name};
+	notes_add(&change.notes, "%s has a confirmed value, which this one replaces; the old one stays in its history", name);
+	int r = consent_change(session, &change, err);
+	notes_done(&change.notes);
+	return r;
 }
 
 // What was refused must not wait for somebody to confirm it by mistake. The refusal is what the caller hears of.

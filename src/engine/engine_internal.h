@@ -9,6 +9,7 @@ struct engine {
 	engine_notice_fn *notice;
 	struct shielded *root;              // the vault's key, where it is held; NULL
 	const struct engine_client *client; // in a broker's worker: for whom; NULL
+	bool is_permitted;                  // and the human has agreed to the whole command
 };
 
 // --- hold.c

@@ -77,7 +77,7 @@ static int worker_refuse(struct err *err)
 int session_unlock_by(struct session *session, const struct engine_unlock *unlock, const char *prompt, struct err *err)
 {
 	_cleanup_secret_ struct secret *passphrase = NULL;
-	if (session->engine->client)
+	if (session->engine->client && !session->engine->is_permitted)
 		return worker_refuse(err);
 	if (session->engine->root)
 		return session_unlock_by_key(session, err);

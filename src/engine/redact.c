@@ -174,14 +174,16 @@ static json_t *end_json(const struct redact_outcome *outcome)
 static int redact_ask(struct session *session, const struct redact_outcome *outcome, struct err *err)
 {
 	char subject[ERR_TEXT_BYTES] = "every secret";
-	_cleanup_notes_ struct notes notes = {0};
+	struct change change = {.action = "redact", .subject = subject};
 	size_t used = 0;
 	for (size_t i = 0; i < outcome->name_count && used < sizeof(subject); i++)
 		used += (size_t)snprintf(subject + used, sizeof(subject) - used, "%s%s", i > 0 ? ", " : "", outcome->names[i]);
 	if (used >= sizeof(subject))
 		snprintf(subject, sizeof(subject), "%zu secrets", outcome->name_count);
-	notes_add(&notes, "whoever asks sees which of its own texts are masked, and can find out a value that way");
-	return consent_change(session, "redact", subject, &notes, err);
+	notes_add(&change.notes, "whoever asks sees which of its own texts are masked, and can find out a value that way");
+	int r = consent_change(session, &change, err);
+	notes_done(&change.notes);
+	return r;
 }
 
 static int redact_open(const struct engine_redact *request, struct session *session, struct redact_outcome *outcome,

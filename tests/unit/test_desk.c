@@ -441,9 +441,11 @@ static struct found denials(struct stage *stage)
 
 static int change(struct stage *stage)
 {
-	_cleanup_notes_ struct notes notes = {0};
-	notes_add(&notes, "it was stored by process 4711");
-	return consent_change(&stage->session, "replace the value of", "TOKEN", &notes, &err);
+	struct change change = {.action = "replace the value of", .subject = "TOKEN"};
+	notes_add(&change.notes, "it was stored by process 4711");
+	int r = consent_change(&stage->session, &change, &err);
+	notes_done(&change.notes);
+	return r;
 }
 
 static void test_a_change(void **state)

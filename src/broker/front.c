@@ -1,0 +1,71 @@
+#include "broker/front.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "broker/front_loop.h"
+
+// Descriptors that are neither a worker's nor of a bound above: standard ones, the loop's, one that is just being accepted.
+#define FILES_KEPT (FRONT_NEW_MAX + FRONT_CONSOLES_MAX + 32)
+// A worker's desk; and until the keeper has taken it its other end and the client's connection.
+#define FILES_PER_WORKER 3
+
+// How many workers there may be.
+static uint32_t files_raise(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return 1;
+	rlim_t most = limit.rlim_max < FRONT_FILES_MAX ? limit.rlim_max : FRONT_FILES_MAX;
+	struct rlimit raised = {most, limit.rlim_max};
+	if (limit.rlim_cur < most && setrlimit(RLIMIT_NOFILE, &raised) == 0)
+		limit = raised;
+	rlim_t workers = limit.rlim_cur > FILES_KEPT ? (limit.rlim_cur - FILES_KEPT) / FILES_PER_WORKER : 0;
+	return workers < FRONT_WORKERS_MAX ? (uint32_t)workers : FRONT_WORKERS_MAX;
+}
+
+static int files_close(int a, int b, struct err *err)
+{
+	unsigned low = (unsigned)(a < b ? a : b), high = (unsigned)(a < b ? b : a);
+	if ((low > 3 && close_range(3, low - 1, 0) < 0) || (high > low + 1 && close_range(low + 1, high - 1, 0) < 0) ||
+	    close_range(high + 1, ~0u, 0) < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "the broker cannot close what it has inherited");
+	return 0;
+}
+
+// Its end is the keeper's business: a terminal's or a supervisor's signals, which go to both, are heard there.
+static void signals_ignore(void)
+{
+	static const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGPIPE};
+	for (size_t i = 0; i < ARRAY_COUNT(ignored); i++)
+		signal(ignored[i], SIG_IGN);
+}
+
+static int front_harden(const struct front_setup *setup, struct err *err)
+{
+	prctl(PR_SET_NAME, "envseal-front", 0, 0, 0);
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "the broker's front cannot be bound to its keeper");
+	if (getppid() != setup->status.pid)
+		return err_set(err, ERR_SYSTEM, "the broker's keeper has ended: unlock again");
+	signals_ignore();
+	return files_close(setup->listen_fd, setup->keeper_fd, err);
+}
+
+int front_run(const struct front_setup *setup, struct err *err)
+{
+	struct front front;
+	int r = front_harden(setup, err);
+	if (r == 0)
+		r = front_begin(&front, setup, files_raise(), err);
+	if (r == 0)
+		r = front_confine(err);
+	if (r == 0)
+		r = front_loop(&front, err);
+	if (r == 0)
+		_exit(0);
+	return r;
+}
