@@ -267,6 +267,10 @@ void clock_boot_id(uint8_t out[CLOCK_BOOT_ID_BYTES]);
 void clock_format(int64_t seconds, char out[CLOCK_TEXT_BYTES]);
 // RFC 3339 date (midnight UTC) or date-time with Z, or a span from now such as 90d, 12h, 4w, 30m. ERR_USAGE otherwise.
 int clock_parse(const char *text, int64_t now, int64_t *out_seconds, struct err *err);
+// A span alone, in seconds: 90s, 30m, 8h, 7d or 2w. ERR_USAGE otherwise.
+int clock_parse_span(const char *text, int64_t *out_seconds, struct err *err);
+// How long, in words, cut to what matters: "45 s", "30 min", "7 h 59 min". Returns out.
+const char *clock_span_words(int64_t seconds, char out[CLOCK_TEXT_BYTES]);
 
 // -------------------------------------------------------------------------------------------------------- processes
 

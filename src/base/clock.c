@@ -116,13 +116,13 @@ static bool clock_parse_date(const char *text, int64_t *out)
 	return true;
 }
 
-// N followed by m, h, d or w: that long from now.
-static bool clock_parse_span(const char *text, int64_t now, int64_t *out)
+// N followed by s, m, h, d or w.
+static bool span_read(const char *text, int64_t *out)
 {
 	static const struct {
 		char unit;
 		int64_t seconds;
-	} units[] = {{'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 604800}};
+	} units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 604800}};
 	int64_t count = 0;
 	const char *at = text;
 	for (; *at >= '0' && *at <= '9' && at - text < 7; at++)
@@ -131,19 +131,44 @@ static bool clock_parse_span(const char *text, int64_t now, int64_t *out)
 		return false;
 	for (size_t i = 0; i < ARRAY_COUNT(units); i++)
 		if (*at == units[i].unit) {
-			int64_t when;
-			bool is_in_range = !__builtin_add_overflow(now, count * units[i].seconds, &when) &&
-					   when <= CLOCK_LAST_SECOND;
-			*out = is_in_range ? when : *out;
-			return is_in_range;
+			*out = count * units[i].seconds;
+			return true;
 		}
 	return false;
 }
 
+static bool clock_parse_ahead(const char *text, int64_t now, int64_t *out)
+{
+	int64_t span = 0, when = 0;
+	if (!span_read(text, &span) || __builtin_add_overflow(now, span, &when) || when > CLOCK_LAST_SECOND)
+		return false;
+	*out = when;
+	return true;
+}
+
 int clock_parse(const char *text, int64_t now, int64_t *out_seconds, struct err *err)
 {
-	if (clock_parse_date(text, out_seconds) || clock_parse_span(text, now, out_seconds))
+	if (clock_parse_date(text, out_seconds) || clock_parse_ahead(text, now, out_seconds))
 		return 0;
 	return err_set(err, ERR_USAGE, "not a time: give a date (2027-01-31), a date and time in UTC (2027-01-31T12:00:00Z) "
 				       "or a span (30m, 12h, 90d, 4w)");
+}
+
+int clock_parse_span(const char *text, int64_t *out_seconds, struct err *err)
+{
+	return span_read(text, out_seconds) ? 0 : err_set(err, ERR_USAGE, "not a span of time: give one such as 90s, 30m, 8h or 7d");
+}
+
+const char *clock_span_words(int64_t seconds, char out[CLOCK_TEXT_BYTES])
+{
+	long long s = seconds > 0 ? (long long)seconds : 0;
+	if (s < 120)
+		snprintf(out, CLOCK_TEXT_BYTES, "%lld s", s);
+	else if (s < 3600)
+		snprintf(out, CLOCK_TEXT_BYTES, "%lld min", s / 60);
+	else if (s % 3600 < 60)
+		snprintf(out, CLOCK_TEXT_BYTES, "%lld h", s / 3600);
+	else
+		snprintf(out, CLOCK_TEXT_BYTES, "%lld h %lld min", s / 3600, s % 3600 / 60);
+	return out;
 }

@@ -185,6 +185,7 @@ static void clock_parses_dates_and_spans(void **state)
 		{"1970-01-01", 0},        {"2024-02-29", 1709164800},  {"2000-02-29T00:00:00Z", 951782400},
 		{"30m", 1000 + 1800},     {"12h", 1000 + 43200},       {"90d", 1000 + 7776000},
 		{"4w", 1000 + 2419200},   {"1m", 1060},                {"0001m", 1060},
+		{"90s", 1090},
 		{"9999-12-31", 253402214400},
 	};
 	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
@@ -202,7 +203,7 @@ static void clock_refuses_the_rest(void **state)
 		"1969-12-31", "24-01-01", "2024-1-1", "2024-01-01 ", " 2024-01-01", "2024-01-01T", "2024-01-01T00:00Z",
 		"2024-01-01T24:00:00Z", "2024-01-01T00:60:00Z", "2024-01-01T00:00:60Z", "2024-01-01T00:00:00",
 		"2024-01-01T00:00:00+01:00", "2024-01-01T00:00:00Zx", "2024-01-01t00:00:00z", "2024/01/01", "10000-01-01",
-		"0d", "d", "90", "90s", "90dd", "-5d", "+5d", "5 d", "5D", "1.5h", "9999999w", "12345678m",
+		"0d", "d", "90", "90S", "90dd", "-5d", "+5d", "5 d", "5D", "1.5h", "9999999w", "12345678m",
 		"99999999999999999999d", "forever",
 	};
 	int64_t out = 42;
@@ -212,6 +213,32 @@ static void clock_refuses_the_rest(void **state)
 	assert_int_equal(clock_parse("1m", 253402300799, &out, &err), ERR_USAGE);
 	assert_int_equal(clock_parse("1m", INT64_MAX, &out, &err), ERR_USAGE);
 	assert_int_equal(out, 42);
+}
+
+static void spans_are_parsed_and_told(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		int64_t seconds;
+		const char *words;
+	} rows[] = {
+		{"1s", 1, "1 s"},         {"119s", 119, "119 s"},      {"120s", 120, "2 min"},      {"59m", 3540, "59 min"},
+		{"60m", 3600, "1 h"},     {"3659s", 3659, "1 h"},      {"90m", 5400, "1 h 30 min"}, {"7d", 604800, "168 h"},
+		{"2w", 1209600, "336 h"},
+	};
+	char words[CLOCK_TEXT_BYTES];
+	int64_t out = -1;
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+		assert_int_equal(clock_parse_span(rows[i].text, &out, &err), 0);
+		assert_int_equal(out, rows[i].seconds);
+		assert_string_equal(clock_span_words(out, words), rows[i].words);
+	}
+	static const char *const wrong[] = {"", "s", "0s", "30", "-1m", "1 m", "2027-01-31", "never", "99999999s"};
+	for (size_t i = 0; i < ARRAY_COUNT(wrong); i++)
+		assert_int_equal(clock_parse_span(wrong[i], &out, &err), ERR_USAGE);
+	assert_int_equal(out, 1209600);
+	assert_string_equal(clock_span_words(-5, words), "0 s");
 }
 
 static void clocks_run(void **state)
@@ -260,6 +287,7 @@ int main(void)
 		cmocka_unit_test(names_have_lengths),
 		cmocka_unit_test(clock_formats),
 		cmocka_unit_test(clock_parses_dates_and_spans),
+		cmocka_unit_test(spans_are_parsed_and_told),
 		cmocka_unit_test(clock_refuses_the_rest),
 		cmocka_unit_test(clocks_run),
 		cmocka_unit_test(paths_become_words_of_a_shell),
