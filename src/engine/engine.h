@@ -112,6 +112,21 @@ void engine_tell(struct engine *engine, const char *sentence);
 // looked at now, or codes are wanted and not set up, ERR_LOCKED without a terminal, ERR_INPUT for a question that is none, ….
 int engine_answer(struct engine *engine, const struct desk_question *question, struct desk_answer *out, struct err *err);
 
+// A question in short, for a list. Every text is inert (text_inert) and owned.
+struct question_summary {
+	char *action;
+	char *program;        // its path; NULL: it is a change, without a program
+	char **secrets;       // "NAME as VAR"
+	size_t secret_count;
+	char *asker;          // "node (4242)"
+	char *agent;          // NULL: none that is known
+	char *reason;         // NULL: none was given
+};
+void question_summary_done(struct question_summary *summary);
+#define _cleanup_question_summary_ _cleanup_(question_summary_done)
+// ERR_INPUT for a question that is none.
+int engine_question_summary(const struct desk_question *question, struct question_summary *out, struct err *err);
+
 // In a worker: has the human agree to a whole command line of envseal (NULL-terminated), as it was typed. ERR_DENIED.
 int engine_permit(struct engine *engine, char *const *words, struct err *err);
 
