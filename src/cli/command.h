@@ -73,6 +73,11 @@ enum option_id {
 	OPTION_REASON,
 	OPTION_NO_WAIT,
 	OPTION_DIRECT,
+	OPTION_UNLOCK_FOR,
+	OPTION_IDLE,
+	OPTION_FOREGROUND,
+	OPTION_LIST,
+	OPTION_ONCE,
 	OPTION_COUNT
 };
 
@@ -139,6 +144,12 @@ struct arguments {
 	char *const *program; // NULL-terminated, borrowed; NULL when there was no "--"
 	bool wants_help;
 };
+
+// How long `unlock` keeps the vault open where nothing else is said, and what --for may say. The help has the same in words.
+#define UNLOCK_FOR_SECONDS (8 * 3600)
+#define UNLOCK_IDLE_SECONDS (30 * 60)
+#define UNLOCK_FOR_MIN_SECONDS 60
+#define UNLOCK_FOR_MAX_SECONDS (7 * 86400)
 
 struct context {
 	struct engine *engine; // NULL for commands that need none
@@ -236,6 +247,10 @@ int command_policy_test(struct context *context, const struct arguments *argumen
 int command_grants(struct context *context, const struct arguments *arguments);
 int command_grants_rm(struct context *context, const struct arguments *arguments);
 int rules_remove_named(struct context *context, const struct arguments *arguments, bool only_grants); // policy rm, grants rm
+int command_unlock(struct context *context, const struct arguments *arguments); // ends the process where it succeeds
+int command_lock(struct context *context, const struct arguments *arguments);
+int command_status(struct context *context, const struct arguments *arguments);
+int command_approve(struct context *context, const struct arguments *arguments);
 int command_doctor(struct context *context, const struct arguments *arguments);
 int command_selftest(struct context *context, const struct arguments *arguments);
 int command_completion(struct context *context, const struct arguments *arguments);
