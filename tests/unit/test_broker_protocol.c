@@ -494,6 +494,16 @@ static void many_strings(void **state)
 	request.written.len = 0;
 	assert_int_equal(request_write(&request, words, no_strings, NULL), 0);
 	assert_int_equal(request_read(&request), 0);
+	// One more, whole and well-formed.
+	struct err err;
+	_cleanup_buf_ struct buf more = BUF_INIT(WORK_BYTES_MAX);
+	const uint8_t first[] = {0, 0, 0, 0, 0, 1, 0, 0, 0, 'x'};
+	assert_int_equal(buf_append(&more, span_of(first, sizeof(first)), &err), 0);
+	assert_int_equal(buf_append(&more, span_of(request.written.data + 5, request.written.len - 5), &err), 0);
+	for (size_t i = 0; i < 4; i++)
+		more.data[1 + i] = (uint8_t)((WORK_STRINGS_MAX + 1) >> (8 * i));
+	_cleanup_message_work_ struct message_work work = {0};
+	assert_int_equal(work_read(buf_span(&more), &work, &err), ERR_INPUT);
 	// As many as are announced would not fit into any message.
 	memset(request.written.data + 1, 0xff, 4);
 	assert_int_equal(request_read(&request), ERR_INPUT);
