@@ -73,7 +73,7 @@ static int socket_check(int dir_fd, const char *dir, struct err *err)
 	return 0;
 }
 
-// ERR_NOT_FOUND when nobody listens. With `wait_ms` 0 a listener whose queue is full is ERR_SYSTEM (EAGAIN) at once, as it is after that time.
+// ERR_NOT_FOUND when nobody listens, ERR_SYSTEM (EAGAIN) when the queue of one that does is still full after that time.
 static int socket_try(int dir_fd, const char *dir, int fd, int wait_ms, struct err *err)
 {
 	char brief[PATH_BRIEF_BYTES];
@@ -122,8 +122,7 @@ static void umask_restore(const mode_t *before)
 {
 	umask(*before);
 }
-// What is made by this process meanwhile has at most these bits, and also not fewer.
-#define _cleanup_umask_ _cleanup_(umask_restore)
+#define _cleanup_umask_ _cleanup_(umask_restore) __attribute__((unused))
 
 static int probe(int dir_fd, const char *dir, bool *out_is_live, struct err *err)
 {
