@@ -160,8 +160,7 @@ static int begin_serve(struct forward *forward, bool has_terminal, struct err *e
 	if (r < 0)
 		return r;
 	streams_leave();
-	answer_send(forward->link, MESSAGE_BEGUN, 0, 0);
-	return 0;
+	return message_send(forward->link->fd, MESSAGE_BEGUN, span_of("", 0), NULL, 0, ANSWER_WAIT_MS, err);
 }
 
 static bool is_signal(uint32_t number)

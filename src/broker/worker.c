@@ -22,11 +22,12 @@ static int streams_take(struct message *message, struct exec_inherited *inherite
 	for (int i = 0; i < 3; i++) {
 		_cleanup_fd_ int fd = -1;
 		if (!inherited->std_closed[i] && next < message->fd_count)
-			fd = TAKE_FD(message->fds[next++]);
+			fd = TAKE_FD(message->fds[next]);
 		else if (inherited->std_closed[i])
 			fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 		if (fd < 0 || dup2(fd, i) < 0)
 			return err_set(err, ERR_INPUT, "a standard descriptor is missing");
+		next += !inherited->std_closed[i];
 	}
 	return next == message->fd_count ? 0 : err_set(err, ERR_INPUT, "there is a descriptor too many");
 }

@@ -100,7 +100,7 @@ static bool client_answers(struct worker *worker, enum reader_state state, uint3
 	uint32_t second = 0;
 	for (;;) {
 		if (client_next(worker, state, &message))
-			return numbers_read(message->payload, ret_number, &second, &ignored) == 0;
+			return message->payload.len == 0 || numbers_read(message->payload, ret_number, &second, &ignored) == 0;
 		if (worker->is_gone)
 			return false;
 		worker_wait(worker, -1, -1);
