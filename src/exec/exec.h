@@ -11,9 +11,10 @@
 //    (parent-death signal), whose terminal is then as before.
 //  - One poll loop, no threads. The program's status wins. A reader that goes away is passed on as SIGPIPE.
 //  - Nothing is started before every secret was found fit for its delivery and the redaction tables stand.
-//  - What is said here of envseal's process group, foreground, signals and stops holds of the caller (exec_plan.caller): the
-//    process that the program's shell knows. Where that is another process, it is the only one that stops, and when it is
-//    gone every process of the program's session, and every descendant, is killed, and what they have not written is lost.
+//  - What is said here of envseal's process group, foreground, signals and stops holds of the caller (exec_plan.caller):
+//    the process that the program's shell knows. Where that is another process, it is the only one that stops, and when
+//    it is gone every process of the program's session, and every descendant, is killed; what was not written by then is
+//    dropped.
 //
 // On a terminal
 //  - In the foreground the user's terminal is raw, and everything typed goes to the program's, whose line discipline
@@ -42,10 +43,10 @@
 //  - A program that repaints a screen may show a value in pieces, which no filter of bytes can see.
 //  - stdout and stderr are two pipes even where the caller's two are one file (2>&1): the order within each is exact,
 //    the order between them best effort, and a value whose halves go to different streams is not joined.
-//  - In another process's place: job control is kept by looking, since the kernel stops nobody who reads a terminal that is
-//    not his own controlling one. A key typed in the instant in which a shell takes the terminal from a caller that it has
-//    not stopped may go to the program, or be lost. After kill -STOP of the caller alone the program's output goes on. Where
-//    the caller cannot be seen in /proc (mounted with hidepid) there is no job control, as on a terminal that is not the
+//  - In another process's place: job control is kept by looking, since the kernel stops nobody who reads a terminal that
+//    is not his own controlling one. A key typed in the instant in which a shell takes the terminal from a caller that it
+//    has not stopped may go to the program, or be lost. After kill -STOP of the caller alone its program and the output
+//    go on. Where the caller cannot be seen in /proc (hidepid) there is no job control, as on a terminal that is not the
 //    controlling one.
 //  - A sealed file copy is ordinary memory to the kernel: it can be swapped, and the same user may open it through
 //    /proc while the program runs. Programs that close inherited descriptors before they start others keep it from
@@ -86,27 +87,28 @@ struct exec_limits {
 
 // What exec hears from the process in whose place the program stands.
 struct exec_event {
-	int number;   // a signal that came to it; others than those of exec_supervise, and those it ignores, are not passed on
+	int number;   // a signal that came to it; those that signals_open would not block are not passed on
 	bool is_own;  // that it sent itself (to its group)
 	bool is_gone; // it has ended, or whoever vouches for this run has: the program ends too
 };
 
-// The process in whose place the program stands for its shell, its terminal and whoever sends it signals, where that is not this
-// one: a broker's worker runs programs for clients. Its standard streams are this process's 0-2 already, and exec_plan.inherited is
-// what it was started with. This process is to have no controlling terminal (setsid(2)): it could be the caller's, and then the
-// kernel would hold it to the background. Functions get `context`.
+// The process in whose place the program stands for its shell, its terminal and whoever sends it signals, where that is
+// not this one: a broker's worker runs programs for clients. Its standard streams are this process's 0-2 already, and
+// exec_plan.inherited is what it was started with. This process is to have no controlling terminal (setsid(2)): it could
+// be the caller's, of which the kernel would keep it in the background. Functions get `context`.
 struct exec_caller {
-	pid_t pid; // not another's before is_gone was told (pidfd); whose process group, session, controlling terminal and foreground count (proc(5), stat)
+	pid_t pid; // whose process group, controlling terminal and foreground count (proc(5), stat)
 	int fd;    // readable when `next` may have something
-	// Before the program is started: from its return on signals are taken by the caller's process and told here, those that
-	// signals_open would block (exec_internal.h). Blocks until that is so. ERR_INTERRUPTED when the caller is gone: nothing is
-	// started then.
+	// Before the program is started: from its return on signals are taken by the caller's process and told here, those
+	// that signals_open would block (exec_internal.h). Blocks until that is so. ERR_INTERRUPTED when the caller is gone:
+	// nothing is started then.
 	int (*begin)(void *context, bool has_terminal, struct err *err);
-	// Next event, without waiting; false: none. After is_gone it is not called again.
+	// Next event, without waiting; false: none. Also asked, whatever `fd` says, when `begin` or `stop` has returned: they
+	// may have taken events in. After is_gone it is not asked again.
 	bool (*next)(void *context, struct exec_event *out);
-	// Stops the caller by `number`, its whole process group where that is meant, and returns when it has been continued: true.
-	// The SIGCONT that did so, and what it sent its group itself, are not told by `next`, or as is_own.
-	// False at once where it could not stop (orphaned group), or when it is gone. Blocks as long as it is stopped.
+	// Stops the caller by `number`, its whole process group where that is meant, and returns when it has been continued:
+	// true. The SIGCONT that did so is not told by `next` too. False at once where it could not stop (orphaned group), or
+	// when it is gone. Blocks as long as it is stopped.
 	bool (*stop)(void *context, int number, bool whole_group);
 	// Sends `number` to the caller's whole process group. Does not block.
 	void (*tell_group)(void *context, int number);

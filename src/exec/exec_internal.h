@@ -21,8 +21,8 @@ void inherited_override(void);
 
 // Is the terminal `fd` the caller's controlling one?
 bool caller_controls(const struct exec_caller *caller, int fd);
-// Has the caller's group the foreground of that terminal, its controlling one? Yes, where the terminal has none; no, when the
-// caller is gone.
+// Has the caller's group the foreground of that terminal, its controlling one? Yes, where nobody has; no, when the caller
+// is gone.
 bool caller_is_foreground(const struct exec_caller *caller, int fd);
 // Has the caller's group other members? Yes, where that cannot be told.
 bool caller_has_company(const struct exec_caller *caller);
@@ -301,6 +301,7 @@ void job_pump(struct job *job, size_t index);
 
 struct signals {
 	const struct exec_caller *caller;
+	bool is_caller_due; // may have events, whatever its descriptor says
 	bool is_caller_gone;
 	int fd;
 	sigset_t set; // what is passed on, and SIGCHLD
@@ -315,7 +316,7 @@ int signals_open(struct signals *signals, const struct exec_plan *plan, bool has
 void signals_close(struct signals *signals);
 // What to poll for the caller's signals, where they come from another process: fd -1 otherwise.
 struct pollfd signals_caller_poll(const struct signals *signals);
-// Next waiting signal; false: none. Comes with is_gone once, and the caller is not asked again.
+// Next waiting signal; false: none. Comes with is_gone once.
 bool signals_next(struct signals *signals, struct exec_event *out);
 // Passes a signal on to the group of a program without a terminal; TSTP stops both and continues both.
 void signals_forward(struct signals *signals, int number, pid_t program);

@@ -200,6 +200,8 @@ static int poll_timeout(const struct supervisor *sv)
 	int64_t now = clock_monotonic_ms();
 	int64_t timeout = -1;
 	int64_t deadline = phase_deadline(sv);
+	if (sv->signals.is_caller_due)
+		return 0;
 	if (deadline >= 0)
 		timeout = deadline > now ? deadline - now : 0;
 	for (size_t i = 0; i < STREAM_COUNT; i++) {
@@ -238,9 +240,10 @@ static void supervisor_step(struct supervisor *sv)
 	if (poll(fds, ARRAY_COUNT(fds), poll_timeout(sv)) < 0)
 		return;
 	// Signals before the program's end: what arrived while it lived is not counted as meant for envseal.
-	if (fds[POLL_SIGNALS].revents || fds[POLL_CALLER].revents)
+	bool has_signals = fds[POLL_SIGNALS].revents || fds[POLL_CALLER].revents || sv->signals.is_caller_due;
+	if (has_signals)
 		supervisor_signals(sv);
-	if (fds[POLL_SIGNALS].revents || fds[POLL_PROGRAM].revents)
+	if (has_signals || fds[POLL_PROGRAM].revents)
 		supervisor_child(sv);
 	if (fds[POLL_MONITOR].revents)
 		supervisor_monitor(sv);

@@ -26,6 +26,7 @@ int signals_open(struct signals *signals, const struct exec_plan *plan, bool has
 	sigemptyset(&own);
 	sigaddset(&own, SIGCHLD);
 	signals->caller = plan->caller;
+	signals->is_caller_due = plan->caller != NULL;
 	set_fill(signals, plan->inherited, has_terminal);
 	if (!plan->caller)
 		own = signals->set;
@@ -57,6 +58,7 @@ static bool own_next(struct signals *signals, struct exec_event *out)
 // What was not to be taken is not passed on, whatever the caller says.
 static bool caller_next(struct signals *signals, struct exec_event *out)
 {
+	signals->is_caller_due = false;
 	while (signals->caller && !signals->is_caller_gone && signals->caller->next(signals->caller->context, out)) {
 		signals->is_caller_gone = out->is_gone;
 		if (out->is_gone || (sigismember(&signals->set, out->number) == 1 && out->number != SIGCHLD))
@@ -106,6 +108,7 @@ static bool caller_stop(struct signals *signals, int number, bool whole_group)
 {
 	if (signals->is_caller_gone)
 		return false;
+	signals->is_caller_due = signals->caller != NULL;
 	if (signals->caller)
 		return signals->caller->stop(signals->caller->context, number, whole_group);
 	self_stop(number, whole_group);

@@ -1,4 +1,4 @@
-// Other processes: those that outlive the program and hold its output open, those of its session, those of the caller's group.
+// Other processes: those that outlive the program and hold its output open, those of its session, those of a group.
 #include "exec/exec_internal.h"
 
 #include <dirent.h>
