@@ -48,6 +48,8 @@ struct scene {
 	bool is_replaced; // exec_replace
 	bool leads_terminal; // standard input is a terminal and becomes the helper's controlling one
 	enum exec_on_leak on_leak;
+	const struct exec_caller *caller; // the helper is in a session without a terminal then, and keeps caller->fd
+	const struct exec_limits *limits;
 };
 
 struct scene_report {
@@ -110,7 +112,9 @@ static inline void scene_play(const struct scene *scene)
 				 .secrets = secrets,
 				 .inherited = &inherited,
 				 .sandbox = sandbox_plan_standard(),
-				 .on_leak = scene->on_leak};
+				 .on_leak = scene->on_leak,
+				 .caller = scene->caller,
+				 .limits = scene->limits};
 	struct redact_value values[SCENE_SECRETS_MAX];
 	struct redactor *redactor = NULL;
 	for (size_t i = 0; i < SCENE_SECRETS_MAX && scene->secrets[i].name; i++) {
@@ -140,6 +144,8 @@ static inline void scene_enter(const struct scene *scene, const int ends[3], int
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (scene->leads_terminal)
 		scene_require(setsid() >= 0 && ioctl(ends[0], TIOCSCTTY, 0) == 0);
+	else if (scene->caller)
+		scene_require(setsid() >= 0);
 	else
 		setpgid(0, 0);
 	scene_require(dup2(report_fd, SCENE_REPORT_FD) >= 0 && dup2(report_fd, SCENE_STRAY_FD) >= 0);
@@ -150,8 +156,9 @@ static inline void scene_enter(const struct scene *scene, const int ends[3], int
 			scene_require(dup2(ends[fd], fd) == fd);
 	}
 	// The test's ends among them: a helper that held its own stdin open would never see its end.
+	int caller_fd = scene->caller ? scene->caller->fd : -1;
 	for (int fd = 3; fd < 256; fd++)
-		if (fd != SCENE_REPORT_FD && fd != SCENE_STRAY_FD)
+		if (fd != SCENE_REPORT_FD && fd != SCENE_STRAY_FD && fd != caller_fd)
 			close(fd);
 	signal(SIGPIPE, SIG_DFL);
 	if (scene->ignored)
@@ -188,7 +195,7 @@ static inline struct actor scene_start(const struct scene *scene)
 	if (actor.pid == 0)
 		scene_enter(scene, theirs, report[1]);
 	// Who leads a group cannot begin a session.
-	if (!scene->leads_terminal)
+	if (!scene->leads_terminal && !scene->caller)
 		setpgid(actor.pid, actor.pid);
 	close(report[1]);
 	for (int fd = 0; fd <= 2; fd++)
