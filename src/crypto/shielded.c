@@ -11,9 +11,15 @@
 #define SHIELDED_LOOK_NS 1000000L
 
 // For the length of a call.
-struct shield_scratch {
+struct shield_making {
 	uint8_t wrap[KEY_BYTES];
 	struct shield shield;
+};
+
+struct shield_opening {
+	uint8_t wrap[KEY_BYTES];
+	uint8_t nonce[AEAD_NONCE_BYTES];
+	uint8_t sealed[KEY_BYTES + AEAD_TAG_BYTES];
 };
 
 // Keyed by its own beginning, which digest_bytes is not: mac_bytes is what wipes the stack behind itself.
@@ -26,15 +32,15 @@ static void wrap_derive(const struct shield *shield, uint8_t out[KEY_BYTES])
 static int shield_renew(struct shielded *shielded, const struct secret *key, struct err *err)
 {
 	_cleanup_secret_ struct secret *memory = NULL;
-	int r = secret_new(sizeof(struct shield_scratch), SECRET_LOCK_REQUIRED, &memory, err);
+	int r = secret_new(sizeof(struct shield_making), SECRET_LOCK_REQUIRED, &memory, err);
 	if (r < 0)
 		return r;
-	struct shield_scratch *scratch = (struct shield_scratch *)(void *)secret_data(memory);
-	struct shield *fresh = &scratch->shield;
+	struct shield_making *making = (struct shield_making *)(void *)secret_data(memory);
+	struct shield *fresh = &making->shield;
 	rng_fill(fresh->prekey, sizeof(fresh->prekey));
 	rng_fill(fresh->nonce, sizeof(fresh->nonce));
-	wrap_derive(fresh, scratch->wrap);
-	aead_seal(scratch->wrap, fresh->nonce, secret_span(key), span_of("", 0), fresh->sealed);
+	wrap_derive(fresh, making->wrap);
+	aead_seal(making->wrap, fresh->nonce, secret_span(key), span_of("", 0), fresh->sealed);
 	memcpy(shield_of(shielded), fresh, sizeof(*fresh));
 	return 0;
 }
@@ -58,18 +64,20 @@ int shielded_new(const struct secret *key, struct shielded **out, struct err *er
 	return 0;
 }
 
-// From a copy: what changed between the check of the tag and the decryption would open to another key.
+// From a copy: what changed between the check of the tag and the decryption would open to another key. Half of a pre-key does not
+// verify; it need not be copied.
 static int shield_open(struct shielded *shielded, struct secret *key, struct err *err)
 {
 	_cleanup_secret_ struct secret *memory = NULL;
-	int r = secret_new(sizeof(struct shield_scratch), SECRET_LOCK_REQUIRED, &memory, err);
+	const struct shield *shield = shield_of(shielded);
+	int r = secret_new(sizeof(struct shield_opening), SECRET_LOCK_REQUIRED, &memory, err);
 	if (r < 0)
 		return r;
-	struct shield_scratch *scratch = (struct shield_scratch *)(void *)secret_data(memory);
-	const struct shield *copy = &scratch->shield;
-	memcpy(&scratch->shield, shield_of(shielded), sizeof(scratch->shield));
-	wrap_derive(copy, scratch->wrap);
-	return aead_open(scratch->wrap, copy->nonce, span_of(copy->sealed, sizeof(copy->sealed)), span_of("", 0),
+	struct shield_opening *opening = (struct shield_opening *)(void *)secret_data(memory);
+	memcpy(opening->nonce, shield->nonce, sizeof(opening->nonce));
+	memcpy(opening->sealed, shield->sealed, sizeof(opening->sealed));
+	wrap_derive(shield, opening->wrap);
+	return aead_open(opening->wrap, opening->nonce, span_of(opening->sealed, sizeof(opening->sealed)), span_of("", 0),
 			 secret_data(key), err);
 }
 
