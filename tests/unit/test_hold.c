@@ -2,6 +2,7 @@
 #include "rule_scene.h"
 #include "vault_fixture.h"
 
+#include "engine/desk.h"
 #include "engine/rules.h"
 
 #include <signal.h>
@@ -200,9 +201,12 @@ static void a_forked_process_takes_it_over(void **state)
 // --------------------------------------------------------------------------------------------------------------- workers
 
 struct told {
+	struct engine *engine;
+	enum approval_choice choice; // of a human who agrees
 	int permitted;
 	int granted;
 	int asked;
+	int judged_valid;
 };
 
 static void told_permitted(void *context)
@@ -232,10 +236,33 @@ static int nobody_answers(void *context, const struct desk_question *question, i
 	return err_set(why, ERR_DENIED, "nobody answered");
 }
 
-static void nobody_hears(void *context, bool is_valid)
+// What the console does once it has the vault open.
+static int somebody_agrees(void *context, const struct desk_question *question, int seconds, struct desk_answer *out,
+			   struct err *why)
+{
+	struct told *told = context;
+	uint8_t message[DESK_MESSAGE_BYTES];
+	struct desk_answer answer = {.verdict = DESK_APPROVED, .choice = (uint8_t)told->choice};
+	_cleanup_session_ struct session session = {0};
+	(void)seconds;
+	told->asked++;
+	desk_message(question, &answer, message);
+	int r = session_open_by_key(told->engine, &session, why);
+	if (r == 0)
+		r = vault_voucher(session.vault, span_of(message, sizeof(message)), answer.voucher, why);
+	*out = answer;
+	return r;
+}
+
+static void judged(void *context, bool is_valid)
+{
+	((struct told *)context)->judged_valid += is_valid;
+}
+
+static bool somebody_watches(void *context)
 {
 	(void)context;
-	(void)is_valid;
+	return true;
 }
 
 static char *environment_of_client[] = {(char *)"PATH=/usr/bin:/bin", (char *)"HOME=/nonexistent", NULL};
@@ -251,14 +278,22 @@ struct worker {
 
 static void worker_serve(struct worker *worker, struct engine *engine)
 {
-	*worker = (struct worker){.engine = engine};
-	worker->desk = (struct engine_desk){.is_watched = nobody_watches, .ask = nobody_answers, .judge = nobody_hears,
+	*worker = (struct worker){.engine = engine, .told = {.engine = engine}};
+	worker->desk = (struct engine_desk){.is_watched = nobody_watches, .ask = nobody_answers, .judge = judged,
 					    .context = &worker->told};
 	worker->client = (struct engine_client){.pid = getppid(), .environment = environment_of_client, .desk = &worker->desk,
 						.permitted = told_permitted, .granted = told_granted, .context = &worker->told};
 	sigemptyset(&worker->inherited.mask);
 	sigemptyset(&worker->inherited.ignored);
 	engine_serve(engine, &worker->client);
+}
+
+static void worker_watched(struct worker *worker, struct engine *engine, enum approval_choice choice)
+{
+	worker_serve(worker, engine);
+	worker->told.choice = choice;
+	worker->desk.is_watched = somebody_watches;
+	worker->desk.ask = somebody_agrees;
 }
 
 static const char *const token[] = {"TOKEN"};
@@ -375,6 +410,72 @@ static void in_direct_mode_too(void **state)
 	assert_int_equal(engine_run(engine, &plan, &request.unlock, &outcome, &err), ERR_DENIED);
 	assert_non_null(strstr(err.text, "envseal policy allow"));
 	assert_denied_by_rules(engine, "run.denied");
+}
+
+static int run_for_a_session(void *context)
+{
+	struct worker worker;
+	int status = -1;
+	worker_watched(&worker, context, APPROVAL_SESSION);
+	EXPECT(run(&worker, ENGINE_RUN, false, &status), 0, "");
+	EXPECT(run(&worker, ENGINE_RUN, false, &status), 0, "");
+	const struct told *told = &worker.told;
+	return told->permitted == 2 && told->granted == 1 && told->asked == 1 && told->judged_valid == 1 ? 0 : 2;
+}
+
+// The session is the client's, which does not lead it.
+static int client_of_a_session(void *context)
+{
+	setsid();
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(child_run(run_for_a_session, context));
+	int status = -1;
+	waitpid(pid, &status, 0);
+	return WEXITSTATUS(status);
+}
+
+static void what_is_granted_for_a_session_is_told(void **state)
+{
+	(void)state;
+	_cleanup_engine_ struct engine *engine = engine_make();
+	size_t count = 0;
+	hold(engine);
+	assert_int_equal(child_run(client_of_a_session, engine), 0);
+	json_auto_t *intent = record_last(engine, "run.intent");
+	assert_string_equal(json_string_value(json_object_get(json_object_get(intent, "decision"), "by")), "rule");
+	// Its leader has ended.
+	assert_int_equal(engine_sessions_tidy(engine, &count, &err), 0);
+	assert_int_equal(count, 1);
+	assert_int_equal(engine_release(engine, "asked", &err), 0);
+}
+
+static int run_with_a_first_value(void *context)
+{
+	struct worker worker;
+	int status = -1;
+	worker_serve(&worker, context);
+	EXPECT(run(&worker, ENGINE_RUN, true, &status), ERR_DENIED, "--no-wait");
+	EXPECT(run(&worker, ENGINE_RUN, false, &status), ERR_DENIED, "nobody approved");
+	worker_watched(&worker, context, APPROVAL_ONCE);
+	EXPECT(run(&worker, ENGINE_RUN, false, &status), 0, "");
+	return status == 0 && worker.told.asked == 1 && worker.told.permitted == 1 ? 0 : 2;
+}
+
+// A value that nobody confirmed is asked about, whatever the rules say.
+static void a_first_value_is_taken_at_the_desk(void **state)
+{
+	(void)state;
+	struct engine_unlock unlock = unlock_with(PASSPHRASE);
+	_cleanup_engine_ struct engine *engine = engine_make();
+	allow_true(engine);
+	assert_int_equal(engine_remove(engine, &unlock, token, 1, true, &err), 0);
+	value_store(engine, "TOKEN", "left while locked", true, NULL);
+	hold(engine);
+	assert_int_equal(child_run(run_with_a_first_value, engine), 0);
+	json_auto_t *record = record_last(engine, "secret.confirm");
+	assert_non_null(record);
+	assert_int_equal(engine_release(engine, "asked", &err), 0);
 }
 
 static int inject_try(void *context)
@@ -501,6 +602,51 @@ static void a_replacement_wants_a_human(void **state)
 	assert_int_equal(engine_release(engine, "asked", &err), 0);
 }
 
+static int deposit_replace(void *context)
+{
+	const struct left *left = context;
+	struct worker worker;
+	struct vault_entry entry = {0};
+	worker_watched(&worker, left->engine, APPROVAL_ONCE);
+	EXPECT(engine_take_deposit(left->engine, left->name, left->digest, &entry, &err), 0, "");
+	return entry.version == 2 && worker.told.asked == 1 && worker.told.judged_valid == 1 ? 0 : 2;
+}
+
+static void a_replacement_that_is_agreed_to_is_taken(void **state)
+{
+	(void)state;
+	_cleanup_engine_ struct engine *engine = engine_make();
+	struct left left = {.engine = engine, .name = "TOKEN"};
+	hold(engine);
+	value_store(engine, "TOKEN", "something else", true, left.digest);
+	assert_int_equal(child_run(deposit_replace, &left), 0);
+	assert_record(engine, "secret.confirm", "by", "desk");
+	assert_int_equal(engine_release(engine, "asked", &err), 0);
+}
+
+// -------------------------------------------------------------------------------------------------------------- redaction
+
+static int redact_unasked(void *context)
+{
+	struct worker worker;
+	struct redact_outcome outcome;
+	struct engine_redact request = {.unlock = unlock_none(), .secrets = token, .secret_count = 1, .events_fd = -1,
+					.inherited = &worker.inherited};
+	worker_serve(&worker, context);
+	EXPECT(engine_redact(context, &request, &outcome, &err), ERR_DENIED, "nobody approved");
+	return worker.told.asked == 1 ? 0 : 2;
+}
+
+static void a_filter_is_asked_for(void **state)
+{
+	(void)state;
+	_cleanup_engine_ struct engine *engine = engine_make();
+	hold(engine);
+	assert_int_equal(child_run(redact_unasked, engine), 0);
+	assert_null(record_last(engine, "redact.intent"));
+	assert_int_equal(engine_release(engine, "asked", &err), 0);
+}
+
 // ---------------------------------------------------------------------------------------------------------------- sessions
 
 static void rules_put(struct engine *engine, struct rule_set *set)
@@ -588,13 +734,20 @@ int main(void)
 		VAULT_TEST(a_worker_runs_what_a_rule_allows),
 		VAULT_TEST(without_a_rule_and_a_wait_it_is_denied),
 		VAULT_TEST(in_direct_mode_too),
+		VAULT_TEST(what_is_granted_for_a_session_is_told),
+		VAULT_TEST(a_first_value_is_taken_at_the_desk),
 		VAULT_TEST(inject_is_refused),
 		VAULT_TEST(a_worker_does_no_more),
 		VAULT_TEST(a_new_value_is_taken),
 		VAULT_TEST(a_replacement_wants_a_human),
+		VAULT_TEST(a_replacement_that_is_agreed_to_is_taken),
+		VAULT_TEST(a_filter_is_asked_for),
 		VAULT_TEST(rules_of_ended_sessions_go),
 		VAULT_TEST(who_asks_is_the_clients_parent),
 	};
+	// Nobody is to see a window of a test.
+	unsetenv("DISPLAY");
+	unsetenv("WAYLAND_DISPLAY");
 	if (cipher_start(&err) < 0)
 		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
