@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from envseal_support import PASSPHRASE, finish, spawn, wait_until, binary
+from envseal_support import PASSPHRASE, binary, finish, spawn, wait_until
 
 NOTHING = "nothing waits for approval; waiting for requests"
 PROMPT = "to approve once: "
