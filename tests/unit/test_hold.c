@@ -412,6 +412,22 @@ static void in_direct_mode_too(void **state)
 	assert_denied_by_rules(engine, "run.denied");
 }
 
+// The keeper itself has nobody to ask.
+static void where_nobody_can_be_asked_it_is_recorded(void **state)
+{
+	(void)state;
+	struct worker worker = {0};
+	int status = -1;
+	_cleanup_engine_ struct engine *engine = worker.engine = engine_make();
+	hold(engine);
+	assert_int_equal(run(&worker, ENGINE_RUN, false, &status), ERR_DENIED);
+	assert_non_null(strstr(err.text, "nobody here to ask"));
+	json_auto_t *record = record_last(engine, "run.denied");
+	assert_non_null(record);
+	assert_null(record_last(engine, "run.intent"));
+	assert_int_equal(engine_release(engine, "asked", &err), 0);
+}
+
 static int run_for_a_session(void *context)
 {
 	struct worker worker;
@@ -734,6 +750,7 @@ int main(void)
 		VAULT_TEST(a_worker_runs_what_a_rule_allows),
 		VAULT_TEST(without_a_rule_and_a_wait_it_is_denied),
 		VAULT_TEST(in_direct_mode_too),
+		VAULT_TEST(where_nobody_can_be_asked_it_is_recorded),
 		VAULT_TEST(what_is_granted_for_a_session_is_told),
 		VAULT_TEST(a_first_value_is_taken_at_the_desk),
 		VAULT_TEST(inject_is_refused),
