@@ -31,7 +31,7 @@ STEPS = [
     ("show A --coverage --json", ""),
     ("show A --health --json", ""),
     ("selftest --json", None),
-    ("run -s A --explain --json -- true", None),
+    ("run -s A --reason tests --explain --json -- true", None),
     ("policy allow -s A --id one --json -- true", ""),
     ("policy deny -s C --id two --for 8h --json", ""),
     ("policy list --json", ""),

@@ -1,5 +1,8 @@
 """What the security level and the findings say to a run: by option, by rule, and at the question with its code."""
 
+import shutil
+import subprocess
+
 import pytest
 
 from envseal_support import PASSPHRASE, copy_vault, finish, wait_until
@@ -120,6 +123,26 @@ def decision(coded):
 
 
 # ------------------------------------------------------------------------------------------------------------- hardened
+
+
+def by_agent(coded, tmp_path, *words):
+    """The same, started by a process that calls itself like an agent. -> the status, and what it said"""
+    agent = tmp_path / "codex"
+    shutil.copy("/bin/sh", agent)
+    done = subprocess.run([agent, "-c", '"$@"; exit $?', "codex", *coded.vault.words(words)], env=coded.vault.env,
+                          cwd=coded.vault.work, capture_output=True, start_new_session=True, timeout=60, check=False)
+    return done.returncode, done.stderr.decode()
+
+
+def test_an_agent_says_what_it_is_for(hardened, tmp_path):
+    status, text = by_agent(hardened, tmp_path, *RULED)
+    assert status == 125 and "at the level hardened an agent says what it is for: --reason TEXT" in text, text
+    denied = records(hardened, "run.denied")[-1]
+    assert "by_human" not in denied and denied["error"] == "denied"
+    assert by_agent(hardened, tmp_path, RULED[0], "--reason", " ", *RULED[1:])[0] == 125
+    assert by_agent(hardened, tmp_path, RULED[0], "--reason", "to deploy", *RULED[1:])[0] == 0
+    assert records(hardened, "run.intent")[-1]["reason"] == "to deploy"
+    hardened.vault.ok(*RULED)
 
 
 def test_by_option_only_with_a_rule(hardened):

@@ -83,6 +83,26 @@ static void a_clock_set_back_does_not_lengthen_it(void **state)
 	assert_int_equal(cool_down_left(&cool_down, NOW), COOL_DOWN_WAIT_SECONDS);
 }
 
+// The letter x is enough on its own, and for longer; a run that a rule allows does not end it.
+static void one_can_demand_it(void **state)
+{
+	(void)state;
+	struct cool_down cool_down = {0};
+	cool_down_add(&cool_down, "run.denied", true, NOW);
+	cool_down_demand(&cool_down, NOW);
+	assert_int_equal(cool_down_left(&cool_down, NOW), COOL_DOWN_DEMANDED_SECONDS);
+	cool_down_add(&cool_down, "run.intent", false, NOW + 1);
+	assert_int_equal(cool_down_left(&cool_down, NOW + 1), COOL_DOWN_DEMANDED_SECONDS - 1);
+	assert_int_equal(cool_down_left(&cool_down, NOW + COOL_DOWN_DEMANDED_SECONDS - 1), 1);
+	assert_int_equal(cool_down_left(&cool_down, NOW + COOL_DOWN_DEMANDED_SECONDS), 0);
+	// Nor does a clock that was set back lengthen it; and three in a row can outlast it.
+	assert_int_equal(cool_down_left(&cool_down, NOW - 86400), COOL_DOWN_DEMANDED_SECONDS);
+	int64_t later = NOW + COOL_DOWN_DEMANDED_SECONDS - 10;
+	for (int denial = 0; denial < 3; denial++)
+		cool_down_add(&cool_down, "pipe.denied", true, later);
+	assert_int_equal(cool_down_left(&cool_down, later), COOL_DOWN_WAIT_SECONDS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -91,6 +111,7 @@ int main(void)
 		cmocka_unit_test(a_run_ends_the_row),
 		cmocka_unit_test(only_humans_count),
 		cmocka_unit_test(a_clock_set_back_does_not_lengthen_it),
+		cmocka_unit_test(one_can_demand_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
