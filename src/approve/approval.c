@@ -137,16 +137,16 @@ static int row_program(const struct approval *approval, struct buf *out, struct 
 		r = buf_append_text(out, ")\n", err);
 	if (r == 0)
 		r = row_text("digest", approval->program_digest, out, err);
-	if (r == 0)
-		r = row_optional("run by", approval->interpreter_path, out, err);
-	if (r == 0)
-		r = row_arguments(approval->argv, out, err);
-	return r == 0 ? row_text("directory", approval->directory, out, err) : r;
+	return r == 0 ? row_optional("run by", approval->interpreter_path, out, err) : r;
 }
 
 static int rows_environment(const struct approval *approval, struct buf *out, struct err *err)
 {
-	int r = row_list("kept", approval->kept, approval->kept_count, 0, SIZE_MAX, out, err);
+	int r = approval->argv ? row_arguments(approval->argv, out, err) : 0;
+	if (r == 0)
+		r = row_optional("directory", approval->directory, out, err);
+	if (r == 0)
+		r = row_list("kept", approval->kept, approval->kept_count, 0, SIZE_MAX, out, err);
 	if (r == 0)
 		r = row_list("dropped", approval->dropped, approval->dropped_count, approval->dropped_more,
 			     APPROVAL_DROPPED_BYTES_MAX, out, err);

@@ -46,7 +46,7 @@ struct approval {
 	const struct ancestry *askers;  // from the process that started envseal; the first ANCESTRY_SHOWN_MAX are named
 	const char *const *secrets;     // "NAME as VAR", made by the caller
 	size_t secret_count;
-	const char *program_path;       // NULL: it is a change, and the next five are not looked at
+	const char *program_path;       // NULL: it is a change, which has no kind and digest, and can be without argv and directory
 	const char *program_kind;       // "system file", "sealed copy", "by path, not pinned"
 	const char *program_digest;     // hex
 	const char *interpreter_path;   // NULL when none

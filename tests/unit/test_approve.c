@@ -242,6 +242,14 @@ static void test_a_change(void **state)
 					     "  secrets     db/password\n"
 					     "  level       standard\n"
 					     "  notes       it was stored by process 4711\n");
+	// One that is a command line of envseal: it is what is approved.
+	approval.action = "do";
+	approval.secret_count = 0;
+	approval.argv = (char *[]){"policy", "allow", "a\nb", NULL};
+	buf_done(&text);
+	format(&approval, &text);
+	assert_non_null(strstr(buf_text(&text), "envseal: a program asks to do\n"));
+	assert_non_null(strstr(buf_text(&text), "  command     policy allow 'a\\nb'\n  level "));
 }
 
 // ------------------------------------------------------------------------------------------------------------ choices
