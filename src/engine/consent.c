@@ -205,9 +205,6 @@ int consent_again(struct session *session, const struct plan *plan, const struct
 	struct asking asking = {.engine = session->engine, .session = session, .plan = plan, .notes = notes,
 				.level = security_level_name(security->level), .only_once = only_once, .needs = &needs};
 	consent->is_shown = consent->cools_down = false;
-	if (plan->request->no_wait)
-		return err_set(err, ERR_DENIED, "no rule allows this, and with --no-wait nobody is asked; `envseal policy explain` says "
-						"what would allow it");
 	int r = code_check_wanted(session, security->level, &needs.wants_code, err);
 	if (r == 0)
 		r = question_ask(&asking, consent, &answer, err);

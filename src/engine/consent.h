@@ -44,7 +44,7 @@ int consent_first(struct engine *engine, const struct plan *plan, const struct e
 		  struct consent *out, struct err *err);
 // With the vault open, and outside of a transaction: the whole question, with what is known now; checks passphrase or code.
 // `only_once` offers nothing wider. Under a broker it is put to the desk (engine/desk.h). ERR_PASSPHRASE for a wrong answer, which
-// is counted; ERR_DENIED unasked where the request does not wait.
+// is counted.
 int consent_again(struct session *session, const struct plan *plan, const struct security *security,
 		  const struct notes *notes, bool only_once, struct consent *consent, struct err *err);
 // A change of the vault that is no run.

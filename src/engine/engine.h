@@ -294,7 +294,7 @@ struct engine_run {
 	const char *const *keep;
 	size_t keep_count;
 	bool by_path;
-	bool no_wait;       // nobody is asked: what would be is ERR_DENIED at once
+	bool no_wait;       // nobody is asked: where no rule allows it, ERR_DENIED at once, whoever has the passphrase
 	const char *reason; // by engine_reason_parse; shown in the question, and recorded; NULL: none. Agents must give one at the level hardened and above
 	enum engine_on_leak on_leak; // not for ENGINE_INJECT
 	char *const *argv;

@@ -89,7 +89,10 @@ def test_what_a_rule_allows_runs(vault):
     assert finish(child)[1] == 0
 
 
-def test_by_an_option_the_passphrase_approves_as_ever(vault):
+def test_by_an_option_the_passphrase_approves_nothing_then(vault):
+    result = vault.run("run", "--no-wait", *TRUE, status=125)
+    assert "no rule allows this" in result.talk and "by_human" not in last(vault, "run.denied")
+    vault.ok("policy", "allow", "--dir", "any", *TRUE)
     vault.ok("run", "--no-wait", *TRUE)
 
 

@@ -408,11 +408,6 @@ static void test_a_run(void **state)
 		assert_int_equal(again(&stage, &plan, &consent), silent[i] == GONE ? ERR_INTERRUPTED : ERR_DENIED);
 		assert_false(consent.is_shown || consent.cools_down || consent.is_given);
 	}
-	request.no_wait = true;
-	ACTS(&stage.fake, VOUCHED);
-	assert_int_equal(again(&stage, &plan, &consent), ERR_DENIED);
-	assert_non_null(strstr(err.text, "--no-wait"));
-	assert_int_equal(stage.fake.asked, 0);
 	stage_done(&stage);
 }
 
