@@ -18,6 +18,14 @@
 
 // ----------------------------------------------------------------------------------------------------------- connecting
 
+struct link link_none(void)
+{
+	struct link link = {.fd = -1, .peer = PEER_NONE};
+	// One that is all zero owns descriptor 0.
+	inbox_init(&link.inbox);
+	return link;
+}
+
 void link_done(struct link *link)
 {
 	fd_close(&link->fd);
@@ -27,11 +35,10 @@ void link_done(struct link *link)
 
 int link_open(const struct home *home, enum hello_purpose purpose, struct link *out, struct err *err)
 {
-	_cleanup_(link_done) struct link link = {.fd = -1, .peer = PEER_NONE};
+	_cleanup_(link_done) struct link link = link_none();
 	_cleanup_buf_ struct buf payload = BUF_INIT(64);
 	struct message_hello hello = {.version = PROTOCOL_VERSION, .purpose = purpose};
 	struct stat folder;
-	inbox_init(&link.inbox);
 	if (stat(home->data_dir, &folder) == 0) {
 		hello.device = folder.st_dev;
 		hello.inode = folder.st_ino;
@@ -46,7 +53,7 @@ int link_open(const struct home *home, enum hello_purpose purpose, struct link *
 	if (r < 0)
 		return r;
 	*out = link;
-	link = (struct link){.fd = -1, .peer = PEER_NONE};
+	link = link_none();
 	return 0;
 }
 
@@ -61,7 +68,7 @@ int link_refused(const struct message *message, struct err *err)
 
 int broker_status(const struct home *home, struct broker_status *out, struct err *err)
 {
-	_cleanup_(link_done) struct link link = {.fd = -1, .peer = PEER_NONE};
+	_cleanup_(link_done) struct link link = link_none();
 	int r = link_open(home, HELLO_STATUS, &link, err);
 	if (r == ERR_NOT_FOUND) {
 		*out = (struct broker_status){.state = BROKER_NONE};
@@ -89,7 +96,7 @@ int broker_status(const struct home *home, struct broker_status *out, struct err
 
 int broker_lock(const struct home *home, struct err *err)
 {
-	_cleanup_(link_done) struct link link = {.fd = -1, .peer = PEER_NONE};
+	_cleanup_(link_done) struct link link = link_none();
 	int r = link_open(home, HELLO_LOCK, &link, err);
 	if (r == 0)
 		r = inbox_wait(&link.inbox, link.fd, CLIENT_ASKED, clock_monotonic_ms() + LOCK_WAIT_MS, err);
@@ -219,7 +226,7 @@ static int forward_step(struct forward *forward, struct broker_end *out, struct 
 
 int broker_forward(const struct home *home, const struct broker_work *work, struct broker_end *out, struct err *err)
 {
-	_cleanup_(link_done) struct link link = {.fd = -1, .peer = PEER_NONE};
+	_cleanup_(link_done) struct link link = link_none();
 	struct forward forward = {.link = &link, .work = work};
 	int r = link_open(home, HELLO_WORK, &link, err);
 	if (r < 0)

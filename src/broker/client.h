@@ -10,6 +10,7 @@ struct link {
 	struct peer peer; // who listens
 	struct inbox inbox;
 };
+struct link link_none(void);
 void link_done(struct link *link);
 // ERR_NOT_FOUND when none runs; else as socket_connect and peer_find.
 int link_open(const struct home *home, enum hello_purpose purpose, struct link *out, struct err *err);

@@ -28,7 +28,7 @@ int broker_watch(const struct home *home, struct broker_watch **out, struct err 
 	_cleanup_broker_watch_ struct broker_watch *watch = calloc(1, sizeof(*watch));
 	if (!watch)
 		return err_set(err, ERR_MEMORY, "out of memory");
-	watch->link = (struct link){.fd = -1, .peer = PEER_NONE};
+	watch->link = link_none();
 	int r = link_open(home, HELLO_WATCH, &watch->link, err);
 	if (r == 0)
 		*out = TAKE_PTR(watch);
