@@ -49,7 +49,7 @@ int consent_again(struct session *session, const struct plan *plan, const struct
 		  const struct notes *notes, bool only_once, struct consent *consent, struct err *err);
 // A change of the vault that is no run.
 struct change {
-	const char *action;  // "set", "redact", "do"
+	const char *action;  // "set", "redact"
 	const char *subject; // a secret, or some; NULL: none is named
 	char *const *argv;   // a command line of envseal; NULL: none
 	struct notes notes;

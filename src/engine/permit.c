@@ -17,7 +17,7 @@ int engine_permit(struct engine *engine, char *const *words, struct err *err)
 		line[i + 1] = words[i];
 	int r = session_open_by_key(engine, &session, err);
 	if (r == 0)
-		r = consent_change(&session, &(struct change){.action = "do", .argv = line}, err);
+		r = consent_change(&session, &(struct change){.action = "have envseal do this", .argv = line}, err);
 	engine->is_permitted = r == 0;
 	return r;
 }

@@ -249,7 +249,7 @@ int engine_remove(struct engine *engine, const struct engine_unlock *unlock, con
 		struct vault_entry entry;
 		r = engine_show(engine, names[i], &entry, err);
 	}
-	if (r == 0 && !yes)
+	if (r == 0 && !yes && !engine->is_permitted)
 		r = remove_ask(names, count, err);
 	if (r < 0)
 		return r;
