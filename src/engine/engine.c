@@ -28,6 +28,7 @@ int engine_new(engine_notice_fn *notice, struct engine **out, struct err *err)
 	if (!engine)
 		return err_set(err, ERR_MEMORY, "out of memory");
 	engine->notice = notice;
+	engine->queue_fd = -1;
 	r = home_init(&engine->home, err);
 	if (r < 0)
 		return r;
@@ -41,6 +42,7 @@ struct engine *engine_free(struct engine *engine)
 		// A worker's pages are its keeper's.
 		if (!engine->client)
 			shielded_free(engine->root);
+		fd_close(&engine->queue_fd);
 		home_done(&engine->home);
 		free(engine);
 	}

@@ -9,6 +9,7 @@ struct engine {
 	engine_notice_fn *notice;
 	struct shielded *root;              // the vault's key, where it is held; NULL
 	const struct engine_client *client; // in a broker's worker: for whom; NULL
+	int queue_fd;                        // queue.c; -1: none was taken yet
 	bool is_permitted;                  // and the human has agreed to the whole command
 };
 
@@ -31,6 +32,12 @@ int passphrase_get(const struct engine_unlock *unlock, const char *prompt, struc
 // The same for a new one: asked twice on the terminal.
 int passphrase_choose(const struct engine_unlock *unlock, struct secret **out, struct err *err);
 bool unlock_is_terminal(const struct engine_unlock *unlock);
+
+// --- queue.c: workers of a broker wait for each other's transactions in a line, by a lock on the vault's folder. The store's own
+// waiting is by trying again and again: with hundreds of them some would wait for ever, and all for nothing.
+
+void queue_enter(struct engine *engine); // nothing outside of a worker. Blocks for a minute at most, and then goes on all the same
+void queue_leave(struct engine *engine);
 
 // --- session.c
 

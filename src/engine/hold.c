@@ -2,6 +2,7 @@
 #include "engine/rules.h"
 #include "engine/security.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,6 +22,16 @@ void engine_forget(struct engine *engine)
 {
 	shielded_forget(engine->root);
 	engine->root = NULL;
+}
+
+int engine_keep_open(struct engine *engine, int fd, struct err *err)
+{
+	_cleanup_vault_ struct vault *vault = NULL;
+	struct pollfd end = {.fd = fd, .events = POLLIN};
+	int r = vault_open(engine->home.data_dir, &vault, err);
+	while (r == 0 && poll(&end, 1, -1) < 0)
+		;
+	return r;
 }
 
 void engine_serve(struct engine *engine, const struct engine_client *client)

@@ -303,9 +303,12 @@ int session_begin(struct session *session, struct err *err)
 		return vault_begin(session->vault, err);
 	for (;;) {
 		struct vault_failures counted = {0};
+		queue_enter(session->engine);
 		int r = begin_checked(session, err);
-		if (r < 0)
+		if (r < 0) {
+			queue_leave(session->engine);
 			return r;
+		}
 		if (!session->is_by_key)
 			r = session_failures_take(session, &counted, err);
 		if (r == 0 && counted.count == 0 && session->failures_recorded == 0)
@@ -322,6 +325,8 @@ int session_begin(struct session *session, struct err *err)
 void session_rollback(struct session *session)
 {
 	vault_rollback(session->vault);
+	if (session->engine)
+		queue_leave(session->engine);
 }
 
 int session_commit(struct session *session, const char *kind, json_t *fields, struct err *err)
@@ -339,5 +344,7 @@ int session_commit(struct session *session, const char *kind, json_t *fields, st
 	}
 	if (r < 0)
 		session_rollback(session);
+	else
+		queue_leave(session->engine);
 	return r;
 }
