@@ -8,23 +8,33 @@
 
 #include "broker/front_loop.h"
 
-// Descriptors that are neither a worker's nor of a bound above: standard ones, the loop's, one that is just being accepted.
-#define FILES_KEPT (FRONT_NEW_MAX + FRONT_CONSOLES_MAX + 32)
+// Descriptors that are neither a worker's nor an early connection's: consoles', standard ones, the loop's, one that is just being accepted.
+#define FILES_KEPT (FRONT_CONSOLES_MAX + 32)
+// Early connections have no more than a part of them.
+#define FILES_EARLY_PART 4
 // A worker's desk; and until the keeper has taken it its other end and the client's connection.
 #define FILES_PER_WORKER 3
 
-// How many workers there may be.
-static uint32_t files_raise(void)
+static uint32_t smaller(rlim_t a, uint32_t b)
+{
+	return a < b ? (uint32_t)a : b;
+}
+
+// How many there may be of each.
+static struct front_limits files_raise(void)
 {
 	struct rlimit limit;
+	struct front_limits limits = {1, FRONT_CONSOLES_MAX, 1, FRONT_QUESTIONS_MAX};
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return 1;
+		return limits;
 	rlim_t most = limit.rlim_max < FRONT_FILES_MAX ? limit.rlim_max : FRONT_FILES_MAX;
 	struct rlimit raised = {most, limit.rlim_max};
 	if (limit.rlim_cur < most && setrlimit(RLIMIT_NOFILE, &raised) == 0)
 		limit = raised;
-	rlim_t workers = limit.rlim_cur > FILES_KEPT ? (limit.rlim_cur - FILES_KEPT) / FILES_PER_WORKER : 0;
-	return workers < FRONT_WORKERS_MAX ? (uint32_t)workers : FRONT_WORKERS_MAX;
+	limits.early = smaller(limit.rlim_cur / FILES_EARLY_PART, FRONT_NEW_MAX);
+	rlim_t kept = limits.early + FILES_KEPT;
+	limits.workers = smaller(limit.rlim_cur > kept ? (limit.rlim_cur - kept) / FILES_PER_WORKER : 0, FRONT_WORKERS_MAX);
+	return limits;
 }
 
 static int files_close(int a, int b, struct err *err)
@@ -59,8 +69,9 @@ int front_run(const struct front_setup *setup, struct err *err)
 {
 	struct front front;
 	int r = front_harden(setup, err);
+	const struct front_limits limits = files_raise();
 	if (r == 0)
-		r = front_begin(&front, setup, files_raise(), err);
+		r = front_begin(&front, setup, &limits, err);
 	if (r == 0)
 		r = front_confine(err);
 	if (r == 0)

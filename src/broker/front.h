@@ -9,8 +9,9 @@
 
 #include "broker/protocol.h"
 
-#define FRONT_NEW_MAX 128          // connections that have not said anything yet
+#define FRONT_NEW_MAX 1024         // connections that have not said anything yet
 #define FRONT_NEW_MS 5000          // how long they may take
+#define FRONT_NEW_LEAST_MS 1000    // and how long they have in any case: on a machine that is busy a client may need it
 #define FRONT_CONSOLES_MAX 16
 #define FRONT_WORKERS_MAX 1536     // fewer where the descriptor limit is lower
 #define FRONT_QUESTIONS_MAX 64

@@ -197,6 +197,11 @@ static void connection_take(struct front *front, int fd)
 static void connections_take(struct front *front)
 {
 	for (int i = 0; i < ACCEPTS_AT_ONCE && !front->state->is_locking; i++) {
+		int64_t now_ms = clock_monotonic_ms();
+		if (!front_has_room(front->state, now_ms)) {
+			front->paused_until_ms = now_ms + PAUSE_MS;
+			return;
+		}
 		int fd = accept4(front->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 		if (fd >= 0) {
 			connection_take(front, fd);
@@ -298,13 +303,12 @@ int front_loop(struct front *front, struct err *err)
 
 // ------------------------------------------------------------------------------------------------------------------- begin
 
-static int front_allocate(struct front *front, const struct front_setup *setup, uint32_t worker_count, struct err *err)
+static int front_allocate(struct front *front, const struct front_setup *setup, const struct front_limits *limits, struct err *err)
 {
-	struct front_limits limits = {FRONT_NEW_MAX, FRONT_CONSOLES_MAX, worker_count, FRONT_QUESTIONS_MAX};
 	struct front_out out = {on_send, on_close, on_hire, on_keeper, front};
-	int r = front_state_new(setup, &limits, &out, &front->state, err);
+	int r = front_state_new(setup, limits, &out, &front->state, err);
 	if (r == 0)
-		r = mail_init(&front->mail, setup->keeper_fd, worker_count + FRONT_QUESTIONS_MAX, err);
+		r = mail_init(&front->mail, setup->keeper_fd, limits->workers + FRONT_QUESTIONS_MAX, err);
 	if (r < 0)
 		return r;
 	front->channels = calloc(front->state->peer_count, sizeof(*front->channels));
@@ -328,9 +332,9 @@ static int front_open(struct front *front, struct err *err)
 	return 0;
 }
 
-int front_begin(struct front *front, const struct front_setup *setup, uint32_t worker_count, struct err *err)
+int front_begin(struct front *front, const struct front_setup *setup, const struct front_limits *limits, struct err *err)
 {
 	*front = (struct front){.epoll_fd = -1, .listen_fd = setup->listen_fd, .keeper_fd = setup->keeper_fd, .uid = geteuid()};
-	int r = front_allocate(front, setup, worker_count, err);
+	int r = front_allocate(front, setup, limits, err);
 	return r < 0 ? r : front_open(front, err);
 }

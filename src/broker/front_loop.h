@@ -20,6 +20,6 @@ struct front {
 };
 
 // ERR_MEMORY, ERR_SYSTEM. What it has made ends with the process.
-int front_begin(struct front *front, const struct front_setup *setup, uint32_t worker_count, struct err *err);
+int front_begin(struct front *front, const struct front_setup *setup, const struct front_limits *limits, struct err *err);
 // Until the keeper's end closes; then who waits for the lock is told. ERR_SYSTEM.
 int front_loop(struct front *front, struct err *err);

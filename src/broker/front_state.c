@@ -103,6 +103,14 @@ static uint32_t oldest_early(const struct front_state *state)
 	return oldest;
 }
 
+bool front_has_room(const struct front_state *state, int64_t now_ms)
+{
+	if (state->early_count < state->limits.early)
+		return true;
+	int64_t accepted_ms = state->peers[oldest_early(state)].deadline_ms - FRONT_NEW_MS;
+	return now_ms - accepted_ms >= FRONT_NEW_LEAST_MS;
+}
+
 uint32_t front_accept(struct front_state *state, int64_t now_ms)
 {
 	if (state->early_count == state->limits.early)

@@ -93,6 +93,8 @@ struct front_state *front_state_free(struct front_state *state); // closes nothi
 void front_state_free_ptr(struct front_state **state);
 #define _cleanup_front_state_ _cleanup_(front_state_free_ptr)
 
+// Whether one more may be accepted now: where too many have not said anything, not before the oldest of them had its time.
+bool front_has_room(const struct front_state *state, int64_t now_ms);
 // Somebody has connected: its slot. Where too many have not said anything, the oldest of them is closed.
 uint32_t front_accept(struct front_state *state, int64_t now_ms);
 // Messages. One that its connection may not send now ends that connection.
