@@ -4,8 +4,9 @@
 
 bool wants_direct(const struct arguments *arguments)
 {
+	// A broker gets descriptors 0-2; any other number would mean one of its own.
 	return arguments_has(arguments, OPTION_DIRECT) || arguments_has(arguments, OPTION_PASSPHRASE_FD) ||
-	       arguments_has(arguments, OPTION_PASSPHRASE_FILE);
+	       arguments_has(arguments, OPTION_PASSPHRASE_FILE) || arguments_has(arguments, OPTION_EVENTS_FD);
 }
 
 // Of these commands the vault is not opened with every option.
@@ -61,7 +62,9 @@ static int command_do(struct engine *engine, const struct broker_work *work, con
 				  .inherited = work->inherited};
 	struct err err;
 	int r = arguments_parse(command, work->words + skipped, &arguments, &err);
-	if (r == 0 && command->broker == DIRECT_ONLY)
+	if (r == 0 && arguments.wants_help)
+		return command_print_help(command);
+	if (r == 0 && (command->broker == DIRECT_ONLY || wants_direct(&arguments)))
 		r = err_set(&err, ERR_USAGE, "this is not done through the broker; use --direct");
 	if (r == 0)
 		r = command_permit(engine, &arguments, work->words, &err);
