@@ -16,6 +16,9 @@
 
 #include "broker/front.h"
 
+// For the front to tell who waits for the lock.
+#define FRONT_END_MS 2000
+
 static const int taken_signals[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT};
 
 void keeper_done(struct keeper *keeper)
@@ -58,7 +61,7 @@ static void clock_watch(struct keeper *keeper)
 		timerfd_settime(keeper->clock_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL);
 }
 
-static _Noreturn void front_child(struct keeper *keeper, int front_fd)
+static _Noreturn void front_child(struct keeper *keeper, pid_t keeper_pid, int front_fd)
 {
 	struct err err;
 	struct stat folder = {0};
@@ -77,7 +80,7 @@ static _Noreturn void front_child(struct keeper *keeper, int front_fd)
 		.device = folder.st_dev,
 		.inode = folder.st_ino,
 		.status = {.state = BROKER_UNLOCKED,
-			   .pid = getppid(),
+			   .pid = keeper_pid,
 			   .since = clock_now(),
 			   .until = clock_now() + setup->for_seconds,
 			   .idle_seconds = setup->idle_seconds},
@@ -92,12 +95,13 @@ static int front_start(struct keeper *keeper, struct err *err)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot make a socket");
 	_cleanup_fd_ int theirs = ends[1];
+	pid_t self = getpid();
 	keeper->front_fd = ends[0];
 	keeper->front = fork();
 	if (keeper->front < 0)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot make a process");
 	if (keeper->front == 0)
-		front_child(keeper, theirs);
+		front_child(keeper, self, theirs);
 	fd_close(&keeper->listen_fd);
 	return 0;
 }
@@ -141,6 +145,17 @@ static void keeper_judge(struct keeper *keeper)
 	enum hold_end end = hold_judge(&keeper->hold, clock_boottime_ms(), clock_monotonic_ms(), false);
 	if (end != HOLD_ON)
 		keeper_lock(keeper, hold_end_reason(end));
+}
+
+// It is killed when this process ends, and there may still be somebody who has to be told.
+static void front_await(const struct keeper *keeper)
+{
+	if (keeper->front < 0)
+		return;
+	_cleanup_fd_ int pidfd = (int)syscall(SYS_pidfd_open, keeper->front, 0U);
+	struct pollfd ended = {.fd = pidfd, .events = POLLIN};
+	if (pidfd >= 0)
+		poll(&ended, 1, FRONT_END_MS);
 }
 
 // -------------------------------------------------------------------------------------------------------------- workers
@@ -318,5 +333,6 @@ int keeper_run(struct keeper *keeper, void (*ready)(void *context), void *contex
 	service_tell("READY=1");
 	while (!keeper->reason || (keeper->workers.count > 0 && !keeper->is_terminated))
 		keeper_step(keeper);
+	front_await(keeper);
 	return 0;
 }

@@ -130,7 +130,10 @@ bool children_reap(struct keeper *keeper)
 		bool is_worker = pid_list_remove(&keeper->workers, info.si_pid);
 		bool is_survivor = !is_worker && pid_list_remove(&keeper->survivors, info.si_pid);
 		bool exited = info.si_code == CLD_EXITED;
-		has_front &= info.si_pid != keeper->front;
+		if (info.si_pid == keeper->front) {
+			keeper->front = -1;
+			has_front = false;
+		}
 		has_left |= is_worker && exited && info.si_status == WORKER_LEFT_SURVIVORS;
 		has_failed |= is_worker && !(exited && (info.si_status == 0 || info.si_status == WORKER_LEFT_SURVIVORS));
 		// What a survivor leaves behind may go on like it.
