@@ -122,10 +122,8 @@ bool mail_push(struct mail *mail, const struct letter *letter)
 // Each is so small that the kernel takes it whole or not at all.
 static int letter_send(const struct mail *mail, const struct letter *letter, struct err *err)
 {
-	_cleanup_buf_ struct buf payload = BUF_INIT(sizeof(struct rule_session));
-	int r = letter->kind == MESSAGE_GRANTED ? session_write(&letter->session, &payload, err) : 0;
 	size_t fd_count = letter->kind == MESSAGE_WORKER ? ARRAY_COUNT(letter->fds) : 0;
-	return r < 0 ? r : message_send(mail->fd, letter->kind, buf_span(&payload), letter->fds, fd_count, 0, err);
+	return message_send(mail->fd, letter->kind, span_of("", 0), letter->fds, fd_count, 0, err);
 }
 
 enum channel_room mail_flush(struct mail *mail)

@@ -33,8 +33,7 @@ int front_item_pack(const struct front_item *item, const struct front_state *sta
 
 struct letter {
 	enum message_kind kind;
-	int fds[2];                  // of MESSAGE_WORKER; owned
-	struct rule_session session; // of MESSAGE_GRANTED
+	int fds[2]; // of MESSAGE_WORKER; owned
 };
 
 // A queue with a place for every worker's beginning, and one for the lock.

@@ -62,13 +62,10 @@ static bool on_hire(void *context, uint32_t slot)
 	return true;
 }
 
-static bool on_keeper(void *context, enum message_kind kind, const struct rule_session *session)
+static void on_keeper(void *context, enum message_kind kind)
 {
 	struct front *front = context;
-	struct letter letter = {.kind = kind, .fds = {-1, -1}};
-	if (session)
-		letter.session = *session;
-	return mail_push(&front->mail, &letter);
+	mail_push(&front->mail, &(struct letter){.kind = kind, .fds = {-1, -1}});
 }
 
 // ----------------------------------------------------------------------------------------------------------------- reading
@@ -109,15 +106,6 @@ static int ask_take(struct front *front, uint32_t slot, struct span payload, str
 	return r;
 }
 
-static int granted_take(struct front *front, uint32_t slot, struct span payload, struct err *err)
-{
-	struct rule_session session;
-	int r = session_read(payload, &session, err);
-	if (r == 0)
-		front_granted(front->state, slot, &session);
-	return r;
-}
-
 // The inbox has let through what the connection's state permits.
 static int message_take(struct front *front, uint32_t slot, const struct message *message, struct err *err)
 {
@@ -130,11 +118,6 @@ static int message_take(struct front *front, uint32_t slot, const struct message
 		return ask_take(front, slot, message->payload, err);
 	case MESSAGE_JUDGED:
 		return judged_take(front, slot, message->payload, err);
-	case MESSAGE_GRANTED:
-		return granted_take(front, slot, message->payload, err);
-	case MESSAGE_PERMITTED:
-		front_permitted(front->state, slot);
-		return 0;
 	default:
 		return message_malformed(message->kind, err);
 	}

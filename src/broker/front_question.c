@@ -116,7 +116,7 @@ void front_ask(struct front_state *state, uint32_t slot, const struct message_as
 	front_broadcast(state, FRONT_WATCHING, FRONT_SLOT_NONE,
 			&(struct front_item){.kind = MESSAGE_QUESTION, .id = question->id});
 	if (state->console_count == 0)
-		state->out.tell_keeper(state->out.context, MESSAGE_NOTIFY, NULL);
+		state->out.tell_keeper(state->out.context, MESSAGE_NOTIFY);
 }
 
 static void question_deny(struct front_state *state, struct front_question *question)
@@ -146,23 +146,6 @@ void front_judged(struct front_state *state, uint32_t slot, bool is_valid)
 	question->answerer = FRONT_SLOT_NONE;
 	if (++question->bad_count >= FRONT_ANSWERS_MAX)
 		question_deny(state, question);
-}
-
-// Each of them matters: a desk whose word cannot be passed on is closed.
-static void pass_on(struct front_state *state, uint32_t slot, enum message_kind kind, const struct rule_session *session)
-{
-	if (!is_peer(state, slot, FRONT_DESK) || !state->out.tell_keeper(state->out.context, kind, session))
-		front_ended(state, slot);
-}
-
-void front_permitted(struct front_state *state, uint32_t slot)
-{
-	pass_on(state, slot, MESSAGE_PERMITTED, NULL);
-}
-
-void front_granted(struct front_state *state, uint32_t slot, const struct rule_session *session)
-{
-	pass_on(state, slot, MESSAGE_GRANTED, session);
 }
 
 // --------------------------------------------------------------------------------------------------------- from a console

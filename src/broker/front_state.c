@@ -150,7 +150,7 @@ static void hello_lock(struct front_state *state, uint32_t slot)
 	state->peers[slot].is_locker = true;
 	state->is_locking = true;
 	if (is_first)
-		state->out.tell_keeper(state->out.context, MESSAGE_LOCK, NULL);
+		state->out.tell_keeper(state->out.context, MESSAGE_LOCK);
 }
 
 static void hello_watch(struct front_state *state, uint32_t slot, int64_t now_ms)

@@ -47,8 +47,8 @@ struct front_out {
 	void (*close)(void *context, uint32_t slot);
 	// Passes the connection on to the keeper, with one end of a new desk; the other end is the slot's from then on.
 	bool (*hire)(void *context, uint32_t slot);
-	// PERMITTED, GRANTED (with `session`), LOCK, NOTIFY. False when it could not be taken.
-	bool (*tell_keeper)(void *context, enum message_kind kind, const struct rule_session *session);
+	// LOCK; NOTIFY, which may be lost.
+	void (*tell_keeper)(void *context, enum message_kind kind);
 	void *context;
 };
 
@@ -102,8 +102,6 @@ void front_hello(struct front_state *state, uint32_t slot, const struct message_
 void front_answer(struct front_state *state, uint32_t slot, const struct message_answer *answer);
 void front_ask(struct front_state *state, uint32_t slot, const struct message_ask *ask, int64_t now_ms);
 void front_judged(struct front_state *state, uint32_t slot, bool is_valid);
-void front_permitted(struct front_state *state, uint32_t slot);
-void front_granted(struct front_state *state, uint32_t slot, const struct rule_session *session);
 // All that was to be sent to it was sent.
 void front_sent(struct front_state *state, uint32_t slot);
 // It has ended, or is to be ended: it broke the rules, or does not read.

@@ -30,10 +30,13 @@ void keeper_done(struct keeper *keeper)
 	fd_close(&keeper->clock_fd);
 	fd_close(&keeper->lifeline[0]);
 	fd_close(&keeper->lifeline[1]);
+	fd_close(&keeper->words[0]);
+	fd_close(&keeper->words[1]);
 	for (size_t i = 0; i < keeper->session_count; i++)
 		fd_close(&keeper->sessions[i].pidfd);
 	inbox_done(&keeper->inbox);
 	pid_list_done(&keeper->workers);
+	pid_list_done(&keeper->permitted);
 	pid_list_done(&keeper->survivors);
 }
 
@@ -70,6 +73,8 @@ static _Noreturn void front_child(struct keeper *keeper, pid_t keeper_pid, int f
 	fd_close(&keeper->front_fd);
 	fd_close(&keeper->lifeline[0]);
 	fd_close(&keeper->lifeline[1]);
+	fd_close(&keeper->words[0]);
+	fd_close(&keeper->words[1]);
 	fd_close(&keeper->signal_fd);
 	fd_close(&keeper->clock_fd);
 	stat(engine_home(setup->engine)->data_dir, &folder);
@@ -111,6 +116,9 @@ static int keeper_begin(struct keeper *keeper, struct err *err)
 	prctl(PR_SET_NAME, "envseal-keeper", 0, 0, 0);
 	if (pipe2(keeper->lifeline, O_CLOEXEC) < 0)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot make a pipe");
+	int r = words_open(keeper, err);
+	if (r < 0)
+		return r;
 	// What loses its parent comes here, where it is found.
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot look after the programs that are started");
@@ -142,7 +150,8 @@ static void keeper_lock(struct keeper *keeper, const char *reason)
 
 static void keeper_judge(struct keeper *keeper)
 {
-	enum hold_end end = hold_judge(&keeper->hold, clock_boottime_ms(), clock_monotonic_ms(), false);
+	bool is_running = keeper->permitted.count > 0;
+	enum hold_end end = hold_judge(&keeper->hold, clock_boottime_ms(), clock_monotonic_ms(), is_running);
 	if (end != HOLD_ON)
 		keeper_lock(keeper, hold_end_reason(end));
 }
@@ -170,6 +179,7 @@ static void worker_leave(struct keeper *keeper)
 	fd_close(&keeper->signal_fd);
 	fd_close(&keeper->clock_fd);
 	fd_close(&keeper->lifeline[1]);
+	fd_close(&keeper->words[0]);
 	for (size_t i = 0; i < keeper->session_count; i++)
 		fd_close(&keeper->sessions[i].pidfd);
 	for (size_t i = 0; i < ARRAY_COUNT(taken_signals); i++)
@@ -189,7 +199,7 @@ static void worker_start(struct keeper *keeper, struct message *message)
 		worker_leave(keeper);
 		worker_run(&(struct worker_setup){.engine = keeper->setup->engine, .work = keeper->setup->work,
 						  .client_fd = client_fd, .desk_fd = desk_fd,
-						  .lifeline_fd = keeper->lifeline[0]});
+						  .lifeline_fd = keeper->lifeline[0], .words_fd = keeper->words[1]});
 	}
 	// One that is not known would be taken for something left behind.
 	if (pid_list_add(&keeper->workers, pid, &err) < 0)
@@ -197,21 +207,6 @@ static void worker_start(struct keeper *keeper, struct message *message)
 }
 
 // ------------------------------------------------------------------------------------------------------------- sessions
-
-static void session_watch(struct keeper *keeper, const struct rule_session *session)
-{
-	for (size_t i = 0; i < keeper->session_count; i++)
-		if (keeper->sessions[i].session.pid == session->pid && keeper->sessions[i].session.start == session->start)
-			return;
-	// Beyond what is watched they end as in the direct mode: when they are looked at.
-	if (keeper->session_count == KEEPER_SESSIONS_MAX)
-		return;
-	struct process leader;
-	_cleanup_fd_ int pidfd = (int)syscall(SYS_pidfd_open, session->pid, 0U);
-	if (pidfd < 0 || !process_read("/proc", (pid_t)session->pid, &leader) || leader.start != session->start)
-		return;
-	keeper->sessions[keeper->session_count++] = (struct keeper_session){.session = *session, .pidfd = TAKE_FD(pidfd)};
-}
 
 static _Noreturn void sessions_tidy(struct keeper *keeper)
 {
@@ -239,16 +234,10 @@ static void session_ended(struct keeper *keeper, size_t index)
 
 static void message_serve(struct keeper *keeper, struct message *message)
 {
-	struct rule_session session;
-	struct err err;
 	if (message->kind == MESSAGE_WORKER)
 		worker_start(keeper, message);
 	if (message->kind == MESSAGE_LOCK)
 		keeper_lock(keeper, "asked");
-	if (message->kind == MESSAGE_PERMITTED)
-		keeper->hold.active_ms = clock_boottime_ms();
-	if (message->kind == MESSAGE_GRANTED && session_read(message->payload, &session, &err) == 0)
-		session_watch(keeper, &session);
 	if (message->kind == MESSAGE_NOTIFY)
 		service_notify_human();
 }
@@ -292,11 +281,11 @@ static int wait_ms(const struct keeper *keeper)
 {
 	if (keeper->reason)
 		return -1;
-	int64_t wait = hold_wait_ms(&keeper->hold, clock_boottime_ms(), false);
+	int64_t wait = hold_wait_ms(&keeper->hold, clock_boottime_ms(), keeper->permitted.count > 0);
 	return wait > 60 * 1000 ? 60 * 1000 : (int)wait;
 }
 
-enum { POLL_FRONT, POLL_SIGNALS, POLL_CLOCK, POLL_SESSIONS };
+enum { POLL_FRONT, POLL_SIGNALS, POLL_CLOCK, POLL_WORDS, POLL_SESSIONS };
 
 static void keeper_step(struct keeper *keeper)
 {
@@ -304,6 +293,7 @@ static void keeper_step(struct keeper *keeper)
 		[POLL_FRONT] = {.fd = keeper->front_fd, .events = POLLIN},
 		[POLL_SIGNALS] = {.fd = keeper->signal_fd, .events = POLLIN},
 		[POLL_CLOCK] = {.fd = keeper->clock_fd, .events = POLLIN},
+		[POLL_WORDS] = {.fd = keeper->words[0], .events = POLLIN},
 	};
 	size_t session_count = keeper->reason ? 0 : keeper->session_count;
 	for (size_t i = 0; i < session_count; i++)
@@ -312,6 +302,8 @@ static void keeper_step(struct keeper *keeper)
 		return;
 	if (fds[POLL_CLOCK].revents)
 		clock_serve(keeper);
+	if (fds[POLL_WORDS].revents)
+		words_take(keeper);
 	// Before anything is served: behind a suspension nobody gets anything.
 	if (!keeper->reason)
 		keeper_judge(keeper);

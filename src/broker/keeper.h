@@ -1,4 +1,4 @@
-// broker/keeper: the process that holds the key. It reads messages of its front alone, and nothing of clients.
+// broker/keeper: the process that holds the key. It reads messages of its front and words of its workers, and nothing of clients.
 #pragma once
 
 #include "broker/broker.h"
@@ -30,13 +30,15 @@ struct keeper {
 	int lock_fd;         // that keeps a second broker away (socket.h)
 	struct socket_name name;
 	struct hold hold;
-	pid_t front;
+	pid_t front;         // -1: it has ended
 	int front_fd;        // -1: the front has ended, or is to end
 	struct inbox inbox;
 	int signal_fd;
 	int clock_fd;        // tells when the clock was set, as it is behind a suspension
 	int lifeline[2];     // workers hold its read end: it ends with this process
+	int words[2];        // workers hold its write end
 	struct pid_list workers;
+	struct pid_list permitted; // of the workers: a run of theirs goes on
 	struct pid_list survivors; // of runs that ended as they should: they may go on
 	struct keeper_session sessions[KEEPER_SESSIONS_MAX];
 	size_t session_count;
@@ -51,9 +53,24 @@ void keeper_done(struct keeper *keeper);
 
 // --- keeper_children.c
 
-// Takes note of ended children. A worker that did not end as it should leaves programs with secrets behind: they are killed.
-// False: the front has ended.
+// Takes note of ended children, and before of what they had to say. A worker that did not end as it should leaves programs with secrets
+// behind: they are killed. False: the front has ended.
 bool children_reap(struct keeper *keeper);
+
+// --- keeper_words.c: what a worker has to tell the keeper. Not through the front, which reads what anybody sends: it must not be able to
+// keep the vault open, and cannot say whose word it is.
+
+enum word_kind { WORD_PERMITTED = 1, WORD_GRANTED };
+struct worker_word {
+	pid_t pid; // whose it is
+	enum word_kind kind;
+	struct rule_session session; // of WORD_GRANTED
+};
+int words_open(struct keeper *keeper, struct err *err);
+// Whole or not at all. A word that nobody reads any more is lost.
+void word_send(int fd, const struct worker_word *word);
+// Takes what was said until now; of workers only.
+void words_take(struct keeper *keeper);
 
 // --- worker.c
 
@@ -65,6 +82,7 @@ struct worker_setup {
 	broker_do_fn *work;
 	int client_fd, desk_fd;
 	int lifeline_fd;
+	int words_fd;
 };
 _Noreturn void worker_run(const struct worker_setup *setup);
 

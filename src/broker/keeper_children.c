@@ -120,14 +120,26 @@ static void strangers_kill(struct keeper *keeper)
 
 // ------------------------------------------------------------------------------------------------------------------ ends
 
+// The next child that has ended; false: none. What it has said is heard while it is still known.
+static bool child_reap(struct keeper *keeper, siginfo_t *out)
+{
+	*out = (siginfo_t){0};
+	if (waitid(P_ALL, 0, out, WEXITED | WNOHANG | WNOWAIT) < 0 || out->si_pid == 0)
+		return false;
+	words_take(keeper);
+	return waitpid(out->si_pid, NULL, WNOHANG) == out->si_pid;
+}
+
 bool children_reap(struct keeper *keeper)
 {
 	bool has_failed = false, has_left = false, has_front = true;
 	for (;;) {
-		siginfo_t info = {0};
-		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+		siginfo_t info;
+		if (!child_reap(keeper, &info))
 			break;
 		bool is_worker = pid_list_remove(&keeper->workers, info.si_pid);
+		if (pid_list_remove(&keeper->permitted, info.si_pid))
+			keeper->hold.active_ms = clock_boottime_ms();
 		bool is_survivor = !is_worker && pid_list_remove(&keeper->survivors, info.si_pid);
 		bool exited = info.si_code == CLD_EXITED;
 		if (info.si_pid == keeper->front) {

@@ -13,7 +13,6 @@ static_assert(READER_STATE_COUNT <= 32, "a row has a bit for each state");
 #define ANSWER_BYTES (4u + 1 + 1 + 1 + DIGEST_BYTES)
 #define STATUS_BYTES (1u + 4 + 8 + 8 + 8 + 4 + 4 + 4)
 #define NUMBERS_BYTES (4u + 4)
-#define SESSION_BYTES (8u + 8)
 
 struct row {
 	const char *name;
@@ -43,8 +42,6 @@ static const struct row rows[MESSAGE_KIND_COUNT] = {
 	[MESSAGE_TELL_GROUP] = {"tell-group", NUMBERS_BYTES, NUMBERS_BYTES, 0, IN(CLIENT_WORKING)},
 	[MESSAGE_END] = {"end", NUMBERS_BYTES, NUMBERS_BYTES, 0, IN(CLIENT_WORKING)},
 	[MESSAGE_ASK] = {"ask", ASK_FIELDS_BYTES, ASK_FIELDS_BYTES + APPROVAL_WIRE_BYTES_MAX, 0, IN(FRONT_DESK)},
-	[MESSAGE_PERMITTED] = {"permitted", 0, 0, 0, IN(FRONT_DESK) | IN(KEEPER_FRONT)},
-	[MESSAGE_GRANTED] = {"granted", SESSION_BYTES, SESSION_BYTES, 0, IN(FRONT_DESK) | IN(KEEPER_FRONT)},
 	[MESSAGE_WATCHED] = {"watched", NUMBERS_BYTES, NUMBERS_BYTES, 0, IN(WORKER_DESK)},
 	[MESSAGE_WORKER] = {"worker", 0, 0, 2, IN(KEEPER_FRONT)},
 	[MESSAGE_LOCK] = {"lock", 0, 0, 0, IN(KEEPER_FRONT)},

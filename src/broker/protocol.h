@@ -40,10 +40,8 @@ enum message_kind {
 	MESSAGE_END,
 	// worker to front
 	MESSAGE_ASK,
-	MESSAGE_PERMITTED, // also front to keeper
-	MESSAGE_GRANTED,   // also front to keeper
 	// front to worker
-	MESSAGE_WATCHED,
+	MESSAGE_WATCHED = 21, // 19 and 20 are no kinds
 	// front to keeper
 	MESSAGE_WORKER,    // two descriptors: the client's connection, the worker's end of the desk
 	MESSAGE_LOCK,
@@ -142,8 +140,6 @@ int ask_read(struct span payload, struct message_ask *out, struct err *err);
 // `limits` are the writing process's own. ERR_INPUT for a command without a word.
 int work_write(const struct broker_work *work, const struct exec_limits *limits, struct buf *out, struct err *err);
 int work_read(struct span payload, struct message_work *out, struct err *err);
-int session_write(const struct rule_session *session, struct buf *out, struct err *err); // GRANTED
-int session_read(struct span payload, struct rule_session *out, struct err *err);
 // Of messages with one or two small numbers: GONE {id}, JUDGED {id, valid}, SIGNAL {number, is_own}, CONTINUED {yes}, BEGIN {has_terminal},
 // STOP {number, whole_group}, TELL_GROUP {number}, END {status, signal}, WATCHED {yes}.
 int numbers_write(uint32_t first, uint32_t second, struct buf *out, struct err *err);

@@ -189,22 +189,6 @@ int ask_read(struct span payload, struct message_ask *out, struct err *err)
 	return 0;
 }
 
-int session_write(const struct rule_session *session, struct buf *out, struct err *err)
-{
-	return written(writer_u64(out, (uint64_t)session->pid, err) == 0 && writer_u64(out, session->start, err) == 0, err);
-}
-
-int session_read(struct span payload, struct rule_session *out, struct err *err)
-{
-	struct reader r = reader_of(payload);
-	struct rule_session session = {.pid = reader_i64(&r)};
-	session.start = reader_u64(&r);
-	if (!reader_end(&r) || session.pid == 0 || session.pid > RULE_PID_MAX)
-		return message_malformed(MESSAGE_GRANTED, err);
-	*out = session;
-	return 0;
-}
-
 int numbers_write(uint32_t first, uint32_t second, struct buf *out, struct err *err)
 {
 	return written(writer_u32(out, first, err) == 0 && writer_u32(out, second, err) == 0, err);

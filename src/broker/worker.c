@@ -67,16 +67,14 @@ static int work_receive(struct worker *worker, struct message_work *out, struct 
 static void work_permitted(void *context)
 {
 	struct worker *worker = context;
-	worker_desk_tell(worker, MESSAGE_PERMITTED, span_of("", 0));
+	word_send(worker->setup->words_fd, &(struct worker_word){.pid = getpid(), .kind = WORD_PERMITTED});
 	engine_forget(worker->setup->engine);
 }
 
 static void work_granted(void *context, const struct rule_session *session)
 {
-	_cleanup_buf_ struct buf payload = BUF_INIT(64);
-	struct err ignored;
-	if (session_write(session, &payload, &ignored) == 0)
-		worker_desk_tell(context, MESSAGE_GRANTED, buf_span(&payload));
+	struct worker *worker = context;
+	word_send(worker->setup->words_fd, &(struct worker_word){.pid = getpid(), .kind = WORD_GRANTED, .session = *session});
 }
 
 static void work_do(struct worker *worker, const struct message_work *received, struct broker_end *out)

@@ -6,13 +6,6 @@
 
 #define SEND_WAIT_MS 5000
 
-void worker_desk_tell(struct worker *worker, enum message_kind kind, struct span payload)
-{
-	// Whoever does not hear it is gone, and that shows elsewhere.
-	struct err ignored;
-	message_send(worker->setup->desk_fd, kind, payload, NULL, 0, SEND_WAIT_MS, &ignored);
-}
-
 // 1: an answer, in *out. 0: nothing more for now. ERR_DENIED when there is no front any more.
 static int desk_read(struct worker *worker, struct desk_answer *out, struct err *err)
 {
@@ -76,10 +69,12 @@ static int desk_ask(void *context, const struct desk_question *question, int sec
 
 static void desk_judge(void *context, bool is_valid)
 {
+	struct worker *worker = context;
 	_cleanup_buf_ struct buf payload = BUF_INIT(64);
 	struct err ignored;
+	// Whoever does not hear it is gone, and that shows elsewhere.
 	if (numbers_write(0, is_valid, &payload, &ignored) == 0)
-		worker_desk_tell(context, MESSAGE_JUDGED, buf_span(&payload));
+		message_send(worker->setup->desk_fd, MESSAGE_JUDGED, buf_span(&payload), NULL, 0, SEND_WAIT_MS, &ignored);
 }
 
 struct engine_desk worker_desk(struct worker *worker)

@@ -33,4 +33,3 @@ struct exec_caller worker_caller(struct worker *worker);
 // --- worker_desk.c
 
 struct engine_desk worker_desk(struct worker *worker);
-void worker_desk_tell(struct worker *worker, enum message_kind kind, struct span payload);

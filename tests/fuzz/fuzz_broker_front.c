@@ -102,13 +102,12 @@ static bool on_hire(void *context, uint32_t slot)
 	return !view->keeper_is_full;
 }
 
-static bool on_keeper(void *context, enum message_kind kind, const struct rule_session *session)
+static void on_keeper(void *context, enum message_kind kind)
 {
 	struct view *view = context;
-	require((session != NULL) == (kind == MESSAGE_GRANTED));
+	require(kind == MESSAGE_LOCK || kind == MESSAGE_NOTIFY);
 	require(kind != MESSAGE_LOCK || !view->is_locked);
 	view->is_locked = view->is_locked || kind == MESSAGE_LOCK;
-	return !view->keeper_is_full;
 }
 
 // The counts are what is there, within the bounds; and of what has ended every open console was told.
@@ -204,12 +203,10 @@ static void step(struct view *view, uint8_t what, uint8_t detail, int64_t *now_m
 	case 2: ask(view, slot, detail, *now_ms); return;
 	case 3: answer(view, slot, detail); return;
 	case 4: judge(view, slot, detail & 1); return;
-	case 5: front_permitted(view->state, slot); return;
-	case 6: front_granted(view->state, slot, &(struct rule_session){1, 2}); return;
-	case 7: front_sent(view->state, slot); return;
-	case 8: front_ended(view->state, slot); return;
-	case 9: view->keeper_is_full = detail & 1; return;
-	case 10: front_locked(view->state); return;
+	case 5: front_sent(view->state, slot); return;
+	case 6: front_ended(view->state, slot); return;
+	case 7: view->keeper_is_full = detail & 1; return;
+	case 8: front_locked(view->state); return;
 	default:
 		*now_ms += (int64_t)detail * 256;
 		front_tick(view->state, *now_ms);

@@ -95,8 +95,6 @@ static void check_payload(enum message_kind kind, struct span payload)
 		REQUIRE_EXACT(struct message_question, question_read, question_write);
 	else if (kind == MESSAGE_ASK)
 		REQUIRE_EXACT(struct message_ask, ask_read, ask_write);
-	else if (kind == MESSAGE_GRANTED)
-		REQUIRE_EXACT(struct rule_session, session_read, session_write);
 	else if (kind == MESSAGE_WORK)
 		check_work(payload);
 	else if (payload.len > 0)

@@ -75,13 +75,10 @@ static bool on_hire(void *context, uint32_t slot)
 	return !keeper_is_full;
 }
 
-static bool on_keeper(void *context, enum message_kind kind, const struct rule_session *session)
+static void on_keeper(void *context, enum message_kind kind)
 {
 	(void)context;
-	const char *name = kind == MESSAGE_LOCK ? "LOCK" : kind == MESSAGE_NOTIFY ? "NOTIFY" : "PERMITTED";
-	say("keeper:%s ", kind == MESSAGE_GRANTED ? "GRANTED" : name);
-	assert_int_equal(session != NULL, kind == MESSAGE_GRANTED);
-	return !keeper_is_full;
+	say("keeper:%s ", kind == MESSAGE_LOCK ? "LOCK" : kind == MESSAGE_NOTIFY ? "NOTIFY" : "?");
 }
 
 static int setup(void **context)
@@ -143,9 +140,6 @@ static void test_a_question_from_the_asking_to_the_answer(void **context)
 	front_judged(state, 1, true);
 	assert_said("0:JUDGED(1)yes ");
 	assert_null(front_question_find(state, 1));
-	front_permitted(state, 1);
-	front_granted(state, 1, &(struct rule_session){5, 6});
-	assert_said("keeper:PERMITTED keeper:GRANTED ");
 	front_ended(state, 1);
 	assert_said("close1 ");
 }
@@ -412,9 +406,7 @@ static void test_a_keeper_that_takes_no_more(void **context)
 	assert_said("hire1 1:REFUSED4 ");
 	ask(0, 2000);
 	assert_said("keeper:NOTIFY ");
-	front_permitted(state, 0);
-	assert_said("keeper:PERMITTED close0 ");
-	assert_int_equal(front_status(state).waiting, 0);
+	assert_int_equal(front_status(state).waiting, 1);
 }
 
 static void test_what_is_said_out_of_turn_ends_the_connection(void **context)
@@ -424,9 +416,7 @@ static void test_what_is_said_out_of_turn_ends_the_connection(void **context)
 	answer(front_accept(state, 0), 1);
 	ask(front_accept(state, 0), 0);
 	front_judged(state, front_accept(state, 0), true);
-	front_permitted(state, front_accept(state, 0));
-	front_granted(state, front_accept(state, 0), &(struct rule_session){5, 6});
-	assert_said("close0 close0 close0 close0 close0 ");
+	assert_said("close0 close0 close0 ");
 	front_hello(state, connect_as(HELLO_WATCH), &hello, 0);
 	assert_said("0:SYNC close0 ");
 	ask(connect_as(HELLO_WATCH), 0);

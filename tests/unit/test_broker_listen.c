@@ -278,8 +278,6 @@ static void test_a_request_from_hello_to_the_end(void **state)
 	assert_int_equal(answer.answer.voucher[0], 7);
 	numbers_say(worker.desk_fd, MESSAGE_JUDGED, 0, 1);
 	hear_numbers(&console, fd, CLIENT_WATCHING, MESSAGE_JUDGED, 1, 1);
-	say(worker.desk_fd, MESSAGE_PERMITTED, NULL);
-	hear(&keeper_inbox, keeper_fd, KEEPER_FRONT, MESSAGE_PERMITTED);
 	worker_end(&worker);
 	front_stop();
 }

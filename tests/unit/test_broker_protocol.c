@@ -32,7 +32,7 @@ static void kinds_have_names(void **state)
 {
 	(void)state;
 	for (unsigned kind = 1; kind < MESSAGE_KIND_COUNT; kind++)
-		assert_string_not_equal(message_kind_name((enum message_kind)kind), "unknown");
+		assert_int_equal(strcmp(message_kind_name((enum message_kind)kind), "unknown") == 0, kind == 19 || kind == 20);
 	assert_string_equal(message_kind_name(0), "unknown");
 	assert_string_equal(message_kind_name(MESSAGE_KIND_COUNT), "unknown");
 	assert_string_equal(message_kind_name(MESSAGE_TELL_GROUP), "tell-group");
@@ -45,8 +45,8 @@ static void states_take_what_is_theirs(void **state)
 	static const enum message_kind taken[READER_STATE_COUNT][8] = {
 		[FRONT_NEW] = {MESSAGE_HELLO},
 		[FRONT_WATCHING] = {MESSAGE_ANSWER},
-		[FRONT_DESK] = {MESSAGE_JUDGED, MESSAGE_ASK, MESSAGE_PERMITTED, MESSAGE_GRANTED},
-		[KEEPER_FRONT] = {MESSAGE_PERMITTED, MESSAGE_GRANTED, MESSAGE_WORKER, MESSAGE_LOCK, MESSAGE_NOTIFY},
+		[FRONT_DESK] = {MESSAGE_JUDGED, MESSAGE_ASK},
+		[KEEPER_FRONT] = {MESSAGE_WORKER, MESSAGE_LOCK, MESSAGE_NOTIFY},
 		[WORKER_NEW] = {MESSAGE_WORK},
 		[WORKER_BEGINNING] = {MESSAGE_BEGUN},
 		[WORKER_RUNNING] = {MESSAGE_SIGNAL},
@@ -60,7 +60,7 @@ static void states_take_what_is_theirs(void **state)
 		[MESSAGE_HELLO] = 18, [MESSAGE_ANSWER] = 39, [MESSAGE_REFUSED] = 8, [MESSAGE_STATUS] = 41, [MESSAGE_QUESTION] = 56,
 		[MESSAGE_GONE] = 8, [MESSAGE_JUDGED] = 8, [MESSAGE_WORK] = 1, [MESSAGE_SIGNAL] = 8, [MESSAGE_CONTINUED] = 8,
 		[MESSAGE_BEGIN] = 8, [MESSAGE_STOP] = 8, [MESSAGE_TELL_GROUP] = 8, [MESSAGE_END] = 8, [MESSAGE_ASK] = 40,
-		[MESSAGE_GRANTED] = 16, [MESSAGE_WATCHED] = 8};
+		[MESSAGE_WATCHED] = 8};
 	for (unsigned reader = 0; reader < READER_STATE_COUNT; reader++)
 		for (unsigned kind = 0; kind < 256; kind++) {
 			bool is_taken = false;
@@ -275,23 +275,6 @@ static void questions_are_bounded(void **state)
 	ask.approval.len--;
 	assert_int_equal(ask_write(&ask, &written, &err), 0);
 	assert_int_equal(message_check(FRONT_DESK, (uint32_t)written.len, MESSAGE_ASK, &err), 0);
-}
-
-static void session_is_exact(void **state)
-{
-	(void)state;
-	struct err err;
-	static const int64_t pids[] = {0, -1, RULE_PID_MAX + 1, INT64_MAX, 1, RULE_PID_MAX};
-	for (size_t i = 0; i < ARRAY_COUNT(pids); i++) {
-		_cleanup_buf_ struct buf written = BUF_INIT(SMALL_BYTES);
-		struct rule_session out, session = {pids[i], 99};
-		assert_int_equal(session_write(&session, &written, &err), 0);
-		assert_int_equal(session_read(buf_span(&written), &out, &err), i < 4 ? ERR_INPUT : 0);
-		if (i < 4)
-			continue;
-		assert_true(out.pid == pids[i] && out.start == 99);
-		ASSERT_EXACT(session_read, &session, written);
-	}
 }
 
 static void numbers_are_exact(void **state)
@@ -518,7 +501,6 @@ int main(void)
 		cmocka_unit_test(status_is_exact),
 		cmocka_unit_test(questions_are_exact),
 		cmocka_unit_test(questions_are_bounded),
-		cmocka_unit_test(session_is_exact),
 		cmocka_unit_test(numbers_are_exact),
 		cmocka_unit_test(request_is_read_as_it_was),
 		cmocka_unit_test(request_is_exact),
