@@ -47,8 +47,7 @@ static int desk_wait(struct worker *worker, int64_t deadline_ms, int seconds, st
 		if (worker_is_left(worker))
 			return err_set(err, ERR_INTERRUPTED, "whoever asked for this has gone");
 		if (clock_monotonic_ms() >= deadline_ms)
-			return err_set(err, ERR_DENIED,
-				       "nobody approved this in %d seconds; ask again when somebody is at `envseal approve`", seconds);
+			return err_set(err, ERR_NO, "nobody answered in %d seconds", seconds);
 		worker_wait(worker, worker->setup->desk_fd, deadline_ms);
 	}
 }

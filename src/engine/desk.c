@@ -74,8 +74,8 @@ static int answers_wait(struct session *session, const struct approval *approval
 		struct desk_answer answer = {0};
 		bool is_valid = false;
 		int64_t left = (end - clock_monotonic_ms() + 999) / 1000;
-		int r = left > 0 ? desk->ask(desk->context, question, (int)left, &answer, err) : ERR_DENIED;
-		if (r == ERR_DENIED)
+		int r = left > 0 ? desk->ask(desk->context, question, (int)left, &answer, err) : ERR_NO;
+		if (r == ERR_NO)
 			return nobody_answered(err);
 		if (r == 0)
 			r = answer_judge(session, approval, question, &answer, &is_valid, err);

@@ -76,8 +76,8 @@ struct desk_answer {
 struct engine_desk {
 	// A console is open somewhere: no need for a pinentry.
 	bool (*is_watched)(void *context);
-	// Puts the question, and waits for an answer, at most `seconds`. ERR_DENIED when nobody answered in time, ERR_INTERRUPTED when
-	// the asker is gone meanwhile, ERR_LIMIT when too many wait.
+	// Puts the question, and waits for an answer, at most `seconds`. ERR_NO when nobody answered in time, ERR_DENIED when the
+	// vault was locked meanwhile, ERR_INTERRUPTED when the asker is gone, ERR_LIMIT when too many wait.
 	int (*ask)(void *context, const struct desk_question *question, int seconds, struct desk_answer *out, struct err *err);
 	// Tells who answered whether the answer counted.
 	void (*judge)(void *context, bool is_valid);

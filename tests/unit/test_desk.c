@@ -40,6 +40,7 @@ enum act {
 	SAYS_NO,
 	SAYS_NO_TO_ALL,
 	LATE,
+	LOCKED,
 	GONE,
 	FULL
 };
@@ -107,7 +108,9 @@ static int fake_ask(void *context, const struct desk_question *question, int sec
 	fake->shown = approval_copy_free(fake->shown);
 	assert_int_equal(approval_read(question->approval, &fake->shown, &err), 0);
 	if (act == LATE)
-		return err_set(ask_err, ERR_DENIED, "late");
+		return err_set(ask_err, ERR_NO, "late");
+	if (act == LOCKED)
+		return err_set(ask_err, ERR_DENIED, "locked");
 	if (act == GONE)
 		return err_set(ask_err, ERR_INTERRUPTED, "gone");
 	if (act == FULL)
@@ -342,6 +345,10 @@ static void test_nobody_there(void **state)
 	assert_int_equal(ask(&stage, &approval, &answer), ERR_DENIED);
 	assert_non_null(strstr(err.text, "nobody approved this in 120 seconds"));
 	assert_false(answer.is_denied || answer.cools_down);
+	ACTS(&stage.fake, LOCKED);
+	assert_int_equal(ask(&stage, &approval, &answer), ERR_DENIED);
+	assert_string_equal(err.text, "locked");
+	assert_false(answer.is_denied || answer.cools_down);
 	// Neither a console nor a display: the question waits all the same.
 	stage.fake.is_watched = false;
 	notices[0] = 0;
@@ -402,7 +409,7 @@ static void test_a_run(void **state)
 	assert_int_equal(again(&stage, &plan, &consent), ERR_DENIED);
 	assert_true(consent.is_shown && consent.cools_down);
 	// What no human said is not recorded as if.
-	static const enum act silent[] = {LATE, UNVOUCHED, GONE};
+	static const enum act silent[] = {LATE, LOCKED, UNVOUCHED, GONE};
 	for (size_t i = 0; i < ARRAY_COUNT(silent); i++) {
 		ACTS(&stage.fake, silent[i]);
 		assert_int_equal(again(&stage, &plan, &consent), silent[i] == GONE ? ERR_INTERRUPTED : ERR_DENIED);

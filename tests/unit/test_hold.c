@@ -233,7 +233,7 @@ static int nobody_answers(void *context, const struct desk_question *question, i
 	(void)seconds;
 	(void)out;
 	((struct told *)context)->asked++;
-	return err_set(why, ERR_DENIED, "nobody answered");
+	return err_set(why, ERR_NO, "nobody answered");
 }
 
 // What the console does once it has the vault open.
