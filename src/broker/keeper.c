@@ -64,19 +64,32 @@ static void clock_watch(struct keeper *keeper)
 		timerfd_settime(keeper->clock_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL);
 }
 
+// In a child: what this process has open is none of its business; the end of the lifeline least of all.
+static void keeper_leave(struct keeper *keeper)
+{
+	sigset_t none;
+	sigemptyset(&none);
+	fd_close(&keeper->front_fd);
+	fd_close(&keeper->lock_fd);
+	fd_close(&keeper->signal_fd);
+	fd_close(&keeper->clock_fd);
+	fd_close(&keeper->words[0]);
+	fd_close(&keeper->lifeline[1]);
+	for (size_t i = 0; i < keeper->session_count; i++)
+		fd_close(&keeper->sessions[i].pidfd);
+	for (size_t i = 0; i < ARRAY_COUNT(taken_signals); i++)
+		signal(taken_signals[i], SIG_DFL);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 static _Noreturn void front_child(struct keeper *keeper, pid_t keeper_pid, int front_fd)
 {
 	struct err err;
 	struct stat folder = {0};
 	const struct broker_setup *setup = keeper->setup;
-	fd_close(&keeper->lock_fd);
-	fd_close(&keeper->front_fd);
+	keeper_leave(keeper);
 	fd_close(&keeper->lifeline[0]);
-	fd_close(&keeper->lifeline[1]);
-	fd_close(&keeper->words[0]);
 	fd_close(&keeper->words[1]);
-	fd_close(&keeper->signal_fd);
-	fd_close(&keeper->clock_fd);
 	stat(engine_home(setup->engine)->data_dir, &folder);
 	engine_forget(setup->engine);
 	struct front_setup front = {
@@ -111,6 +124,23 @@ static int front_start(struct keeper *keeper, struct err *err)
 	return 0;
 }
 
+// A worker would otherwise be the only one that has the vault open, and make and clear away its log of changes each time. This process
+// cannot: a vault that is open does not go through a fork (vault.h).
+static void anchor_start(struct keeper *keeper)
+{
+	struct err err;
+	keeper->anchor = fork();
+	if (keeper->anchor != 0)
+		return;
+	keeper_leave(keeper);
+	fd_close(&keeper->listen_fd);
+	fd_close(&keeper->words[1]);
+	engine_forget(keeper->setup->engine);
+	setsid();
+	prctl(PR_SET_NAME, "envseal-anchor", 0, 0, 0);
+	_exit(engine_keep_open(keeper->setup->engine, keeper->lifeline[0], &err) < 0 ? 1 : 0);
+}
+
 static int keeper_begin(struct keeper *keeper, struct err *err)
 {
 	prctl(PR_SET_NAME, "envseal-keeper", 0, 0, 0);
@@ -128,6 +158,7 @@ static int keeper_begin(struct keeper *keeper, struct err *err)
 	clock_watch(keeper);
 	keeper->hold = hold_begin(keeper->setup->for_seconds * 1000, keeper->setup->idle_seconds * 1000, clock_boottime_ms(),
 				  clock_monotonic_ms());
+	anchor_start(keeper);
 	return front_start(keeper, err);
 }
 
@@ -169,24 +200,6 @@ static void front_await(const struct keeper *keeper)
 
 // -------------------------------------------------------------------------------------------------------------- workers
 
-// What this process has open is none of a worker's business; the end of the lifeline least of all.
-static void worker_leave(struct keeper *keeper)
-{
-	sigset_t none;
-	sigemptyset(&none);
-	fd_close(&keeper->front_fd);
-	fd_close(&keeper->lock_fd);
-	fd_close(&keeper->signal_fd);
-	fd_close(&keeper->clock_fd);
-	fd_close(&keeper->lifeline[1]);
-	fd_close(&keeper->words[0]);
-	for (size_t i = 0; i < keeper->session_count; i++)
-		fd_close(&keeper->sessions[i].pidfd);
-	for (size_t i = 0; i < ARRAY_COUNT(taken_signals); i++)
-		signal(taken_signals[i], SIG_DFL);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 static void worker_start(struct keeper *keeper, struct message *message)
 {
 	struct err err;
@@ -196,7 +209,7 @@ static void worker_start(struct keeper *keeper, struct message *message)
 	if (pid < 0)
 		return;
 	if (pid == 0) {
-		worker_leave(keeper);
+		keeper_leave(keeper);
 		worker_run(&(struct worker_setup){.engine = keeper->setup->engine, .work = keeper->setup->work,
 						  .client_fd = client_fd, .desk_fd = desk_fd,
 						  .lifeline_fd = keeper->lifeline[0], .words_fd = keeper->words[1]});
@@ -212,7 +225,7 @@ static _Noreturn void sessions_tidy(struct keeper *keeper)
 {
 	struct err err;
 	size_t count = 0;
-	worker_leave(keeper);
+	keeper_leave(keeper);
 	setsid();
 	engine_sessions_tidy(keeper->setup->engine, &count, &err);
 	_exit(0);

@@ -70,7 +70,7 @@ bool pid_list_remove(struct pid_list *list, pid_t pid)
 
 static bool is_known(const struct keeper *keeper, pid_t pid)
 {
-	return pid == keeper->front || pid_list_has(&keeper->workers, pid) || pid_list_has(&keeper->survivors, pid);
+	return pid == keeper->front || pid == keeper->anchor || pid_list_has(&keeper->workers, pid) || pid_list_has(&keeper->survivors, pid);
 }
 
 // Calls `each` for every child of this process that is neither front nor worker nor a survivor. Returns how many there were.
