@@ -199,7 +199,7 @@ const struct command command_rows[] = {
 	{.name = "unlock", .operands = "", .summary = "keep the vault open for a while, for requests that you approve",
 	 .run = command_unlock, OPTIONS(OPTION_UNLOCK_FOR, OPTION_IDLE, OPTION_FOREGROUND, OPTION_PASSPHRASE_FD, OPTION_PASSPHRASE_FILE,
 		 OPTION_JSON)},
-	{.name = "lock", .operands = "", .summary = "close what unlock opened, and end its programs", .run = command_lock,
+	{.name = "lock", .operands = "", .summary = "close what unlock opened; programs that run go on", .run = command_lock,
 	 OPTIONS(OPTION_JSON)},
 	{.name = "status", .operands = "", .summary = "say whether the vault is unlocked, for how long, and what waits",
 	 .run = command_status, OPTIONS(OPTION_JSON)},
