@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from docs_support import MAN, Help, Man, binary, command_names, man_file, run_envseal
+from docs_support import MAN, ROOT, Help, Man, binary, command_names, man_file, run_envseal
 
 COMMANDS = command_names()
 SHELLS = ["bash", "zsh", "fish"]
@@ -41,6 +41,27 @@ def test_name_line_is_the_summary(command):
     summary = Help(command).summary
     assert summary.endswith(".") and summary[0].isupper()
     assert Man(man_file(command)).name() == f"envseal-{command} - {summary[0].lower()}{summary[1:-1]}"
+
+
+def test_direct_is_described_alike():
+    texts = {Man(path).options()["direct"][2] for path in MAN.glob("envseal-*.1.scd") if "direct" in Man(path).options()}
+    assert len(texts) == 1 and "envseal-broker*(7)" in texts.pop()
+
+
+# What of a command a broker does, and by which sentence of envseal-broker(7) that is told.
+BROKER_SENTENCES = {"BROKER_ASKS": "When you agreed to the whole command line.", "BROKER_DECIDES": "At once: they tell names and rules."}
+# These have sentences of their own.
+BROKER_RUNS = {"run", "pipe", "inject", "redact"}
+
+
+@pytest.mark.parametrize("way", BROKER_SENTENCES)
+def test_what_a_broker_does_is_told(way):
+    """The command table and envseal-broker(7) have the same commands."""
+    rows = (ROOT / "src/cli/command_table.c").read_text().split("command_rows[] = {", 1)[1].split("{.name = ")[1:]
+    in_table = {re.match(r'"([^"]+)"', row)[1] for row in rows if f".broker = {way}" in row}
+    head = re.search(rf"^(.*)\n\t{re.escape(BROKER_SENTENCES[way])}$", (MAN / "envseal-broker.7.scd").read_text(), re.MULTILINE)[1]
+    told = {re.sub(r" --.*", "", name) for name in re.findall(r"\*([^*]+)\*", head)}
+    assert told == in_table - BROKER_RUNS and len(told) >= 5
 
 
 def test_overview_lists_every_command():
