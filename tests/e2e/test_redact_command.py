@@ -113,6 +113,15 @@ def test_every_descriptor_that_is_not_open_is_refused(shared):
         assert "not open" in result.talk
 
 
+def test_events_are_not_for_the_broker(vault):
+    """Its descriptors are others: with them redact is done directly, and there is no terminal for the passphrase."""
+    vault.unlock()
+    with open("/dev/null", "wb") as null:
+        result = vault.run("redact", "-s", "API_TOKEN", "--events-fd", str(null.fileno()), passphrase=False, input=TOKEN,
+                           pass_fds=[null.fileno()], status=4)
+    assert "no terminal" in result.talk and result.out == b""
+
+
 def test_events_to_a_reading_end_are_refused(shared):
     with open("/dev/null", "rb") as null:
         result = redact(shared, "-s", "API_TOKEN", "--events-fd", str(null.fileno()), pass_fds=[null.fileno()], text=TOKEN,
