@@ -52,18 +52,25 @@ static int desk_wait(struct worker *worker, int64_t deadline_ms, int seconds, st
 	}
 }
 
+// An answer that did not count leaves the question with the front: it is not put again.
+static int question_put(struct worker *worker, const struct desk_question *question, int seconds, struct err *err)
+{
+	_cleanup_buf_ struct buf payload = BUF_INIT(2 * DESK_QUESTION_BYTES_MAX);
+	struct message_ask ask = {.seconds = (uint32_t)seconds, .approval = question->approval};
+	if (worker->has_asked && memcmp(worker->nonce, question->nonce, sizeof(worker->nonce)) == 0)
+		return 0;
+	memcpy(ask.nonce, question->nonce, sizeof(ask.nonce));
+	memcpy(worker->nonce, question->nonce, sizeof(worker->nonce));
+	worker->has_asked = true;
+	int r = ask_write(&ask, &payload, err);
+	return r == 0 ? message_send(worker->setup->desk_fd, MESSAGE_ASK, buf_span(&payload), NULL, 0, SEND_WAIT_MS, err) : r;
+}
+
 static int desk_ask(void *context, const struct desk_question *question, int seconds, struct desk_answer *out, struct err *err)
 {
 	struct worker *worker = context;
-	_cleanup_buf_ struct buf payload = BUF_INIT(2 * DESK_QUESTION_BYTES_MAX);
-	struct message_ask ask = {.seconds = (uint32_t)seconds, .approval = question->approval};
-	memcpy(ask.nonce, question->nonce, sizeof(ask.nonce));
-	int r = ask_write(&ask, &payload, err);
-	if (r == 0)
-		r = message_send(worker->setup->desk_fd, MESSAGE_ASK, buf_span(&payload), NULL, 0, SEND_WAIT_MS, err);
-	if (r < 0)
-		return r;
-	return desk_wait(worker, clock_monotonic_ms() + (int64_t)seconds * 1000, seconds, out, err);
+	int r = question_put(worker, question, seconds, err);
+	return r == 0 ? desk_wait(worker, clock_monotonic_ms() + (int64_t)seconds * 1000, seconds, out, err) : r;
 }
 
 static void desk_judge(void *context, bool is_valid)

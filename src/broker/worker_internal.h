@@ -12,6 +12,8 @@ struct worker {
 	int watch_fd;              // epoll: the client's connection, its process, the lifeline
 	bool is_gone;              // the client or the keeper has ended
 	bool is_watched;           // a console is open
+	bool has_asked;            // a question is with the front, of this nonce
+	uint8_t nonce[DESK_NONCE_BYTES];
 	struct exec_event events[WORKER_EVENTS_MAX]; // that came before they were asked for
 	size_t event_count;
 	struct exec_caller caller;
