@@ -179,6 +179,16 @@ static void keeper_lock(struct keeper *keeper, const char *reason)
 	fd_close(&keeper->lock_fd);
 }
 
+// Without a front nobody hears of the programs that run on: they end, as with this process. One that ends because it was told to does so
+// behind the lock.
+static void front_lost(struct keeper *keeper)
+{
+	if (keeper->reason)
+		return;
+	keeper->is_terminated = true;
+	keeper_lock(keeper, "failed");
+}
+
 static void keeper_judge(struct keeper *keeper)
 {
 	bool is_running = keeper->permitted.count > 0;
@@ -263,7 +273,7 @@ static void front_serve(struct keeper *keeper)
 		if (r == INBOX_MORE)
 			return;
 		if (r != INBOX_MESSAGE) {
-			keeper_lock(keeper, "failed");
+			front_lost(keeper);
 			return;
 		}
 		message_serve(keeper, &keeper->inbox.message);
@@ -280,7 +290,7 @@ static void signals_serve(struct keeper *keeper)
 		keeper_lock(keeper, "terminated");
 	}
 	if (!children_reap(keeper))
-		keeper_lock(keeper, "failed");
+		front_lost(keeper);
 }
 
 static void clock_serve(struct keeper *keeper)
