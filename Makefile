@@ -3,7 +3,7 @@ BUILD ?= build
 PREFIX ?= /usr/local
 MESON_OPTIONS = --prefix=$(PREFIX)
 
-.PHONY: all demo test bench lint asan fuzz valgrind install help setup clean
+.PHONY: all demo test bench lint asan fuzz valgrind broker-crash install help setup clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
@@ -37,6 +37,11 @@ asan: setup
 valgrind: setup all
 	@scripts/test --build $(BUILD) --valgrind
 
+# kill -9 of the broker's processes and clients at random moments: make broker-crash ROUNDS=1000
+broker-crash: setup all
+	@BROKER_CRASH_ROUNDS="$(or $(ROUNDS),1000)" PYTEST_ADDOPTS="-rP -k test_no_secret_outlives_a_kill" \
+		scripts/test --build $(BUILD) --only e2e
+
 # Fuzzes one parser: make fuzz T=redact S=60
 fuzz: setup
 	@scripts/fuzz "$(T)" "$(or $(S),60)"
@@ -55,6 +60,7 @@ help:
 	@echo 'make lint       cppcheck, clang-tidy, shellcheck'
 	@echo 'make asan       all test suites under ASan and UBSan'
 	@echo 'make valgrind   the unit suite under valgrind'
+	@echo 'make broker-crash ROUNDS=N     kill -9 of the broker and its clients, N times'
 	@echo 'make fuzz T=TARGET S=SECONDS   fuzz one parser (tests/fuzz/fuzz_TARGET.c)'
 	@echo 'make install    into PREFIX ($(PREFIX)), under DESTDIR'
 	@echo 'make clean      remove build folders'
