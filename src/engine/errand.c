@@ -326,8 +326,8 @@ static int errand_check(const struct errand *errand, const struct engine_unlock 
 		return waiting_refuse(plan, err);
 	if (!is_held || plan->action != ENGINE_INJECT)
 		return 0;
-	err_set(err, ERR_DENIED, "inject would make the process that asks the program, and no secret may come into that one under a "
-				 "broker; use `envseal run`, or `envseal inject --direct`");
+	err_set(err, ERR_DENIED, "inject turns the process that asks into the program, and under a broker no secret may come into that "
+				 "process; use `envseal run`, or `envseal inject --direct`");
 	plan_record_denial(engine, plan, err, NULL);
 	return ERR_DENIED;
 }
