@@ -3,8 +3,10 @@
 // Invariants
 //  - A struct secret has a fixed size, inaccessible guard pages on both sides, is kept out of core dumps, and is wiped
 //    when freed. It never grows in place and is never copied by this folder's callers except into another secret.
-//  - Memory comes from memfd_secret(2) where the kernel has it (its descriptor is closed at once, so the pages can be
-//    reached only through this mapping, not even by the kernel's direct map), else from anonymous pages with mlock(2).
+//  - What must be locked comes from memfd_secret(2) where the kernel has it (its descriptor is closed at once, so the pages
+//    can be reached only through this mapping, not even by the kernel's direct map), else from anonymous pages with mlock(2).
+//    Tables and blocks that are locked where it can be (SECRET_LOCK_PREFERRED) are such anonymous pages: each page of
+//    memfd_secret makes every processor flush its translations, which is most of what starting a program would cost.
 //  - Pages of memfd_secret are shared with a forked child: what the child writes, wipes or frees is gone for its parent
 //    too. A child leaves by exec or _exit and frees no secret it did not make itself.
 #pragma once
