@@ -248,7 +248,8 @@ def test_other_versions_are_told_so(vault, broker, version):
 # ------------------------------------------------------------------------------------------------------- made-up answers
 
 
-MADE_UP = [dict(), dict(voucher=b"\xff" * 32), dict(voucher=os.urandom(32)), dict(choice=1), dict(choice=3), dict(takes_values=1)]
+MADE_UP = {"zero": {}, "ones": dict(voucher=b"\xff" * 32), "counted": dict(voucher=bytes(range(32))), "session": dict(choice=1),
+           "always": dict(choice=3), "values": dict(takes_values=1)}
 
 
 def judged(console, number):
@@ -259,7 +260,7 @@ def judged(console, number):
     return bool(struct.unpack("<II", message.payload)[1])
 
 
-@pytest.mark.parametrize("made_up", MADE_UP, ids=str)
+@pytest.mark.parametrize("made_up", MADE_UP.values(), ids=MADE_UP)
 def test_a_made_up_approval_does_not_count(vault, broker, made_up):
     """Nor does the next one; the fifth is a denial."""
     with Client(vault, FOR_WATCH) as console, Streams(vault.work) as streams:

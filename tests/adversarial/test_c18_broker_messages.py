@@ -17,7 +17,7 @@ CAT = ["run", "-s", "API_TOKEN", "--", "/bin/cat"]
 SHOUT = ["run", "-s", "API_TOKEN", "--", "/bin/sh", "-c", "echo output"]
 UNRULED = ["run", "-s", "API_TOKEN", "--", "/bin/echo", "started"]
 # Of keeper and front each, whatever was done to them.
-KILOBYTES_MAX = 48 * 1024
+KILOBYTES_MAX = 16 * 1024
 ENVIRONMENT = ("PATH=/usr/bin:/bin",)
 
 
