@@ -18,14 +18,16 @@ static int command_execute(const struct command *command, char *const *words, st
 		return report(&arguments, &err);
 	if (arguments.wants_help)
 		return command_print_help(command);
+	int status;
+	if (command_forward(context, &arguments, &status))
+		return status;
 	_cleanup_engine_ struct engine *engine = NULL;
 	if (!command->needs_no_engine)
 		r = engine_new(notice_sentence, &engine, &err);
 	if (r < 0)
 		return report(&arguments, &err);
 	context->engine = engine;
-	int status;
-	return command_forward(context, &arguments, &status) ? status : command->run(context, &arguments);
+	return command->run(context, &arguments);
 }
 
 static int end(int status, const struct context *context)

@@ -35,8 +35,10 @@ bool command_forward(struct context *context, const struct arguments *arguments,
 	struct err err;
 	if (arguments->command->broker == DIRECT_ONLY || wants_direct(arguments) || !needs_open_vault(arguments))
 		return false;
+	_cleanup_home_ struct home home = {0};
 	struct broker_work work = {.words = context->words, .environment = context->environment, .inherited = context->inherited};
-	int r = broker_forward(engine_home(context->engine), &work, &end, &err);
+	// Without an engine, which a client has no use for. That there is no home is for the engine to say.
+	int r = home_init(&home, &err) < 0 ? ERR_NOT_FOUND : broker_forward(&home, &work, &end, &err);
 	if (r == ERR_NOT_FOUND)
 		return false;
 	context->signal = r < 0 ? 0 : end.signal;

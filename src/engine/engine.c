@@ -42,6 +42,7 @@ struct engine *engine_free(struct engine *engine)
 		// A worker's pages are its keeper's.
 		if (!engine->client)
 			shielded_free(engine->root);
+		vault_close(engine->spare);
 		fd_close(&engine->queue_fd);
 		home_done(&engine->home);
 		free(engine);

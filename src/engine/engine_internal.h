@@ -9,6 +9,7 @@ struct engine {
 	engine_notice_fn *notice;
 	struct shielded *root;              // the vault's key, where it is held; NULL
 	const struct engine_client *client; // in a broker's worker: for whom; NULL
+	struct vault *spare;                // opened, locked, for a look under a held key; for the session that follows
 	int queue_fd;                        // queue.c; -1: none was taken yet
 	bool is_permitted;                  // and the human has agreed to the whole command
 };

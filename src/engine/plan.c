@@ -245,6 +245,9 @@ static int plan_check_names(struct plan *plan, struct engine *engine, struct err
 	int r = vault_open(engine->home.data_dir, &vault, err);
 	for (size_t i = 0; r == 0 && i < plan->secret_count; i++)
 		r = plan_check_name(plan, vault, plan->secrets[i].name, err);
+	// A human would be waited for with it; a worker goes on at once, and opening it twice is most of what it does.
+	if (r == 0 && engine_is_holding(engine) && !engine->spare)
+		engine->spare = TAKE_PTR(vault);
 	return r;
 }
 
