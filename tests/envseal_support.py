@@ -12,6 +12,9 @@ import sys
 import time
 
 import pexpect
+import pytest
+
+import broker_rule
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PASSPHRASE = "quiet otter maps lemon stairs"
@@ -106,21 +109,13 @@ class Vault:
     def broker(self):
         return self.ok("status", "--json").json()
 
-    def allow(self, words, cwd=None, env=None):
-        """A rule for exactly this run: what its plan says goes where."""
-        at = words.index("--")
-        explained = subprocess.run([binary(), words[0], "--explain", "--json", *words[1:]], env=self.environment(env), cwd=cwd or self.work,
-                                   capture_output=True, stdin=subprocess.DEVNULL, start_new_session=True, timeout=60)
-        if explained.returncode != 0:
-            return  # what does not run needs no rule
-        plan = json.loads(explained.stdout)
-        options = []
-        for secret in plan["secrets"]:
-            where = {"stdin": "-", "file": f"{secret.get('variable')}:file"}.get(secret["delivery"], secret.get("variable"))
-            options += ["-s", f"{secret['name']}={where}"]
-        for name in plan.get("kept", []):
-            options += ["--keep-env", name]
-        self.run("policy", "allow", *options, "--dir", "any", "--", *words[at + 1:], cwd=cwd, env=env)
+    def through_broker(self, args, cwd, env):
+        """The line of a run that a rule permits. Nobody is there to be asked where none does."""
+        words = [binary(), args[0], "--no-wait", *args[1:]]
+        if args[-1] == "--":  # the program comes later
+            return [PYTHON, "-I", "-S", str(ROOT / "tests/broker_rule.py"), str(self.passphrase_file), *words]
+        broker_rule.allow(self.passphrase_file, words, self.environment(env), cwd or self.work)
+        return words
 
     @property
     def database(self):
@@ -134,15 +129,14 @@ class Vault:
         self.passphrase_file.write_text(text + "\n")
         self.passphrase_file.chmod(0o600)
 
-    def words(self, args, passphrase=True, cwd=None, env=None):
-        """The whole command line; the passphrase option goes right behind the command."""
+    def words(self, args, passphrase=True, cwd=None, env=None, direct=False):
+        """The whole command line; the passphrase option goes right behind the command. `direct`: never through a broker."""
         args = [os.fspath(arg) if not isinstance(arg, bytes) else arg for arg in args]
-        if THROUGH_BROKER and passphrase and args[:1] and args[0] in BROKER_RUNS and "--" in args and "--explain" not in args:
+        if THROUGH_BROKER and passphrase and not direct and is_broker_run(args):
             if not self.has_broker and self.database.exists():
                 self.unlock()
             if self.has_broker:
-                self.allow(args, cwd, env)
-                return [binary(), *args]
+                return self.through_broker(args, cwd, env)
         command = args[:2] if args[:1] and (args[0] in TWO_WORDS or args[:2] == ["grants", "rm"]) else args[:1]
         option = []
         if passphrase and " ".join(command) in TAKES_PASSPHRASE:
@@ -156,9 +150,9 @@ class Vault:
                 env.pop(name, None)
         return env
 
-    def run(self, *args, input=b"", passphrase=True, env=None, cwd=None, status=None, timeout=120, **more):
+    def run(self, *args, input=b"", passphrase=True, env=None, cwd=None, status=None, timeout=120, direct=False, **more):
         """Runs envseal in a session of its own, without a terminal. `status` is asserted when given."""
-        words = self.words(args, passphrase, cwd, env)
+        words = self.words(args, passphrase, cwd, env, direct)
         if "stdin" not in more:
             more["input"] = input if isinstance(input, bytes) else input.encode()
         more.setdefault("stdout", subprocess.PIPE)
@@ -173,10 +167,11 @@ class Vault:
     def ok(self, *args, **more):
         return self.run(*args, status=0, **more)
 
-    def popen(self, *args, passphrase=True, env=None, cwd=None, **more):
+    def popen(self, *args, passphrase=True, env=None, cwd=None, direct=False, **more):
         more.setdefault("stdin", subprocess.DEVNULL)
         more.setdefault("start_new_session", True)
-        return subprocess.Popen(self.words(args, passphrase, cwd, env), env=self.environment(env), cwd=cwd or self.work, **more)
+        words = self.words(args, passphrase, cwd, env, direct)
+        return subprocess.Popen(words, env=self.environment(env), cwd=cwd or self.work, **more)
 
     def spawn(self, *args, passphrase=False, env=None, cwd=None, **more):
         """envseal on a terminal of its own, which is its controlling terminal."""
@@ -219,6 +214,16 @@ class Vault:
         """Every file under the vault's folder, with what is in it."""
         paths = (path for path in sorted(self.dir.rglob("*")) if path.is_file())
         return {str(path.relative_to(self.dir)): path.read_bytes() for path in paths}
+
+
+def is_broker_run(args):
+    """Whether this line starts a program that a broker can start."""
+    return bool(args) and args[0] in BROKER_RUNS and "--" in args and "--explain" not in args
+
+
+def direct_only(reason):
+    """For tests and modules of what there is in direct mode only."""
+    return pytest.mark.skipif(THROUGH_BROKER, reason=f"direct mode only: {reason}")
 
 
 def spawn(words, env, cwd, **more):

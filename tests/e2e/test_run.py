@@ -80,7 +80,7 @@ def test_no_program_is_125(shared):
 
 def test_a_wrong_passphrase_is_125_and_starts_nothing(vault):
     vault.write_passphrase("something else")
-    result = run(vault, "sh", "-c", "echo started", status=125)
+    result = run(vault, "sh", "-c", "echo started", status=125, direct=True)
     assert result.out == b"" and vault.records()[-1]["kind"] == "unlock.failed"
 
 

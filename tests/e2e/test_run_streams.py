@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 
-from envseal_support import PASSPHRASE, PYTHON, is_alive, masked, process_state, spawn, wait_gone, wait_until
+from envseal_support import (PASSPHRASE, PYTHON, THROUGH_BROKER, is_alive, masked, process_state, spawn, wait_gone,
+                             wait_until)
 
 MEGABYTES_100 = "seq 1 12800000"
 
@@ -194,9 +195,13 @@ def test_killing_envseal_ends_the_program(shared):
     process.kill()
     assert process.wait(60) == -signal.SIGKILL
     wait_gone(program)
-    # The record of the end is missing, and that is all: log and vault still hold together.
+    if THROUGH_BROKER:  # whose worker is still there to record the end
+        wait_until(lambda: shared.records()[-1]["kind"] == "run.outcome")
+        assert shared.records()[-1]["signal"] == signal.SIGKILL
+    else:
+        assert shared.records()[-1]["kind"] == "run.intent"
+    # That record may be missing, and that is all: log and vault still hold together.
     assert shared.check()["ok"]
-    assert shared.records()[-1]["kind"] == "run.intent"
 
 
 def test_under_nohup(shared):
@@ -211,11 +216,11 @@ def test_under_nohup(shared):
 
 
 def test_dispositions_are_the_callers(shared):
-    plain = subprocess.run(["grep", "-E", "Sig(Ign|Blk|Cgt)", "/proc/self/status"], capture_output=True,
-                           restore_signals=True).stdout
+    # Below a shell: a file that is named on the line is part of the question, and this one is never the same.
+    program = ["sh", "-c", "exec grep -E 'Sig(Ign|Blk|Cgt)' /proc/self/status"]
+    plain = subprocess.run(program, capture_output=True, restore_signals=True).stdout
     for action in ("run", "inject"):
-        result = shared.run(action, "-s", "API_TOKEN", "--", "grep", "-E", "Sig(Ign|Blk|Cgt)", "/proc/self/status",
-            status=0)
+        result = shared.run(action, "-s", "API_TOKEN", "--", *program, status=0)
         assert result.out == plain
 
 
@@ -280,7 +285,7 @@ def test_the_reader_sees_the_end_when_the_program_closes_its_output(shared):
 @pytest.fixture
 def bash(shared):
     """An interactive shell with job control, in which $E is envseal with everything up to `--`."""
-    env = shared.env | {"PS1": "ready> ", "E": " ".join(words(shared, "x")[:-1])}
+    env = shared.env | {"PS1": "ready> ", "E": " ".join(words(shared))}
     child = spawn(["/bin/bash", "--norc", "--noprofile", "-i"], env=env, cwd=shared.work, dimensions=(50, 1000))
     child.expect("ready> ")
     child.sendline("bind 'set enable-bracketed-paste off'; stty -echo")
