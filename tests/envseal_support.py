@@ -88,7 +88,7 @@ class Vault:
         self.dir = self.base / "vault" if home_variable else self.home / ".local/share/envseal"
         self.passphrase_file = self.base / "passphrase"
         self.env = base_environment(self.home)
-        self.has_broker = False
+        self.has_broker = self.is_lent_broker = False
         if home_variable:
             self.env["ENVSEAL_HOME"] = str(self.dir)
         for folder in (self.home, self.work):
@@ -135,13 +135,17 @@ class Vault:
         if THROUGH_BROKER and passphrase and not direct and is_broker_run(args):
             if not self.has_broker and self.database.exists():
                 self.unlock()
+                self.is_lent_broker = True
             if self.has_broker:
                 return self.through_broker(args, cwd, env)
         command = args[:2] if args[:1] and (args[0] in TWO_WORDS or args[:2] == ["grants", "rm"]) else args[:1]
-        option = []
-        if passphrase and " ".join(command) in TAKES_PASSPHRASE:
-            option = ["--passphrase-file", str(self.passphrase_file)]
+        option = self.passphrase_option(passphrase) if " ".join(command) in TAKES_PASSPHRASE else []
         return [binary(), *command, *option, *args[len(command):]]
+
+    def passphrase_option(self, passphrase):
+        if passphrase:
+            return ["--passphrase-file", str(self.passphrase_file)]
+        return ["--direct"] if self.is_lent_broker else []  # of which the test does not know
 
     def environment(self, more):
         env = self.env | {name: value for name, value in (more or {}).items() if value is not None}
