@@ -6,7 +6,7 @@ import pathlib
 
 import pytest
 
-from envseal_support import SECRETS, Vault, binary, copy_vault
+from envseal_support import LENT, SECRETS, Vault, binary, copy_vault
 
 
 @pytest.fixture(scope="session")
@@ -31,11 +31,21 @@ def unsanitized():
         pytest.skip("AddressSanitizer needs a loader, more descriptors and terabytes of addresses")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def brokers():
+    """For vaults that no fixture below makes."""
+    yield
+    for vault in LENT:
+        if vault.has_broker:
+            vault.run("lock")
+
+
 def lend(vault):
     """For one test or file; what broker it has left behind is ended."""
     yield vault
     if vault.has_broker:
         vault.run("lock")
+        vault.has_broker = False
 
 
 @pytest.fixture

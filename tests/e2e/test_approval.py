@@ -9,7 +9,9 @@ import subprocess
 import pexpect
 import pytest
 
-from envseal_support import PASSPHRASE, SECRETS, assert_nowhere, finish, spawn
+from envseal_support import PASSPHRASE, SECRETS, assert_nowhere, direct_only, finish, spawn
+
+pytestmark = direct_only("it asks on the asker's own terminal; tests/e2e/test_console.py asks elsewhere")
 
 CONTROL_C, CONTROL_D = "\x03", "\x04"
 QUESTION = "a program asks for secrets"

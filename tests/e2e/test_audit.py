@@ -91,21 +91,20 @@ def test_a_run_is_told_in_full(vault):
 
 def test_intent_is_on_disk_before_the_program_starts(vault):
     """The program reads the log, finds what is about to happen, and not yet how it ended."""
-    program = ("import json, os, sys\nrecords = [json.loads(line) for line in open(sys.argv[1])]\n"
+    program = ("import json, os, sys\nrecords = [json.loads(line) for line in open(os.environ['LOG'])]\n"
                "print(records[-1]['kind'], records[-1]['argv'][-1], records[-1]['secrets'][0]['name'])")
     for action, option in (("run", ["-s", "API_TOKEN"]), ("inject", ["-s", "API_TOKEN"]), ("pipe", ["API_TOKEN"])):
-        result = vault.ok(action, *option, "--", PYTHON, "-I", "-c", program, str(vault.log), "mark")
+        result = vault.ok(action, *option, "--", PYTHON, "-I", "-c", program, "mark", env={"LOG": str(vault.log)})
         assert result.text == f"{action}.intent mark API_TOKEN\n"
-    assert [record["kind"] for record in vault.records()[-5:]] == ["run.intent", "run.outcome", "inject.intent",
-                                                                   "pipe.intent",
-                                                                  "pipe.outcome"]
+    found = [record["kind"] for record in vault.records() if record["kind"].endswith((".intent", ".outcome"))]
+    assert found == ["run.intent", "run.outcome", "inject.intent", "pipe.intent", "pipe.outcome"]
 
 
 def test_values_in_arguments_are_masked(vault):
     value = TOKEN.decode()
     words = [value, f"--token={value}", base64.b64encode(b"u:" + TOKEN).decode(), TOKEN.hex(), value[:8], "plain\x1b\n",
              "x" * 9000]
-    vault.ok("run", "-s", "API_TOKEN", "--", "true", *words)
+    vault.ok("run", "-s", "API_TOKEN", "--", "true", *words, direct=True)  # no rule holds a value
     argv = vault.records()[-2]["argv"]
     assert argv[1:3] == [masked("API_TOKEN"), f"--token={masked('API_TOKEN')}"]
     assert masked("API_TOKEN", "base64") in argv[3] and argv[4:6] == [masked("API_TOKEN", "hex"), masked("API_TOKEN")]

@@ -69,11 +69,12 @@ def test_accept_goes_on(vault, harm):
         vault.database.write_bytes(old)
     # A run looks at the anchored record and at what is behind it; the whole log is for `audit verify`.
     vault.run("run", "-s", "API_TOKEN", "--", "true", status=0 if harm == "changed early" else 125)
+    count = len(lines_of(vault)) if harm == "changed early" else 4
     vault.run("audit", "verify", status=6)
     vault.ok("audit", "accept", "--yes")
     record = vault.records()[-1]
     assert record["kind"] == "audit.accept" and record["found"]
-    assert record["expected_count"] == (6 if harm == "changed early" else 4) and len(record["expected_hash"]) == 64
+    assert record["expected_count"] == count and len(record["expected_hash"]) == 64
     # The evidence of a broken chain is kept.
     aside = list(vault.dir.glob("audit-aside-*"))
     assert len(aside) == harm.startswith("changed")

@@ -9,7 +9,9 @@ import subprocess
 import pytest
 
 from backoff_support import WRONG, boot_id, failures, guess, put_failures, take, told
-from envseal_support import PASSPHRASE, finish
+from envseal_support import PASSPHRASE, direct_only, finish
+
+pytestmark = direct_only("passphrases are what is tested")
 
 WAIT = re.compile(r"(\d+) wrong passphrases in a row; try again in (\d+) seconds?\n")
 

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from envseal_support import PASSPHRASE, binary, finish, spawn, wait_until
+from envseal_support import PASSPHRASE, PYTHON, binary, finish, spawn, wait_until
 
 NOTHING = "nothing waits for approval; waiting for requests"
 PROMPT = "to approve once: "
@@ -87,6 +87,20 @@ def test_once(unlocked, key, said):
     text, status = finish(child)
     assert f"envseal: {said}" in text and status == (0 if said == "approved" else 1)
     assert ended(process)[0] == (0 if said == "approved" else 125)
+
+
+def test_words_about_which_there_is_no_rule(unlocked):
+    """As in tests/e2e/test_run.py: they arrive untouched."""
+    words = ["", " ", "a b", "'", '"', "$HOME", "*", "--", "-s", "--help", "\n", "\x1b[31m", "ü", b"\xff\xfe", "x" * 100_000]
+    program = "import os, sys; os.write(1, repr([os.fsencode(word) for word in sys.argv[1:]]).encode())"
+    child = console(unlocked, "--once")
+    process = unlocked.popen("run", "-s", "API_TOKEN", "--", PYTHON, "-c", program, *words, passphrase=False,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    child.expect(PROMPT)
+    child.send(PASSPHRASE + "\r")
+    assert finish(child)[1] == 0
+    status, out, _ = ended(process)
+    assert (status, out.decode()) == (0, repr([word if isinstance(word, bytes) else word.encode() for word in words]))
 
 
 def test_a_wrong_passphrase_leaves_it_waiting(unlocked):

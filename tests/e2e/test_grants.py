@@ -4,7 +4,9 @@ import subprocess
 
 import pytest
 
-from envseal_support import binary
+from envseal_support import binary, direct_only
+
+pytestmark = direct_only("the rules of this vault are what is tested")
 
 
 def allow(vault, *words, **more):

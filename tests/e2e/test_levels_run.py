@@ -5,8 +5,10 @@ import subprocess
 
 import pytest
 
-from envseal_support import PASSPHRASE, copy_vault, finish, wait_until
+from envseal_support import PASSPHRASE, copy_vault, direct_only, finish, wait_until
 from totp_support import Setup, step_now
+
+pytestmark = direct_only("the rules of this vault are what is tested")
 
 QUESTION = "a program asks for secrets"
 PLAIN = r"(?:^|\n)Passphrase: $"

@@ -8,7 +8,9 @@ import subprocess
 
 import pytest
 
-from envseal_support import PASSPHRASE, SECRETS, assert_nowhere, binary, copy_vault, finish
+from envseal_support import PASSPHRASE, SECRETS, assert_nowhere, binary, copy_vault, direct_only, finish
+
+pytestmark = direct_only("the rules of this vault are what is tested")
 
 SYSTEM = {"path": "/usr/bin/true", "binding": "system", "digest": "0" * 64}
 

@@ -2,7 +2,9 @@
 
 import pytest
 
-from envseal_support import PASSPHRASE, finish
+from envseal_support import PASSPHRASE, direct_only, finish
+
+pytestmark = direct_only("the question is what is tested")
 
 ONCE = "Passphrase to approve once: $"
 PLAIN = r"(?:^|\n)Passphrase: $"
