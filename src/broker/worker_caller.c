@@ -2,6 +2,7 @@
 #include "broker/worker_internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -40,6 +41,23 @@ bool worker_is_left(struct worker *worker)
 	if (!worker_is_gone(worker))
 		worker->is_gone = inbox_read(&worker->client, worker->setup->client_fd, WORKER_WAITING, &ignored) != INBOX_MORE;
 	return worker->is_gone;
+}
+
+// What is printed from here on would stand behind the prompt of the client's shell.
+static void streams_hush(void)
+{
+	_cleanup_fd_ int null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (null_fd >= 0 && dup2(null_fd, STDOUT_FILENO) >= 0)
+		dup2(null_fd, STDERR_FILENO);
+}
+
+int worker_leave(const struct worker *worker, struct err *err)
+{
+	// Where it is the keeper that has gone, the client still hears of it.
+	struct pollfd fds[] = {{.fd = worker->setup->client_fd}, {.fd = worker->peer.pidfd, .events = POLLIN}};
+	if (poll(fds, ARRAY_COUNT(fds), 0) > 0)
+		streams_hush();
+	return err_set(err, ERR_INTERRUPTED, "whoever asked for this has gone");
 }
 
 void worker_wait(struct worker *worker, int other_fd, int64_t deadline_ms)
@@ -115,7 +133,7 @@ static int caller_begin(void *context, bool has_terminal, struct err *err)
 	uint32_t ignored = 0;
 	int r = client_send(worker, MESSAGE_BEGIN, has_terminal, 0, err);
 	if (r < 0 || !client_answers(worker, WORKER_BEGINNING, &ignored))
-		return err_set(err, ERR_INTERRUPTED, "whoever asked for this has gone");
+		return worker_leave(worker, err);
 	return 0;
 }
 

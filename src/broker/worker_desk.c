@@ -45,7 +45,7 @@ static int desk_wait(struct worker *worker, int64_t deadline_ms, int seconds, st
 		if (r != 0)
 			return r < 0 ? r : 0;
 		if (worker_is_left(worker))
-			return err_set(err, ERR_INTERRUPTED, "whoever asked for this has gone");
+			return worker_leave(worker, err);
 		if (clock_monotonic_ms() >= deadline_ms)
 			return err_set(err, ERR_NO, "nobody answered in %d seconds", seconds);
 		worker_wait(worker, worker->setup->desk_fd, deadline_ms);

@@ -91,7 +91,7 @@ def test_once(unlocked, key, said):
 
 def test_words_about_which_there_is_no_rule(unlocked):
     """As in tests/e2e/test_run.py: they arrive untouched."""
-    words = ["", " ", "a b", "'", '"', "$HOME", "*", "--", "-s", "--help", "\n", "\x1b[31m", "ü", b"\xff\xfe", "x" * 100_000]
+    words = ["", " ", "a b", "'", '"', "$HOME", "*", "--", "-s", "--help", "\n", "\x1b[31m", "ü", b"\xff\xfe", "x" * 1000]
     program = "import os, sys; os.write(1, repr([os.fsencode(word) for word in sys.argv[1:]]).encode())"
     child = console(unlocked, "--once")
     process = unlocked.popen("run", "-s", "API_TOKEN", "--", PYTHON, "-c", program, *words, passphrase=False,
@@ -101,6 +101,14 @@ def test_words_about_which_there_is_no_rule(unlocked):
     assert finish(child)[1] == 0
     status, out, _ = ended(process)
     assert (status, out.decode()) == (0, repr([word if isinstance(word, bytes) else word.encode() for word in words]))
+
+
+def test_nothing_is_said_in_the_name_of_one_that_was_killed(unlocked):
+    """Its shell shows a prompt by then."""
+    process = ask(unlocked)
+    wait_until(lambda: waiting(unlocked))
+    process.kill()
+    assert ended(process) == (-signal.SIGKILL, b"", "envseal: waiting for approval (envseal approve)\n")
 
 
 def test_a_wrong_passphrase_leaves_it_waiting(unlocked):
