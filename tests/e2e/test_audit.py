@@ -29,7 +29,7 @@ def lived_original(tmp_path_factory, original):
                   ["rollback", "B"], ["import", "dotenv"], ["run", *secret, "--", "true"],
                   ["inject", *secret, "--", "true"],
                   ["pipe", "API_TOKEN", "--", "cat"]):
-        vault.ok(*words)
+        vault.ok(*words, direct=True)
     vault.run("verify", "API_TOKEN", input=b"guess", status=1)
     vault.ok("verify", "API_TOKEN", input=TOKEN)
     vault.write_passphrase("not it at all")
