@@ -26,7 +26,6 @@ void keeper_done(struct keeper *keeper)
 	fd_close(&keeper->listen_fd);
 	fd_close(&keeper->lock_fd);
 	fd_close(&keeper->front_fd);
-	fd_close(&keeper->spare_fd);
 	fd_close(&keeper->signal_fd);
 	fd_close(&keeper->clock_fd);
 	fd_close(&keeper->lifeline[0]);
@@ -70,7 +69,6 @@ static void keeper_leave(struct keeper *keeper)
 {
 	sigset_t none;
 	sigemptyset(&none);
-	fd_close(&keeper->spare_fd);
 	fd_close(&keeper->front_fd);
 	fd_close(&keeper->lock_fd);
 	fd_close(&keeper->signal_fd);
@@ -126,6 +124,23 @@ static int front_start(struct keeper *keeper, struct err *err)
 	return 0;
 }
 
+// A worker would otherwise be the only one that has the vault open, and make and clear away its log of changes each time. This process
+// cannot: a vault that is open does not go through a fork (vault.h).
+static void anchor_start(struct keeper *keeper)
+{
+	struct err err;
+	keeper->anchor = fork();
+	if (keeper->anchor != 0)
+		return;
+	keeper_leave(keeper);
+	fd_close(&keeper->listen_fd);
+	fd_close(&keeper->words[1]);
+	engine_forget(keeper->setup->engine);
+	setsid();
+	prctl(PR_SET_NAME, "envseal-anchor", 0, 0, 0);
+	_exit(engine_keep_open(keeper->setup->engine, keeper->lifeline[0], &err) < 0 ? 1 : 0);
+}
+
 static int keeper_begin(struct keeper *keeper, struct err *err)
 {
 	prctl(PR_SET_NAME, "envseal-keeper", 0, 0, 0);
@@ -143,6 +158,7 @@ static int keeper_begin(struct keeper *keeper, struct err *err)
 	clock_watch(keeper);
 	keeper->hold = hold_begin(keeper->setup->for_seconds * 1000, keeper->setup->idle_seconds * 1000, clock_boottime_ms(),
 				  clock_monotonic_ms());
+	anchor_start(keeper);
 	return front_start(keeper, err);
 }
 
@@ -159,7 +175,6 @@ static void keeper_lock(struct keeper *keeper, const char *reason)
 	if (engine_release(keeper->setup->engine, reason, &err) < 0)
 		engine_tell(keeper->setup->engine, err.text);
 	socket_remove(engine_home(keeper->setup->engine), &keeper->name);
-	fd_close(&keeper->spare_fd);
 	fd_close(&keeper->front_fd);
 	fd_close(&keeper->lock_fd);
 }
@@ -195,76 +210,23 @@ static void front_await(const struct keeper *keeper)
 
 // -------------------------------------------------------------------------------------------------------------- workers
 
-// It is a worker from now on, or has ended; or, where this process locks, is to end.
-static void spare_leave(struct keeper *keeper)
-{
-	fd_close(&keeper->spare_fd);
-	keeper->spare = -1;
-}
-
-static void worker_note(struct keeper *keeper, pid_t pid)
-{
-	struct err err;
-	// One that is not known would be taken for something left behind.
-	if (pid_list_add(&keeper->workers, pid, &err) < 0)
-		kill(pid, SIGKILL);
-}
-
-static struct worker_setup worker_setup_of(const struct keeper *keeper)
-{
-	return (struct worker_setup){.engine = keeper->setup->engine, .work = keeper->setup->work, .client_fd = -1, .desk_fd = -1,
-				     .lifeline_fd = keeper->lifeline[0], .words_fd = keeper->words[1]};
-}
-
-// One that has begun already, and waits for its client: what does not depend on who that is, is done while nobody waits for it. It also has
-// the vault open, so that the others need not make its log of changes and clear it away each time.
-static void spare_start(struct keeper *keeper)
-{
-	int ends[2];
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
-		return;
-	_cleanup_fd_ int theirs = ends[1];
-	keeper->spare = fork();
-	if (keeper->spare == 0) {
-		fd_close(&ends[0]);
-		keeper_leave(keeper);
-		struct worker_setup setup = worker_setup_of(keeper);
-		worker_wait_for_client(&setup, theirs);
-	}
-	keeper->spare_fd = ends[0];
-	if (keeper->spare < 0)
-		spare_leave(keeper);
-}
-
-static void worker_fork(struct keeper *keeper, int client_fd, int desk_fd)
-{
-	pid_t pid = fork();
-	if (pid > 0)
-		worker_note(keeper, pid);
-	if (pid != 0)
-		return;
-	keeper_leave(keeper);
-	struct worker_setup setup = worker_setup_of(keeper);
-	setup.client_fd = client_fd;
-	setup.desk_fd = desk_fd;
-	worker_run(&setup);
-}
-
 static void worker_start(struct keeper *keeper, struct message *message)
 {
 	struct err err;
-	if (message->fd_count != 2)
+	_cleanup_fd_ int client_fd = message->fd_count == 2 ? TAKE_FD(message->fds[0]) : -1;
+	_cleanup_fd_ int desk_fd = message->fd_count == 2 ? TAKE_FD(message->fds[1]) : -1;
+	pid_t pid = desk_fd < 0 ? -1 : fork();
+	if (pid < 0)
 		return;
-	_cleanup_fd_ int client_fd = TAKE_FD(message->fds[0]);
-	_cleanup_fd_ int desk_fd = TAKE_FD(message->fds[1]);
-	const int fds[] = {client_fd, desk_fd};
-	if (keeper->spare_fd < 0 ||
-	    message_send(keeper->spare_fd, MESSAGE_WORKER, span_of("", 0), fds, ARRAY_COUNT(fds), 0, &err) < 0) {
-		worker_fork(keeper, client_fd, desk_fd);
-		return;
+	if (pid == 0) {
+		keeper_leave(keeper);
+		worker_run(&(struct worker_setup){.engine = keeper->setup->engine, .work = keeper->setup->work,
+						  .client_fd = client_fd, .desk_fd = desk_fd,
+						  .lifeline_fd = keeper->lifeline[0], .words_fd = keeper->words[1]});
 	}
-	worker_note(keeper, keeper->spare);
-	spare_leave(keeper);
+	// One that is not known would be taken for something left behind.
+	if (pid_list_add(&keeper->workers, pid, &err) < 0)
+		kill(pid, SIGKILL);
 }
 
 // ------------------------------------------------------------------------------------------------------------- sessions
@@ -375,8 +337,6 @@ static void keeper_step(struct keeper *keeper)
 			session_ended(keeper, i - 1);
 	if (fds[POLL_FRONT].revents && keeper->front_fd >= 0)
 		front_serve(keeper);
-	if (keeper->spare < 0 && !keeper->reason)
-		spare_start(keeper);
 }
 
 int keeper_run(struct keeper *keeper, void (*ready)(void *context), void *context, struct err *err)

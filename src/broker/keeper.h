@@ -31,8 +31,7 @@ struct keeper {
 	struct socket_name name;
 	struct hold hold;
 	pid_t front;         // -1: it has ended
-	pid_t spare;         // a worker that waits for its client; -1: none
-	int spare_fd;        // gives it one
+	pid_t anchor;        // keeps the vault open, without its key; what it does is done for speed alone
 	int front_fd;        // -1: the front has ended, or is to end
 	struct inbox inbox;
 	int signal_fd;
@@ -87,8 +86,6 @@ struct worker_setup {
 	int words_fd;
 };
 _Noreturn void worker_run(const struct worker_setup *setup);
-// The same with the client that comes by `keeper_fd`, as MESSAGE_WORKER; ends where none comes any more.
-_Noreturn void worker_wait_for_client(struct worker_setup *setup, int keeper_fd);
 
 // --- service.c: what the system around it is told and tells
 

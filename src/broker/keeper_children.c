@@ -70,7 +70,7 @@ bool pid_list_remove(struct pid_list *list, pid_t pid)
 
 static bool is_known(const struct keeper *keeper, pid_t pid)
 {
-	return pid == keeper->front || pid == keeper->spare || pid_list_has(&keeper->workers, pid) || pid_list_has(&keeper->survivors, pid);
+	return pid == keeper->front || pid == keeper->anchor || pid_list_has(&keeper->workers, pid) || pid_list_has(&keeper->survivors, pid);
 }
 
 // Calls `each` for every child of this process that is neither front nor worker nor a survivor. Returns how many there were.
@@ -145,10 +145,6 @@ bool children_reap(struct keeper *keeper)
 		if (info.si_pid == keeper->front) {
 			keeper->front = -1;
 			has_front = false;
-		}
-		if (info.si_pid == keeper->spare) {
-			fd_close(&keeper->spare_fd);
-			keeper->spare = -1;
 		}
 		has_left |= is_worker && exited && info.si_status == WORKER_LEFT_SURVIVORS;
 		has_failed |= is_worker && !(exited && (info.si_status == 0 || info.si_status == WORKER_LEFT_SURVIVORS));

@@ -111,7 +111,7 @@ int broker_start(const struct broker_setup *setup, struct err *err)
 	struct keeper *keeper = calloc(1, sizeof(*keeper));
 	if (!keeper)
 		return err_set(err, ERR_MEMORY, "out of memory");
-	*keeper = (struct keeper){.setup = setup, .listen_fd = -1, .lock_fd = -1, .front_fd = -1, .spare = -1, .spare_fd = -1, .signal_fd = -1, .clock_fd = -1,
+	*keeper = (struct keeper){.setup = setup, .listen_fd = -1, .lock_fd = -1, .front_fd = -1, .signal_fd = -1, .clock_fd = -1,
 				  .lifeline = {-1, -1}, .words = {-1, -1}};
 	inbox_init(&keeper->inbox);
 	int r = setup->foreground ? keeper_serve(keeper, foreground_ready, NULL, err) : daemon_leave(keeper, err);

@@ -150,19 +150,3 @@ _Noreturn void worker_run(const struct worker_setup *setup)
 	// Nothing is freed: secret pages that came from the keeper are still the keeper's.
 	_exit(waitpid(-1, NULL, WNOHANG) < 0 ? 0 : WORKER_LEFT_SURVIVORS);
 }
-
-_Noreturn void worker_wait_for_client(struct worker_setup *setup, int keeper_fd)
-{
-	struct inbox inbox;
-	struct err err;
-	inbox_init(&inbox);
-	prctl(PR_SET_NAME, "envseal-spare", 0, 0, 0);
-	// Where it cannot be opened now, that is for the client to hear.
-	engine_prepare(setup->engine, &err);
-	if (inbox_wait(&inbox, keeper_fd, KEEPER_FRONT, -1, &err) != INBOX_MESSAGE || inbox.message.fd_count != 2)
-		_exit(0);
-	fd_close(&keeper_fd);
-	setup->client_fd = TAKE_FD(inbox.message.fds[0]);
-	setup->desk_fd = TAKE_FD(inbox.message.fds[1]);
-	worker_run(setup);
-}

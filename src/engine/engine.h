@@ -103,8 +103,9 @@ struct engine_client {
 void engine_serve(struct engine *engine, const struct engine_client *client);
 // For a forked child: takes the key out of this process, and leaves it to the parent.
 void engine_forget(struct engine *engine);
-// Opens the vault, locked, for the session that comes later; as long as its file is the same then. What fails now fails again there.
-int engine_prepare(struct engine *engine, struct err *err);
+// Keeps the vault open, locked, until `fd` is readable or at its end: while one process has it open, others open and close it without
+// making and clearing away its log of changes each time. Blocks.
+int engine_keep_open(struct engine *engine, int fd, struct err *err);
 // Says a sentence to the human, as use-cases do.
 void engine_tell(struct engine *engine, const char *sentence);
 

@@ -9,15 +9,13 @@ struct engine {
 	engine_notice_fn *notice;
 	struct shielded *root;              // the vault's key, where it is held; NULL
 	const struct engine_client *client; // in a broker's worker: for whom; NULL
-	struct vault *spare;                // locked, of engine_open_vault; NULL
+	struct vault *spare;                // opened, locked, for a look under a held key; for the session that follows
 	int queue_fd;                        // queue.c; -1: none was taken yet
 	bool is_permitted;                  // and the human has agreed to the whole command
 };
 
 // --- hold.c
 
-// The vault, locked: the one that was opened before (engine_prepare, or for a look), where that is still the same, else anew.
-int engine_open_vault(struct engine *engine, struct vault **out, struct err *err);
 // The process that asks: the one that started the envseal that was typed.
 pid_t engine_asker(const struct engine *engine);
 // The envseal that was typed: this process, or a broker's client.

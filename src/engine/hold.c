@@ -2,6 +2,7 @@
 #include "engine/rules.h"
 #include "engine/security.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,18 +24,14 @@ void engine_forget(struct engine *engine)
 	engine->root = NULL;
 }
 
-int engine_prepare(struct engine *engine, struct err *err)
+int engine_keep_open(struct engine *engine, int fd, struct err *err)
 {
-	return engine->spare ? 0 : vault_open(engine->home.data_dir, &engine->spare, err);
-}
-
-int engine_open_vault(struct engine *engine, struct vault **out, struct err *err)
-{
-	_cleanup_vault_ struct vault *spare = TAKE_PTR(engine->spare);
-	if (!spare || !vault_is_current(spare))
-		return vault_open(engine->home.data_dir, out, err);
-	*out = TAKE_PTR(spare);
-	return 0;
+	_cleanup_vault_ struct vault *vault = NULL;
+	struct pollfd end = {.fd = fd, .events = POLLIN};
+	int r = vault_open(engine->home.data_dir, &vault, err);
+	while (r == 0 && poll(&end, 1, -1) < 0)
+		;
+	return r;
 }
 
 void engine_serve(struct engine *engine, const struct engine_client *client)

@@ -242,7 +242,7 @@ static int plan_check_name(struct plan *plan, struct vault *vault, const char *n
 static int plan_check_names(struct plan *plan, struct engine *engine, struct err *err)
 {
 	_cleanup_vault_ struct vault *vault = NULL;
-	int r = engine_open_vault(engine, &vault, err);
+	int r = vault_open(engine->home.data_dir, &vault, err);
 	for (size_t i = 0; r == 0 && i < plan->secret_count; i++)
 		r = plan_check_name(plan, vault, plan->secrets[i].name, err);
 	// A human would be waited for with it; a worker goes on at once, and opening it twice is most of what it does.

@@ -16,7 +16,8 @@ void session_done(struct session *session)
 int session_open(struct engine *engine, struct session *out, struct err *err)
 {
 	_cleanup_session_ struct session session = {.engine = engine};
-	int r = engine_open_vault(engine, &session.vault, err);
+	session.vault = TAKE_PTR(engine->spare);
+	int r = session.vault ? 0 : vault_open(engine->home.data_dir, &session.vault, err);
 	if (r < 0)
 		return r;
 	r = audit_open(engine->home.state_dir, &session.audit, err);

@@ -20,11 +20,6 @@ int store_open(const struct store_driver *driver, const char *place, struct stor
 	return driver->open(place, out, err);
 }
 
-bool store_is_current(struct store *store)
-{
-	return store->driver->is_current(store);
-}
-
 struct store *store_close(struct store *store)
 {
 	if (store)

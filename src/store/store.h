@@ -44,7 +44,6 @@ struct store_driver {
 	int (*publish)(struct store *store, struct err *err);
 	int (*open)(const char *place, struct store **out, struct err *err);
 	void (*close)(struct store *store);
-	bool (*is_current)(struct store *store);
 	int (*begin)(struct store *store, enum store_access access, struct err *err);
 	int (*commit)(struct store *store, struct err *err);
 	void (*rollback)(struct store *store);
@@ -81,8 +80,6 @@ int store_publish(struct store *store, struct err *err);
 // ERR_NO_VAULT, ERR_UNSAFE (owner, mode, kind, links), ERR_DAMAGED (not a vault, another schema, a newer format).
 int store_open(const struct store_driver *driver, const char *place, struct store **out, struct err *err);
 struct store *store_close(struct store *store); // rolls back; NULL allowed; returns NULL
-// Whether opening it now would open the same: nobody has put another in its place, and it is as safe as it was.
-bool store_is_current(struct store *store);
 
 // --- transactions
 

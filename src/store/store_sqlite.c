@@ -92,15 +92,6 @@ static void sqlite_close(struct store *store)
 	sqlite_store_free((struct sqlite_store *)store);
 }
 
-static bool sqlite_is_current(struct store *store)
-{
-	struct sqlite_store *s = (struct sqlite_store *)store;
-	struct err ignored;
-	int has_moved = 1;
-	return sqlite3_file_control(s->db, "main", SQLITE_FCNTL_HAS_MOVED, &has_moved) == SQLITE_OK && !has_moved &&
-	       sqlite_files_check(s, &ignored) == 0;
-}
-
 static int sqlite_begin(struct store *store, enum store_access access, struct err *err)
 {
 	struct sqlite_store *s = (struct sqlite_store *)store;
@@ -147,7 +138,6 @@ const struct store_driver store_sqlite = {
 	.publish = sqlite_publish,
 	.open = sqlite_open,
 	.close = sqlite_close,
-	.is_current = sqlite_is_current,
 	.begin = sqlite_begin,
 	.commit = sqlite_commit,
 	.rollback = sqlite_rollback,

@@ -207,11 +207,6 @@ int vault_unlock(struct vault *vault, const struct secret *passphrase, struct er
 	return vault_unlock_keeping(vault, passphrase, &root, err);
 }
 
-bool vault_is_current(struct vault *vault)
-{
-	return store_is_current(vault->store);
-}
-
 bool vault_is_unlocked(const struct vault *vault)
 {
 	return vault->keys != NULL;

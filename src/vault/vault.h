@@ -85,8 +85,6 @@ int vault_unlock_keeping(struct vault *vault, const struct secret *passphrase, s
 // With a root key that was kept. ERR_DAMAGED when it is not this vault's.
 int vault_unlock_with_root_key(struct vault *vault, const struct secret *root, struct err *err);
 bool vault_is_unlocked(const struct vault *vault);
-// Whether opening it now would open the same file, as safe as it was (store.h).
-bool vault_is_current(struct vault *vault);
 // Wipes the keys that open values and vouch, and keeps the one that renews the state: for a supervisor that has opened what it
 // needs. It still counts as unlocked, can store and change metadata; vault_reveal, vault_voucher and what has to open a value
 // (rename, copy, rollback_to, confirm) are ERR_LOCKED from then on.
