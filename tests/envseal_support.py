@@ -140,7 +140,7 @@ class Vault:
         """The whole command line; the passphrase option goes right behind the command. `direct`: never through a broker."""
         args = [os.fspath(arg) if not isinstance(arg, bytes) else arg for arg in args]
         if THROUGH_BROKER and passphrase and not direct and is_broker_run(args):
-            if not self.has_broker and self.database.exists():
+            if not self.has_broker and os.path.exists(self.database):
                 self.lend_broker()
             if self.has_broker:
                 return self.through_broker(args, cwd, env)

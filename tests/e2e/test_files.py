@@ -359,7 +359,8 @@ def test_a_file_size_limit(original, tmp_path, command, failed):
     for limit in size_limits(original):
         vault = copy_vault(original, tmp_path / str(limit))
         entries = vault.ok("list", "--json").out
-        result = vault.run(*command, input=NEW_VALUE, passphrase="--locked" not in command,
+        # Through a broker the limit is the program's alone.
+        result = vault.run(*command, input=NEW_VALUE, passphrase="--locked" not in command, direct=True,
                            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
         assert_old_or_new(vault, result, (0, failed), entries)
         seen.add(result.status)
@@ -404,7 +405,7 @@ def test_a_full_disk(original, tmp_path, command, failed):
     for free in (0, 4, 16, 40, 64, 256):
         vault = copy_vault(original, tmp_path / str(free))
         before = vault.ok("list", "--json").out
-        words = vault.words(command, passphrase="--locked" not in command)
+        words = vault.words(command, passphrase="--locked" not in command, direct=True)
         done = in_a_namespace(FULL_DISK, vault.dir, free, 1024, words[0], *words,
                               env=vault.env | {"PASSPHRASE_FILE": str(vault.passphrase_file)})
         talk = done.stderr.decode()
