@@ -14,12 +14,14 @@ def call(words, env, cwd):
 
 
 def allow(passphrase_file, words, env=None, cwd=None):
-    """-> whether such a run has a plan: what does not run needs no rule."""
+    """-> false where no rule can be: the run has no secrets. What does not run at all needs none."""
     at = words.index("--")
     explained = call([*words[:2], "--explain", "--json", *words[2:]], env, cwd)
     if explained.returncode != 0:
-        return False
+        return True
     plan = json.loads(explained.stdout)
+    if not plan["secrets"]:
+        return False
     options = [word for secret in plan["secrets"] for word in ("-s", f"{secret['name']}={delivery(secret)}")]
     options += [word for name in plan.get("kept", []) for word in ("--keep-env", name)]
     call([words[0], "policy", "allow", "--passphrase-file", passphrase_file, *options, "--dir", "any", *words[at:]], env, cwd)

@@ -117,12 +117,15 @@ class Vault:
         LENT.append(self)
 
     def through_broker(self, args, cwd, env):
-        """The line of a run that a rule permits. Nobody is there to be asked where none does."""
+        """The line of a run that a rule permits; None where it is to be direct. Nobody is there to be asked."""
+        if not self.has_broker and os.path.exists(self.database):
+            self.lend_broker()
+        if not self.has_broker:
+            return None
         words = [binary(), args[0], "--no-wait", *args[1:]]
         if args[-1] == "--":  # the program comes later
             return [PYTHON, "-I", "-S", str(ROOT / "tests/broker_rule.py"), str(self.passphrase_file), *words]
-        broker_rule.allow(self.passphrase_file, words, self.environment(env), cwd or self.work)
-        return words
+        return words if broker_rule.allow(self.passphrase_file, words, self.environment(env), cwd or self.work) else None
 
     @property
     def database(self):
@@ -140,10 +143,9 @@ class Vault:
         """The whole command line; the passphrase option goes right behind the command. `direct`: never through a broker."""
         args = [os.fspath(arg) if not isinstance(arg, bytes) else arg for arg in args]
         if THROUGH_BROKER and passphrase and not direct and is_broker_run(args):
-            if not self.has_broker and os.path.exists(self.database):
-                self.lend_broker()
-            if self.has_broker:
-                return self.through_broker(args, cwd, env)
+            through_broker = self.through_broker(args, cwd, env)
+            if through_broker:
+                return through_broker
         command = args[:2] if args[:1] and (args[0] in TWO_WORDS or args[:2] == ["grants", "rm"]) else args[:1]
         option = self.passphrase_option(passphrase) if " ".join(command) in TAKES_PASSPHRASE else []
         return [binary(), *command, *option, *args[len(command):]]
