@@ -116,6 +116,10 @@ class Vault:
         self.has_broker = self.is_lent_broker = done.status == 0
         LENT.append(self)
 
+    def allow(self, words, cwd=None, env=None):
+        """A rule for exactly this run: what its plan says goes where. False where it has no secrets."""
+        return broker_rule.allow(self.passphrase_file, [binary(), *words], self.environment(env), cwd or self.work)
+
     def through_broker(self, args, cwd, env):
         """The line of a run that a rule permits; None where it is to be direct. Nobody is there to be asked."""
         if not self.has_broker and os.path.exists(self.database):
@@ -125,7 +129,7 @@ class Vault:
         words = [binary(), args[0], "--no-wait", *args[1:]]
         if args[-1] == "--":  # the program comes later
             return [PYTHON, "-I", "-S", str(ROOT / "tests/broker_rule.py"), str(self.passphrase_file), *words]
-        return words if broker_rule.allow(self.passphrase_file, words, self.environment(env), cwd or self.work) else None
+        return words if self.allow(args, cwd, env) else None
 
     @property
     def database(self):
