@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from attack_support import Sieve, start
-from envseal_support import SECRETS, masked, process_state, wait_gone, wait_until
+from envseal_support import SECRETS, direct_only, masked, process_state, wait_gone, wait_until
 
 SIEVE = Sieve([SECRETS["API_TOKEN"]])
 
@@ -45,6 +45,7 @@ def test_what_was_said_until_then_is_redacted(shared, fifo):
     wait_gone(pid)
 
 
+@direct_only("a worker outlives its client, and records the end")
 def test_the_end_is_missing_in_the_record_and_nothing_else(shared, fifo):
     """The intent was on disk before the program began: a killed envseal cannot hide that there was a run."""
     before = len(shared.records())
