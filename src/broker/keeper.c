@@ -18,6 +18,8 @@
 
 // For the front to tell who waits for the lock.
 #define FRONT_END_MS 2000
+// For the lock's record. Anybody of this user can keep the log locked.
+#define RECORD_WAIT_MS 10000
 
 static const int taken_signals[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT};
 
@@ -65,10 +67,8 @@ static void clock_watch(struct keeper *keeper)
 }
 
 // In a child: what this process has open is none of its business; the end of the lifeline least of all.
-static void keeper_leave(struct keeper *keeper)
+static void descriptors_leave(struct keeper *keeper)
 {
-	sigset_t none;
-	sigemptyset(&none);
 	fd_close(&keeper->front_fd);
 	fd_close(&keeper->lock_fd);
 	fd_close(&keeper->signal_fd);
@@ -77,6 +77,13 @@ static void keeper_leave(struct keeper *keeper)
 	fd_close(&keeper->lifeline[1]);
 	for (size_t i = 0; i < keeper->session_count; i++)
 		fd_close(&keeper->sessions[i].pidfd);
+}
+
+static void keeper_leave(struct keeper *keeper)
+{
+	sigset_t none;
+	sigemptyset(&none);
+	descriptors_leave(keeper);
 	for (size_t i = 0; i < ARRAY_COUNT(taken_signals); i++)
 		signal(taken_signals[i], SIG_DFL);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -164,16 +171,48 @@ static int keeper_begin(struct keeper *keeper, struct err *err)
 
 // --------------------------------------------------------------------------------------------------------------- ending
 
+// False: it has not ended in that time.
+static bool child_await(pid_t pid, int wait_ms)
+{
+	_cleanup_fd_ int pidfd = (int)syscall(SYS_pidfd_open, pid, 0U);
+	struct pollfd ended = {.fd = pidfd, .events = POLLIN};
+	return pidfd >= 0 && poll(&ended, 1, wait_ms) > 0;
+}
+
+// Signals stay blocked: whoever ends all of these processes at once ends it too, and is to be recorded.
+static _Noreturn void record_child(struct keeper *keeper, const char *reason)
+{
+	struct err err;
+	descriptors_leave(keeper);
+	setsid();
+	if (engine_release(keeper->setup->engine, reason, &err) < 0)
+		engine_tell(keeper->setup->engine, err.text);
+	_exit(0);
+}
+
+// The record is made with the key, and may have to wait for others, the key's end may not: in a process of its own, which ends with
+// that time.
+static void key_end(struct keeper *keeper, const char *reason)
+{
+	pid_t pid = fork();
+	if (pid == 0)
+		record_child(keeper, reason);
+	bool has_ended = pid > 0 && child_await(pid, RECORD_WAIT_MS);
+	if (pid > 0)
+		kill(pid, SIGKILL);
+	engine_wipe(keeper->setup->engine);
+	if (!has_ended)
+		engine_tell(keeper->setup->engine, "why the vault was locked could not be recorded in the audit log");
+}
+
 // The key first, whatever else there is to do. The front tells those who asked for it when its line to here ends.
 static void keeper_lock(struct keeper *keeper, const char *reason)
 {
-	struct err err;
 	if (keeper->reason)
 		return;
 	keeper->reason = reason;
 	service_tell("STOPPING=1");
-	if (engine_release(keeper->setup->engine, reason, &err) < 0)
-		engine_tell(keeper->setup->engine, err.text);
+	key_end(keeper, reason);
 	socket_remove(engine_home(keeper->setup->engine), &keeper->name);
 	fd_close(&keeper->front_fd);
 	fd_close(&keeper->lock_fd);
@@ -200,12 +239,8 @@ static void keeper_judge(struct keeper *keeper)
 // It is killed when this process ends, and there may still be somebody who has to be told.
 static void front_await(const struct keeper *keeper)
 {
-	if (keeper->front < 0)
-		return;
-	_cleanup_fd_ int pidfd = (int)syscall(SYS_pidfd_open, keeper->front, 0U);
-	struct pollfd ended = {.fd = pidfd, .events = POLLIN};
-	if (pidfd >= 0)
-		poll(&ended, 1, FRONT_END_MS);
+	if (keeper->front >= 0)
+		child_await(keeper->front, FRONT_END_MS);
 }
 
 // -------------------------------------------------------------------------------------------------------------- workers

@@ -56,6 +56,8 @@ void engine_hold_here(struct engine *engine);
 // Records "broker.lock" with why, and wipes the key; that also where it could not be recorded, which is then the error.
 // `reason` is one of "asked", "expired", "idle", "suspended", "terminated", "failed".
 int engine_release(struct engine *engine, const char *reason, struct err *err);
+// Wipes the key and records nothing. Never waits, which engine_release may have to, for whoever holds vault or log.
+void engine_wipe(struct engine *engine);
 
 // A question on its way to the human, and back. Through other hands: what counts is made by who has the vault open.
 #define DESK_NONCE_BYTES 32

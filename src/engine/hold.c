@@ -170,8 +170,13 @@ int engine_release(struct engine *engine, const char *reason, struct err *err)
 	if (!engine->root)
 		return err_set(err, ERR_LOCKED, "no key is held");
 	int r = release_commit(engine, reason, err);
-	engine->root = shielded_free(engine->root);
+	engine_wipe(engine);
 	return r;
+}
+
+void engine_wipe(struct engine *engine)
+{
+	engine->root = shielded_free(engine->root);
 }
 
 // ---------------------------------------------------------------------------------------------------------- ended sessions
