@@ -9,6 +9,7 @@
 
 // The client reads what it is told at once, unless it is stopped.
 #define SEND_WAIT_MS 10000
+#define BEGUN_WAIT_MS 10000
 
 static int watch_add(int watch_fd, int fd, uint32_t events)
 {
@@ -110,15 +111,15 @@ static bool client_next(struct worker *worker, enum reader_state state, struct m
 	return false;
 }
 
-// Waits for an answer of the client; false: it is gone.
-static bool client_answers(struct worker *worker, enum reader_state state, uint32_t *ret_number)
+// Waits until the client was continued, or could not be stopped; false: it is gone.
+static bool client_answers(struct worker *worker, uint32_t *ret_number)
 {
 	struct message *message;
 	struct err ignored;
 	uint32_t second = 0;
 	for (;;) {
-		if (client_next(worker, state, &message))
-			return message->payload.len == 0 || numbers_read(message->payload, ret_number, &second, &ignored) == 0;
+		if (client_next(worker, WORKER_STOPPED, &message))
+			return numbers_read(message->payload, ret_number, &second, &ignored) == 0;
 		if (worker->is_gone)
 			return false;
 		worker_wait(worker, -1, -1);
@@ -127,14 +128,23 @@ static bool client_answers(struct worker *worker, enum reader_state state, uint3
 
 // ------------------------------------------------------------------------------------------------------- for exec.h
 
+// The values are open by now: a client that puts off its answer must not have them kept for it, and nothing begins behind a lock.
 static int caller_begin(void *context, bool has_terminal, struct err *err)
 {
 	struct worker *worker = context;
-	uint32_t ignored = 0;
-	int r = client_send(worker, MESSAGE_BEGIN, has_terminal, 0, err);
-	if (r < 0 || !client_answers(worker, WORKER_BEGINNING, &ignored))
+	struct message *message;
+	int64_t deadline_ms = clock_monotonic_ms() + BEGUN_WAIT_MS;
+	bool has_begun = client_send(worker, MESSAGE_BEGIN, has_terminal, 0, err) == 0 &&
+			 client_next(worker, WORKER_BEGINNING, &message);
+	while (!has_begun && !worker->is_gone && !worker_is_locked(worker) && clock_monotonic_ms() < deadline_ms) {
+		worker_wait(worker, worker->setup->desk_fd, deadline_ms);
+		has_begun = client_next(worker, WORKER_BEGINNING, &message);
+	}
+	if (worker->is_gone)
 		return worker_leave(worker, err);
-	return 0;
+	if (worker_is_locked(worker))
+		return err_set(err, ERR_DENIED, "the vault was locked before the program was started; `envseal unlock` opens it again");
+	return has_begun ? 0 : err_set(err, ERR_INTERRUPTED, "whoever asked for this did not say that it is ready");
 }
 
 static bool caller_next(void *context, struct exec_event *out)
@@ -162,7 +172,7 @@ static bool caller_stop(void *context, int number, bool whole_group)
 	struct err ignored;
 	uint32_t was_continued = 0;
 	return client_send(worker, MESSAGE_STOP, (uint32_t)number, whole_group, &ignored) == 0 &&
-	       client_answers(worker, WORKER_STOPPED, &was_continued) && was_continued != 0;
+	       client_answers(worker, &was_continued) && was_continued != 0;
 }
 
 static void caller_tell_group(void *context, int number)

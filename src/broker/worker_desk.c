@@ -29,12 +29,17 @@ static int desk_read(struct worker *worker, struct desk_answer *out, struct err 
 	}
 }
 
+bool worker_is_locked(struct worker *worker)
+{
+	struct desk_answer ignored_answer;
+	struct err ignored;
+	return desk_read(worker, &ignored_answer, &ignored) == ERR_DENIED;
+}
+
 static bool desk_is_watched(void *context)
 {
 	struct worker *worker = context;
-	struct desk_answer ignored_answer;
-	struct err ignored;
-	desk_read(worker, &ignored_answer, &ignored);
+	worker_is_locked(worker);
 	return worker->is_watched;
 }
 

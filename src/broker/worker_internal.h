@@ -37,3 +37,5 @@ struct exec_caller worker_caller(struct worker *worker);
 // --- worker_desk.c
 
 struct engine_desk worker_desk(struct worker *worker);
+// Looks, without waiting, whether there is a front still: behind a lock there is none.
+bool worker_is_locked(struct worker *worker);

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from broker_support import Broker
+from broker_support import BEGIN, BEGUN, FOR_WORK, Broker, Client, Streams, ended, frame
 from envseal_support import wait_gone
 
 # The keeper waits so long for its record (keeper.c), and ends.
@@ -36,3 +36,17 @@ def test_a_log_that_is_kept_locked_keeps_no_key(vault, log_lock, how):
     wait_gone(own.front, GONE_SECONDS)
     vault.has_broker = False
     assert vault.run("status").status == 4
+
+
+def test_nothing_begins_behind_the_lock(vault):
+    """A client that is permitted, and puts off the beginning until the human has locked."""
+    words = ["run", "-s", "API_TOKEN", "--", "/bin/sh", "-c", "echo started"]
+    vault.allow(words)
+    vault.unlock()
+    with Client(vault, FOR_WORK) as client, Streams(vault.work) as streams:
+        client.ask(words, streams.fds)
+        client.expect(BEGIN)
+        vault.lock()
+        client.send(frame(BEGUN))
+        status, number = ended(client.next())
+        assert (status, number) == (125, 0) and streams.out == b"" and "the vault was locked" in streams.talk
