@@ -36,9 +36,15 @@ static void foreground_ready(void *context)
 	(void)context;
 }
 
-// Nothing of the terminal, the folder or the shell that it was started from.
-static int daemon_settle(struct err *err)
+#define REPORT_FD 3
+
+// Nothing of the terminal, the folder or the shell that it was started from, nor of what that had open. *report_fd becomes REPORT_FD.
+static int daemon_settle(int *report_fd, struct err *err)
 {
+	if (*report_fd != REPORT_FD && dup3(*report_fd, REPORT_FD, O_CLOEXEC) < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot leave the descriptors");
+	*report_fd = REPORT_FD;
+	closefrom(REPORT_FD + 1);
 	_cleanup_fd_ int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (setsid() < 0 || chdir("/") < 0)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot leave the session");
@@ -70,7 +76,7 @@ static _Noreturn void daemon_child(struct keeper *keeper, int report_fd)
 {
 	struct err err;
 	engine_hold_here(keeper->setup->engine);
-	int r = daemon_settle(&err);
+	int r = daemon_settle(&report_fd, &err);
 	if (r == 0)
 		r = keeper_serve(keeper, daemon_ready, &report_fd, &err);
 	if (r < 0)

@@ -125,3 +125,14 @@ def test_the_socket_is_closed_to_others(vault):
     unlock(vault, status=0)
     assert os.stat(vault.dir / "run").st_mode & 0o777 == 0o700
     assert os.stat(vault.dir / "run/broker.sock").st_mode & 0o777 == 0o600
+
+
+def test_the_daemon_keeps_no_descriptor_of_its_starter(vault):
+    """A lock of the shell's, say, or the pipe that the passphrase came through."""
+    ours, theirs = os.pipe()
+    vault.has_broker = True
+    vault.run("unlock", "--passphrase-file", str(vault.passphrase_file), status=0, pass_fds=[theirs])
+    os.close(theirs)
+    ready, _, _ = select.select([ours], [], [], 10)
+    assert ready and os.read(ours, 1) == b""
+    os.close(ours)
