@@ -31,7 +31,7 @@ struct keeper {
 	struct socket_name name;
 	struct hold hold;
 	pid_t front;         // -1: it has ended
-	pid_t anchor;        // keeps the vault open, without its key; what it does is done for speed alone
+	pid_t anchor;        // -1: it has ended; keeps the vault open, without its key; what it does is done for speed alone
 	int front_fd;        // -1: the front has ended, or is to end
 	struct inbox inbox;
 	int signal_fd;

@@ -146,6 +146,9 @@ bool children_reap(struct keeper *keeper)
 			keeper->front = -1;
 			has_front = false;
 		}
+		// Its number may become a program's.
+		if (info.si_pid == keeper->anchor)
+			keeper->anchor = -1;
 		has_left |= is_worker && exited && info.si_status == WORKER_LEFT_SURVIVORS;
 		has_failed |= is_worker && !(exited && (info.si_status == 0 || info.si_status == WORKER_LEFT_SURVIVORS));
 		// What a survivor leaves behind may go on like it.
