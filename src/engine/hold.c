@@ -37,6 +37,7 @@ int engine_keep_open(struct engine *engine, int fd, struct err *err)
 void engine_serve(struct engine *engine, const struct engine_client *client)
 {
 	engine->client = client;
+	process_born_closed();
 }
 
 // ------------------------------------------------------------------------------------------------------------- who asks

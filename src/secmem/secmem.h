@@ -3,10 +3,10 @@
 // Invariants
 //  - A struct secret has a fixed size, inaccessible guard pages on both sides, is kept out of core dumps, and is wiped
 //    when freed. It never grows in place and is never copied by this folder's callers except into another secret.
-//  - What must be locked comes from memfd_secret(2) where the kernel has it (its descriptor is closed at once, so the pages
-//    can be reached only through this mapping, not even by the kernel's direct map), else from anonymous pages with mlock(2).
-//    Tables and blocks that are locked where it can be (SECRET_LOCK_PREFERRED) are such anonymous pages: each page of
-//    memfd_secret makes every processor flush its translations, which is most of what starting a program would cost.
+//  - Memory comes from memfd_secret(2) where the kernel has it (its descriptor is closed at once, so the pages can be
+//    reached only through this mapping, not even by the kernel's direct map), else from anonymous pages with mlock(2).
+//    Tables and blocks (SECRET_LOCK_PREFERRED) of a process that was born closed are always the latter: each page of
+//    memfd_secret interrupts every processor, which was a third of what a broker's worker did.
 //  - Pages of memfd_secret are shared with a forked child: what the child writes, wipes or frees is gone for its parent
 //    too. A child leaves by exec or _exit and frees no secret it did not make itself.
 #pragma once
@@ -51,6 +51,10 @@ void secret_wipe(void *data, size_t len);
 // environ and ptrace to the same user), sets RLIMIT_CORE to 1 byte (0 would still feed a piped core_pattern: core(5)),
 // core-dump filter to 0. Does not allocate. ERR_UNSAFE when a tracer is attached; ERR_SYSTEM when the kernel refuses.
 int process_harden(struct err *err);
+// For a child, which was forked from a process that is hardened already and has memory of its own: nobody can have opened that before
+// it was closed, as whoever starts envseal can with its own (docs/decisions.md, D27).
+void process_born_closed(void);
+bool process_is_born_closed(void);
 // uid-independent: true when /proc/self/status names a tracer. False when /proc is not mounted.
 bool process_is_traced(void);
 

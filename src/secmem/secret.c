@@ -70,7 +70,8 @@ int secret_new(size_t len, enum secret_lock lock, struct secret **out, struct er
 	secret->data = secret->map + page;
 	secret->len = len;
 	secret->capacity = capacity;
-	secret->is_locked = lock == SECRET_LOCK_REQUIRED && pages_from_memfd_secret(secret->data, capacity);
+	bool is_ordinary = lock == SECRET_LOCK_PREFERRED && process_is_born_closed();
+	secret->is_locked = !is_ordinary && pages_from_memfd_secret(secret->data, capacity);
 	bool mapped = secret->is_locked || pages_anonymous(secret->data, capacity, &secret->is_locked);
 	if (!mapped || (lock == SECRET_LOCK_REQUIRED && !secret->is_locked)) {
 		munmap(secret->map, secret->map_bytes);
