@@ -111,6 +111,26 @@ def test_nothing_is_said_in_the_name_of_one_that_was_killed(unlocked):
     assert ended(process) == (-signal.SIGKILL, b"", "envseal: waiting for approval (envseal approve)\n")
 
 
+def test_stopped_while_it_waits(unlocked):
+    """A job that its shell has stopped begins when it goes on, whenever it was approved."""
+    shell = spawn(["/bin/bash", "--norc", "--noprofile", "-i"], env=unlocked.env | {"PS1": "ready> "}, cwd=unlocked.work)
+    shell.expect("ready> ")
+    shell.sendline(f"{binary()} run -s API_TOKEN -- /bin/echo 'do''ne'")
+    shell.expect("waiting for approval")
+    wait_until(lambda: waiting(unlocked))
+    shell.sendcontrol("z")
+    shell.expect("Stopped")
+    shell.expect("ready> ")
+    child = unlocked.spawn("approve", "--once")
+    child.expect(PROMPT)
+    child.send(PASSPHRASE + "\r")
+    assert finish(child)[1] == 0
+    shell.sendline("fg; echo status $?")
+    shell.expect("done\r\nstatus 0")
+    assert "done" not in shell.before
+    shell.close(force=True)
+
+
 def test_a_wrong_passphrase_leaves_it_waiting(unlocked):
     child = console(unlocked)
     process = ask(unlocked)
