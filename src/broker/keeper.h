@@ -75,6 +75,9 @@ void words_take(struct keeper *keeper);
 
 // --- worker.c
 
+// Its processes are called so; those of a program can be as well.
+#define WORKER_NAME "envseal-worker"
+
 // A worker that leaves processes behind which may go on ends with this status; any other than 0 is a failure.
 #define WORKER_LEFT_SURVIVORS 3
 

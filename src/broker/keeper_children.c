@@ -12,6 +12,9 @@
 // One that is killed leaves its own children to this process, so they are looked for again.
 #define KILL_ROUNDS_MAX 4096
 #define KILL_WAIT_MS 1000
+// For the process of a killed worker that gives its client's terminal back, and ends the program itself (exec: monitor). One deadline for
+// all: a program can call itself so.
+#define MONITOR_WAIT_MS 300
 #define PIDS_MAX (1u << 20)
 
 void pid_list_done(struct pid_list *list)
@@ -73,8 +76,10 @@ static bool is_known(const struct keeper *keeper, pid_t pid)
 	return pid == keeper->front || pid == keeper->anchor || pid_list_has(&keeper->workers, pid) || pid_list_has(&keeper->survivors, pid);
 }
 
+typedef void stranger_fn(struct keeper *keeper, const struct process *stranger, int64_t deadline_ms);
+
 // Calls `each` for every child of this process that is neither front nor worker nor a survivor. Returns how many there were.
-static size_t strangers_visit(struct keeper *keeper, void (*each)(struct keeper *keeper, pid_t pid))
+static size_t strangers_visit(struct keeper *keeper, int64_t deadline_ms, stranger_fn *each)
 {
 	size_t count = 0;
 	DIR *dir = opendir("/proc");
@@ -85,7 +90,7 @@ static size_t strangers_visit(struct keeper *keeper, void (*each)(struct keeper 
 		if (pid <= 0 || !process_read("/proc", (pid_t)pid, &process) || process.parent != getpid() ||
 		    process.is_dead || is_known(keeper, process.pid))
 			continue;
-		each(keeper, process.pid);
+		each(keeper, &process, deadline_ms);
 		count++;
 	}
 	if (dir)
@@ -93,28 +98,46 @@ static size_t strangers_visit(struct keeper *keeper, void (*each)(struct keeper 
 	return count;
 }
 
-static void stranger_kill(struct keeper *keeper, pid_t pid)
+// False: it has not ended by then.
+static bool stranger_await(int pidfd, int64_t deadline_ms)
 {
-	(void)keeper;
-	// Held before it is killed and awaited: one that hangs in the kernel must not hold this process up.
-	_cleanup_fd_ int pidfd = (int)syscall(SYS_pidfd_open, pid, 0U);
 	struct pollfd ended = {.fd = pidfd, .events = POLLIN};
-	kill(pid, SIGKILL);
-	if (pidfd >= 0)
-		poll(&ended, 1, KILL_WAIT_MS);
-	waitpid(pid, NULL, WNOHANG);
+	int64_t left_ms = deadline_ms - clock_monotonic_ms();
+	return pidfd >= 0 && poll(&ended, 1, left_ms > 0 ? (int)left_ms : 0) > 0;
 }
 
-static void stranger_keep(struct keeper *keeper, pid_t pid)
+static void monitor_await(struct keeper *keeper, const struct process *stranger, int64_t deadline_ms)
+{
+	(void)keeper;
+	_cleanup_fd_ int pidfd = (int)syscall(SYS_pidfd_open, stranger->pid, 0U);
+	if (strcmp(stranger->name, WORKER_NAME) == 0)
+		stranger_await(pidfd, deadline_ms);
+}
+
+static void stranger_kill(struct keeper *keeper, const struct process *stranger, int64_t deadline_ms)
+{
+	struct err ignored;
+	(void)deadline_ms;
+	// Held before it is killed and awaited: one that hangs in the kernel must not hold this process up.
+	_cleanup_fd_ int pidfd = (int)syscall(SYS_pidfd_open, stranger->pid, 0U);
+	kill(stranger->pid, SIGKILL);
+	if (pidfd >= 0 && !stranger_await(pidfd, clock_monotonic_ms() + KILL_WAIT_MS))
+		pid_list_add(&keeper->survivors, stranger->pid, &ignored);
+	waitpid(stranger->pid, NULL, WNOHANG);
+}
+
+static void stranger_keep(struct keeper *keeper, const struct process *stranger, int64_t deadline_ms)
 {
 	struct err err;
-	if (pid_list_add(&keeper->survivors, pid, &err) < 0)
-		stranger_kill(keeper, pid);
+	if (pid_list_add(&keeper->survivors, stranger->pid, &err) < 0)
+		stranger_kill(keeper, stranger, deadline_ms);
 }
 
 static void strangers_kill(struct keeper *keeper)
 {
-	for (int round = 0; round < KILL_ROUNDS_MAX && strangers_visit(keeper, stranger_kill) > 0; round++)
+	int64_t deadline_ms = clock_monotonic_ms() + MONITOR_WAIT_MS;
+	strangers_visit(keeper, deadline_ms, monitor_await);
+	for (int round = 0; round < KILL_ROUNDS_MAX && strangers_visit(keeper, deadline_ms, stranger_kill) > 0; round++)
 		;
 }
 
@@ -158,6 +181,6 @@ bool children_reap(struct keeper *keeper)
 	if (has_failed)
 		strangers_kill(keeper);
 	else if (has_left)
-		strangers_visit(keeper, stranger_keep);
+		strangers_visit(keeper, 0, stranger_keep);
 	return has_front;
 }

@@ -116,7 +116,7 @@ static void client_refuse(struct worker *worker, const struct err *err)
 static int worker_begin(struct worker *worker, struct err *err)
 {
 	setsid();
-	prctl(PR_SET_NAME, "envseal-worker", 0, 0, 0);
+	prctl(PR_SET_NAME, WORKER_NAME, 0, 0, 0);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	inbox_init(&worker->client);

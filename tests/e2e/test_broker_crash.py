@@ -3,13 +3,15 @@ hold together, and unlocking works again. `make broker-crash ROUNDS=1000` for mo
 
 import os
 import pathlib
+import shlex
 import signal
+import termios
 import time
 
 import pytest
 
 from broker_support import Broker, comm_of
-from envseal_support import SECRETS, seeded, wait_gone, wait_until
+from envseal_support import SECRETS, finish, seeded, spawn, wait_gone, wait_until
 
 ROUNDS = int(os.environ.get("BROKER_CRASH_ROUNDS", "40"))
 CLIENTS = 4
@@ -143,3 +145,25 @@ def test_no_secret_outlives_a_kill(vault):
     assert longest < GONE_SECONDS and holders(f"{os.getpid()}.") == []
     assert vault.check()["ok"] and vault.is_value("API_TOKEN", VALUE)
     assert vault.broker()["state"] == "unlocked"
+
+
+def test_a_killed_worker_leaves_the_terminal_as_it_was(vault):
+    """As a killed envseal does in the direct mode."""
+    words = ["run", "-s", "API_TOKEN", "--", "/bin/cat"]
+    vault.allow(words)
+    vault.unlock()
+    own = Broker(vault)
+    line = f"read go; {shlex.join(vault.words(words, False, None, None))}; echo over $?; read go"
+    for _ in range(6):
+        child = spawn(["/bin/sh", "-c", line], env=vault.environment(None), cwd=vault.work)
+        before = termios.tcgetattr(child.child_fd)
+        child.sendline()
+        wait_until(lambda: termios.tcgetattr(child.child_fd) != before)
+        worker, = own.workers()
+        os.kill(worker, signal.SIGKILL)
+        child.expect("over 125")
+        wait_until(lambda: termios.tcgetattr(child.child_fd) == before, 10)
+        child.sendline()
+        finish(child)
+        own.wait_quiet()
+    vault.lock()
