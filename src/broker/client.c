@@ -66,6 +66,15 @@ int link_refused(const struct message *message, struct err *err)
 
 // ------------------------------------------------------------------------------------------------------- status and lock
 
+static int answer_wait(struct link *link, int wait_ms, struct err *err)
+{
+	int r = inbox_wait(&link->inbox, link->fd, CLIENT_ASKED, clock_monotonic_ms() + wait_ms, err);
+	if (r == ERR_SYSTEM && err->sys_errno == ETIMEDOUT)
+		return err_set(err, ERR_SYSTEM, "the broker (process %d) does not answer; if that stays so, end it with `kill %d`",
+			       (int)link->peer.pid, (int)link->peer.pid);
+	return r;
+}
+
 int broker_status(const struct home *home, struct broker_status *out, struct err *err)
 {
 	_cleanup_(link_done) struct link link = link_none();
@@ -75,7 +84,7 @@ int broker_status(const struct home *home, struct broker_status *out, struct err
 		return 0;
 	}
 	if (r == 0)
-		r = inbox_wait(&link.inbox, link.fd, CLIENT_ASKED, clock_monotonic_ms() + ANSWER_WAIT_MS, err);
+		r = answer_wait(&link, ANSWER_WAIT_MS, err);
 	if (r < 0)
 		return r;
 	const struct message *message = &link.inbox.message;
@@ -99,7 +108,7 @@ int broker_lock(const struct home *home, struct err *err)
 	_cleanup_(link_done) struct link link = link_none();
 	int r = link_open(home, HELLO_LOCK, &link, err);
 	if (r == 0)
-		r = inbox_wait(&link.inbox, link.fd, CLIENT_ASKED, clock_monotonic_ms() + LOCK_WAIT_MS, err);
+		r = answer_wait(&link, LOCK_WAIT_MS, err);
 	if (r < 0)
 		return r;
 	return r == INBOX_MESSAGE && link.inbox.message.kind == MESSAGE_REFUSED ? link_refused(&link.inbox.message, err) : 0;

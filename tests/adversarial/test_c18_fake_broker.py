@@ -88,7 +88,7 @@ def test_a_fake_that_says_nothing(vault):
     """In five seconds, and not later."""
     with Listener(vault, lambda served: served.rest()):
         result = vault.run("status", timeout=60)
-    assert result.status == 1 and result.out == b"", result
+    assert result.status == 1 and result.out == b"" and f"end it with `kill {os.getpid()}`" in result.talk, result
 
 
 @pytest.mark.parametrize("status", [0, 1, 125, 255, 256, 0xffffffff])
