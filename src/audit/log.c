@@ -6,10 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 // Holds `{"seq":`, 19 digits and a comma.
 #define NUMBER_PEEK_BYTES 32
+
+// As long as one change of the vault waits for another (vault.h).
+#define LOCK_WAIT_MS 60000
+#define LOCK_TRY_NANOSECONDS 1000000L
 
 static int lock_open(struct audit *audit, struct err *err)
 {
@@ -22,11 +27,18 @@ static int lock_open(struct audit *audit, struct err *err)
 	return cannot_make && !audit->is_writable ? 0 : r;
 }
 
+// Not for ever: any process of this user can hold the lock, and what waits for it may have the vault open.
 int log_lock(const struct audit *audit, int operation, int *out_fd, struct err *err)
 {
-	while (audit->lock_fd >= 0 && flock(audit->lock_fd, operation) < 0)
-		if (errno != EINTR)
+	int64_t deadline_ms = clock_monotonic_ms() + LOCK_WAIT_MS;
+	while (audit->lock_fd >= 0 && flock(audit->lock_fd, operation | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
 			return err_set_errno(err, ERR_SYSTEM, errno, "cannot lock the audit log in %s", audit->dir);
+		if (clock_monotonic_ms() >= deadline_ms)
+			return err_set(err, ERR_SYSTEM, "another process keeps %s/%s locked; end it, or try again when it has ended",
+				       audit->dir, AUDIT_LOCK_NAME);
+		nanosleep(&(struct timespec){.tv_nsec = LOCK_TRY_NANOSECONDS}, NULL);
+	}
 	*out_fd = audit->lock_fd;
 	return 0;
 }
