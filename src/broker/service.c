@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,6 +70,10 @@ void service_notify_human(void)
 	char *const argv[] = {words[0], words[1], words[2], words[3], words[4], NULL};
 	closefrom(3);
 	setsid();
+	// The keeper's signals are blocked, and those of its program must not be.
+	sigset_t none;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 	execve(program, argv, environment);
 	_exit(127);
 }
