@@ -21,6 +21,9 @@
 // For the lock's record. Anybody of this user can keep the log locked.
 #define RECORD_WAIT_MS 10000
 
+// Whoever asks again and again makes no more notifications than this.
+#define NOTIFY_PAUSE_MS 10000
+
 static const int taken_signals[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT};
 
 void keeper_done(struct keeper *keeper)
@@ -296,8 +299,10 @@ static void message_serve(struct keeper *keeper, struct message *message)
 		worker_start(keeper, message);
 	if (message->kind == MESSAGE_LOCK)
 		keeper_lock(keeper, "asked");
-	if (message->kind == MESSAGE_NOTIFY)
+	if (message->kind == MESSAGE_NOTIFY && clock_monotonic_ms() >= keeper->notify_next_ms) {
+		keeper->notify_next_ms = clock_monotonic_ms() + NOTIFY_PAUSE_MS;
 		service_notify_human();
+	}
 }
 
 static void front_serve(struct keeper *keeper)

@@ -43,6 +43,7 @@ struct keeper {
 	struct pid_list survivors; // of runs that ended as they should: they may go on
 	struct keeper_session sessions[KEEPER_SESSIONS_MAX];
 	size_t session_count;
+	int64_t notify_next_ms; // no notification on the desktop before
 	const char *reason;  // why the key was wiped; NULL while it is held
 	bool is_terminated;  // programs end too
 };

@@ -4,10 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "broker/keeper.h"
+
+#define FILES_MIN 128
 
 // What the daemon says to the process that was typed: a code and a sentence, or a code of 0 when it is ready.
 struct ready_report {
@@ -112,8 +115,22 @@ static int daemon_leave(struct keeper *keeper, struct err *err)
 	return report.code;
 }
 
+// With fewer the front could let nobody in.
+static int files_check(struct err *err)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot read the limit on open files");
+	if (limit.rlim_max >= FILES_MIN)
+		return 0;
+	return err_set(err, ERR_LIMIT, "a broker needs %d open files, and here there may be %llu; raise the limit (`ulimit -Hn`)", FILES_MIN,
+		       (unsigned long long)limit.rlim_max);
+}
+
 int broker_start(const struct broker_setup *setup, struct err *err)
 {
+	if (files_check(err) < 0)
+		return err->code;
 	struct keeper *keeper = calloc(1, sizeof(*keeper));
 	if (!keeper)
 		return err_set(err, ERR_MEMORY, "out of memory");

@@ -146,7 +146,7 @@ const struct command command_rows[] = {
 	 .operands_max = ARGUMENTS_OPERANDS_MAX, .operand_completion = COMPLETE_SECRET, .run = command_confirm,
 	 OPTIONS(OPTION_DISCARD, OPTION_YES, PASSPHRASE, OPTION_JSON)},
 	{.name = "import", .operands = "FILE", .summary = "move the secrets of a dotenv file into the vault",
-	 .operands_min = 1, .operands_max = 1, .operand_completion = COMPLETE_FILE, .broker = BROKER_ASKS, .run = command_import,
+	 .operands_min = 1, .operands_max = 1, .operand_completion = COMPLETE_FILE, .run = command_import,
 	 OPTIONS(OPTION_DRY_RUN, OPTION_REWRITE, OPTION_FORCE, OPTION_AS_SECRET, OPTION_AS_PLAIN, OPTION_PREFIX,
 		 OPTION_ALLOW_WEAK, PASSPHRASE, OPTION_JSON)},
 	{.name = "run", .operands = "", .summary = "run a program with secrets and redact its output",

@@ -12,14 +12,17 @@ bool wants_direct(const struct arguments *arguments)
 // Of these commands the vault is not opened with every option.
 static bool needs_open_vault(const struct arguments *arguments)
 {
-	const struct {
+	static const struct {
 		const char *command;
 		enum option_id option;
 		bool needs; // with the option, or without
 	} rows[] = {
-		{"list", OPTION_HEALTH, true},	    {"show", OPTION_HEALTH, true},	      {"run", OPTION_EXPLAIN, false},
-		{"inject", OPTION_EXPLAIN, false},  {"pipe", OPTION_EXPLAIN, false},	      {"import", OPTION_DRY_RUN, false},
-		{"policy import", OPTION_DRY_RUN, false}, {"audit verify", OPTION_CHAIN_ONLY, false},
+		{"list", OPTION_HEALTH, true},
+		{"show", OPTION_HEALTH, true},
+		{"run", OPTION_EXPLAIN, false},
+		{"inject", OPTION_EXPLAIN, false},
+		{"pipe", OPTION_EXPLAIN, false},
+		{"audit verify", OPTION_CHAIN_ONLY, false},
 	};
 	if (arguments_has(arguments, OPTION_COVERAGE))
 		return true;
