@@ -237,6 +237,11 @@ void front_sent(struct front_state *state, uint32_t slot)
 
 void front_locked(struct front_state *state)
 {
+	// Before anybody hears that it is locked: by its desk's end a worker knows, and begins nothing any more.
+	for (uint32_t slot = 0; slot < state->peer_count; slot++) {
+		if (state->peers[slot].is_open && state->peers[slot].state == FRONT_DESK)
+			front_ended(state, slot);
+	}
 	for (uint32_t slot = 0; slot < state->peer_count; slot++) {
 		if (state->peers[slot].is_open && state->peers[slot].is_locker)
 			front_send(state, slot, &(struct front_item){.kind = MESSAGE_LOCKED});
