@@ -55,7 +55,9 @@ static int set_through_broker(struct context *context, const struct arguments *a
 	struct err err;
 	request->locked = request->quiet_locked = true;
 	request->out_digest = work.digest;
-	if (engine_set(context->engine, request, &entry, &err) < 0)
+	int r = engine_set(context->engine, request, &entry, &err);
+	request->out_digest = NULL;
+	if (r < 0)
 		return report(arguments, &err);
 	if (broker_forward(engine_home(context->engine), &work, &end, &err) < 0) {
 		err_prefix(&err, "%s waits to be confirmed (`envseal confirm %s`)", request->name, request->name);
