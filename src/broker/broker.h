@@ -7,13 +7,15 @@
 //    a seccomp filter that leaves it sockets and memory.
 //  - worker: one for each request, forked by the keeper, which hands it the client's connection. Reads the request, and does
 //    everything else as the direct mode does: identity, guard, rules, question, audit, exec, supervision, redaction.
+//  - anchor: has the vault open, without its key, and does nothing: for speed alone.
 //  - client: any envseal that found a broker. Passes on its command line, environment, folder and standard descriptors.
 //
 // Invariants
 //  - No message carries a value, a key, a passphrase, a code, or an "approved" that its reader has to believe: an approval is vouched
 //    for by the vault's key (engine.h), and a value is left in the vault, sealed.
 //  - Both ends of a connection belong to one user (SO_PEERCRED), and each holds the other by a pidfd.
-//  - When the client is gone its program ends; when keeper, front or worker is gone, every program of theirs ends.
+//  - When the client is gone its program ends; when keeper, front or worker is gone, every program of theirs ends. Behind a lock (asked
+//    for, in time, idle, behind a suspension) what runs goes on, and nothing begins.
 #pragma once
 
 #include "engine/engine.h"
