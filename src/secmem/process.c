@@ -28,19 +28,6 @@ static void core_filter_clear(void)
 		return;
 }
 
-// Of the process, and true from its birth: the one state here that is nobody's struct.
-static bool is_born_closed;
-
-void process_born_closed(void)
-{
-	is_born_closed = true;
-}
-
-bool process_is_born_closed(void)
-{
-	return is_born_closed;
-}
-
 int process_harden(struct err *err)
 {
 	// The filter first: once undumpable, /proc/self belongs to root and cannot be opened for writing.

@@ -54,7 +54,6 @@ int process_harden(struct err *err);
 // For a child, which was forked from a process that is hardened already and has memory of its own: nobody can have opened that before
 // it was closed, as whoever starts envseal can with its own (docs/decisions.md, D27).
 void process_born_closed(void);
-bool process_is_born_closed(void);
 // uid-independent: true when /proc/self/status names a tracer. False when /proc is not mounted.
 bool process_is_traced(void);
 

@@ -18,6 +18,14 @@ struct secret {
 	bool is_locked;
 };
 
+// Of the process, and here because the library has what is here and nothing of process.c. True from its birth: the one state here that is nobody's struct.
+static bool is_born_closed;
+
+void process_born_closed(void)
+{
+	is_born_closed = true;
+}
+
 static size_t page_bytes(void)
 {
 	return (size_t)sysconf(_SC_PAGESIZE);
@@ -70,7 +78,7 @@ int secret_new(size_t len, enum secret_lock lock, struct secret **out, struct er
 	secret->data = secret->map + page;
 	secret->len = len;
 	secret->capacity = capacity;
-	bool is_ordinary = lock == SECRET_LOCK_PREFERRED && process_is_born_closed();
+	bool is_ordinary = lock == SECRET_LOCK_PREFERRED && is_born_closed;
 	secret->is_locked = !is_ordinary && pages_from_memfd_secret(secret->data, capacity);
 	bool mapped = secret->is_locked || pages_anonymous(secret->data, capacity, &secret->is_locked);
 	if (!mapped || (lock == SECRET_LOCK_REQUIRED && !secret->is_locked)) {
