@@ -86,7 +86,8 @@ int approval_format(const struct approval *approval, struct buf *out, struct err
 // approval_format takes; ERR_LIMIT beyond.
 #define APPROVAL_WIRE_BYTES_MAX (64u * 1024)
 int approval_write(const struct approval *approval, struct buf *out, struct err *err);
-// What was read, with its own copies. Bounded; every text may hold any bytes but NUL. ERR_INPUT for what approval_write never writes.
+// What was read, with its own copies. Bounded; every text may hold any bytes but NUL. ERR_INPUT for what approval_write
+// never writes.
 struct approval_copy; // owns what `approval` of it borrows
 int approval_read(struct span bytes, struct approval_copy **out, struct err *err);
 const struct approval *approval_of(const struct approval_copy *copy);

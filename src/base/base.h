@@ -303,8 +303,8 @@ int text_printable(struct span text, struct buf *out, struct err *err);
 // The same for a question that a human reads, of several blanks in a row all but the first escaped too: a text that is long
 // enough to wrap on the terminal could draw rows that look like those of the question. `quote`, if not 0, is escaped as well.
 int text_inert(const char *text, char quote, struct buf *out, struct err *err);
-// As text_printable into a fixed buffer of at least 4 bytes, for error sentences: cut with "..." when it does not fit. Returns
-// out.
+// As text_printable into a fixed buffer of at least 4 bytes, for error sentences: cut with "..." when it does not fit.
+// Returns out.
 const char *text_brief(struct span text, char *out, size_t out_bytes);
 // The path as one word of a POSIX shell, in printable ASCII, for a command that a sentence names; one that begins with
 // '-' gets "./" in front. Where it does not fit (out_bytes of at least 8) the word is PATH, for the human to fill in.

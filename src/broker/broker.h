@@ -1,5 +1,5 @@
-// broker: the same use-cases in processes that the human started. `envseal unlock` leaves a keeper behind, which holds the vault's
-// key; whatever front end an agent starts only asks it. Format: docs/format-broker.md.
+// broker: the same use-cases in processes that the human started. `envseal unlock` leaves a keeper behind, which holds
+// the vault's key; whatever front end an agent starts only asks it. Format: docs/format-broker.md.
 //
 // Processes, all of them undumpable
 //  - keeper: holds the shielded root key, the clock and the workers. Reads nothing from clients.
@@ -11,11 +11,11 @@
 //  - client: any envseal that found a broker. Passes on its command line, environment, folder and standard descriptors.
 //
 // Invariants
-//  - No message carries a value, a key, a passphrase, a code, or an "approved" that its reader has to believe: an approval is vouched
-//    for by the vault's key (engine.h), and a value is left in the vault, sealed.
+//  - No message carries a value, a key, a passphrase, a code, or an "approved" that its reader has to believe: an
+//    approval is vouched for by the vault's key (engine.h), and a value is left in the vault, sealed.
 //  - Both ends of a connection belong to one user (SO_PEERCRED), and each holds the other by a pidfd.
-//  - When the client is gone its program ends; when keeper, front or worker is gone, every program of theirs ends. Behind a lock (asked
-//    for, in time, idle, behind a suspension) what runs goes on, and nothing begins.
+//  - When the client is gone its program ends; when keeper, front or worker is gone, every program of theirs ends.
+//    Behind a lock (asked for, in time, idle, behind a suspension) what runs goes on, and nothing begins.
 #pragma once
 
 #include "engine/engine.h"
@@ -39,8 +39,8 @@ struct broker_end {
 	int signal; // 0: none
 };
 
-// Does the work in a worker, whose standard descriptors and folder are the client's; prints what there is to be printed. `engine` is
-// held (engine.h) and serves that client.
+// Does the work in a worker, whose standard descriptors and folder are the client's; prints what there is to be
+// printed. `engine` is held (engine.h) and serves that client.
 typedef void broker_do_fn(struct engine *engine, const struct broker_work *work, struct broker_end *out);
 
 struct broker_setup {
@@ -50,9 +50,9 @@ struct broker_setup {
 	bool foreground;       // stay this process's; else a daemon is left behind, and the call returns when it is ready
 	broker_do_fn *work;
 };
-// Refuses where one runs already: ERR_EXISTS. Takes over a socket that systemd handed on (sd_listen_fds(3)), and tells it when it is
-// ready (sd_notify(3)). With `foreground` it returns after the lock; without, in this process at once, and never in the other.
-// After it this process is to end by _exit: it shares secret pages with the daemon.
+// Refuses where one runs already: ERR_EXISTS. Takes over a socket that systemd handed on (sd_listen_fds(3)), and tells
+// it when it is ready (sd_notify(3)). With `foreground` it returns after the lock; without, in this process at once,
+// and never in the other. After it this process is to end by _exit: it shares secret pages with the daemon.
 int broker_start(const struct broker_setup *setup, struct err *err);
 
 // --------------------------------------------------------------------------------------------------------- anybody's side
@@ -68,13 +68,14 @@ struct broker_status {
 	uint32_t waiting;     // of these, questions that wait for the human
 	uint32_t consoles;
 };
-// `out->state` BROKER_NONE where none runs. ERR_UNSAFE when the socket is not this user's; ERR_SYSTEM when what listens there does
-// not answer (in five seconds) or speaks another version: the sentence says how to end it.
+// `out->state` BROKER_NONE where none runs. ERR_UNSAFE when the socket is not this user's; ERR_SYSTEM when what listens
+// there does not answer (in five seconds) or speaks another version: the sentence says how to end it.
 int broker_status(const struct home *home, struct broker_status *out, struct err *err);
 // Has it lock, and waits until it has. ERR_NOT_FOUND when none runs.
 int broker_lock(const struct home *home, struct err *err);
-// Has the work done. Blocks until it is; signals, stops and the terminal are passed on meanwhile. ERR_NOT_FOUND when no broker runs for
-// this vault: nothing was sent, so it can be done directly. ERR_SYSTEM when the broker or the worker was ended meanwhile.
+// Has the work done. Blocks until it is; signals, stops and the terminal are passed on meanwhile. ERR_NOT_FOUND when no
+// broker runs for this vault: nothing was sent, so it can be done directly. ERR_SYSTEM when the broker or the worker
+// was ended meanwhile.
 int broker_forward(const struct home *home, const struct broker_work *work, struct broker_end *out, struct err *err);
 
 // ------------------------------------------------------------------------------------------------------------ the console
@@ -88,14 +89,15 @@ struct broker_question {
 };
 enum broker_event { BROKER_QUESTION = 1, BROKER_GONE, BROKER_JUDGED, BROKER_SYNC };
 
-// A console: is told of every question that waits, then BROKER_SYNC, then of each that comes. ERR_NOT_FOUND, ERR_LIMIT when there are too
-// many consoles.
+// A console: is told of every question that waits, then BROKER_SYNC, then of each that comes. ERR_NOT_FOUND, ERR_LIMIT
+// when there are too many consoles.
 int broker_watch(const struct home *home, struct broker_watch **out, struct err *err);
 struct broker_watch *broker_watch_close(struct broker_watch *watch);
 void broker_watch_close_ptr(struct broker_watch **watch);
 #define _cleanup_broker_watch_ _cleanup_(broker_watch_close_ptr)
 int broker_watch_fd(const struct broker_watch *watch); // for poll
-// Waits for the next event, at most `timeout_ms` (-1: for ever). 0 when none came in time, else an enum broker_event; `out` is filled
-// for QUESTION, and its id for GONE and JUDGED; *out_valid for JUDGED. ERR_NOT_FOUND when the broker has ended.
+// Waits for the next event, at most `timeout_ms` (-1: for ever). 0 when none came in time, else an enum broker_event;
+// `out` is filled for QUESTION, and its id for GONE and JUDGED; *out_valid for JUDGED. ERR_NOT_FOUND when the broker
+// has ended.
 int broker_watch_next(struct broker_watch *watch, int timeout_ms, struct broker_question *out, bool *out_valid, struct err *err);
 int broker_watch_answer(struct broker_watch *watch, uint32_t id, const struct desk_answer *answer, struct err *err);

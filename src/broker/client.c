@@ -130,7 +130,8 @@ static int work_send(struct link *link, const struct broker_work *work, struct e
 {
 	_cleanup_buf_ struct buf payload = BUF_INIT(WORK_BYTES_MAX);
 	struct exec_limits limits;
-	// By its path as a folder, whatever can be done with it: one that may be entered and not read is a working directory too.
+	// By its path as a folder, whatever can be done with it: one that may be entered and not read is a working
+	// directory too.
 	_cleanup_fd_ int folder = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (folder < 0)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot open the working directory; go to one that exists");

@@ -8,7 +8,8 @@
 
 #include "broker/front_loop.h"
 
-// Descriptors that are neither a worker's nor an early connection's: consoles', standard ones, the loop's, one that is just being accepted.
+// Descriptors that are neither a worker's nor an early connection's: consoles', standard ones, the loop's, one that is
+// just being accepted.
 #define FILES_KEPT (FRONT_CONSOLES_MAX + 32)
 // Early connections have no more than a part of them.
 #define FILES_EARLY_PART 4

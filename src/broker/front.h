@@ -2,8 +2,8 @@
 //
 // Invariants
 //  - One epoll loop; nothing blocks: a console or worker that does not take what it is sent is closed.
-//  - Memory is bounded: so many connections that have said nothing (the oldest goes when one more comes), so many consoles, workers
-//    and questions; each with a deadline.
+//  - Memory is bounded: so many connections that have said nothing (the oldest goes when one more comes), so many
+//    consoles, workers and questions; each with a deadline.
 //  - After front_confine only what the loop needs is permitted by the kernel; anything else ends the process.
 #pragma once
 
@@ -24,9 +24,10 @@ struct front_setup {
 	uint64_t device, inode; // of the vault's folder
 	struct broker_status status; // what does not change; its pid is the parent's
 };
-// Runs until the keeper's end closes, then tells who waits for the lock, and ends with 0. In the forked child, which has no key any more;
-// closes what it has inherited but for these two and the standard descriptors, and leaves signals to the keeper. It is killed when its parent
-// ends: the keeper closes its end and waits for this process before. Returns only on failure.
+// Runs until the keeper's end closes, then tells who waits for the lock, and ends with 0. In the forked child, which
+// has no key any more; closes what it has inherited but for these two and the standard descriptors, and leaves signals
+// to the keeper. It is killed when its parent ends: the keeper closes its end and waits for this process before.
+// Returns only on failure.
 int front_run(const struct front_setup *setup, struct err *err);
 // The seccomp filter (libseccomp). ERR_SYSTEM where the kernel has none.
 int front_confine(struct err *err);

@@ -135,7 +135,8 @@ enum channel_room mail_flush(struct mail *mail)
 			return CHANNEL_FULL;
 		if (r < 0 && (err.sys_errno == EPIPE || err.sys_errno == ECONNRESET))
 			return CHANNEL_BROKEN;
-		// Whatever else is wrong with it (a user has only so many descriptors under way) is that one worker's: its desk ends.
+		// Whatever else is wrong with it (a user has only so many descriptors under way) is that one worker's:
+		// its desk ends.
 		letter_drop(mail);
 	}
 	return CHANNEL_SENT;

@@ -1,4 +1,5 @@
-// broker/front_channel: the sockets of the front, without its decisions: what is to go to a connection, and what to the keeper. Nothing waits.
+// broker/front_channel: the sockets of the front, without its decisions: what is to go to a connection, and what to the
+// keeper. Nothing waits.
 #pragma once
 
 #include "broker/front_state.h"

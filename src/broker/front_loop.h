@@ -1,5 +1,5 @@
-// broker/front_loop: the front's epoll loop: reads for the state (front_state.h), and does what that wants. As large as the bounds of front.h
-// let it be from the beginning.
+// broker/front_loop: the front's epoll loop: reads for the state (front_state.h), and does what that wants. As large as
+// the bounds of front.h let it be from the beginning.
 #pragma once
 
 #include "broker/front_channel.h"

@@ -1,11 +1,13 @@
-// broker/front_state: what the front knows, and what follows from each thing that happens. Pure: times are given (CLOCK_MONOTONIC), and what
-// is to be done is told to a struct front_out.
+// broker/front_state: what the front knows, and what follows from each thing that happens. Pure: times are given
+// (CLOCK_MONOTONIC), and what is to be done is told to a struct front_out.
 //
 // Invariants
-//  - A connection is a slot. Whatever ends it, `close` is told once; nothing is sent to it after that, and the slot is free again.
-//  - No bound of struct front_limits is passed; every connection that waits for something, and every question, has a deadline.
-//  - A question's id is never used again. Its end is told once to every console that is open then: by GONE, or by JUDGED with `yes` to
-//    the one whose answer ended it.
+//  - A connection is a slot. Whatever ends it, `close` is told once; nothing is sent to it after that, and the slot is
+//    free again.
+//  - No bound of struct front_limits is passed; every connection that waits for something, and every question, has a
+//    deadline.
+//  - A question's id is never used again. Its end is told once to every console that is open then: by GONE, or by
+//    JUDGED with `yes` to the one whose answer ended it.
 //  - One answer at a time goes to a worker, and only one for the question that it has now.
 #pragma once
 
@@ -41,7 +43,8 @@ struct front_item {
 	struct desk_answer answer;  // ANSWER
 };
 
-// What is to be done. These are not to call the state; what they find out (nobody reads, the other end is gone) is told later.
+// What is to be done. These are not to call the state; what they find out (nobody reads, the other end is gone) is told
+// later.
 struct front_out {
 	void (*send)(void *context, uint32_t slot, const struct front_item *item);
 	void (*close)(void *context, uint32_t slot);

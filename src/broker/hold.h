@@ -1,5 +1,5 @@
-// broker/hold: how long the key is kept. Pure: times are given. Boot times are CLOCK_BOOTTIME, which runs while the machine is suspended;
-// monotonic ones do not, and so their difference grows by a suspension.
+// broker/hold: how long the key is kept. Pure: times are given. Boot times are CLOCK_BOOTTIME, which runs while the
+// machine is suspended; monotonic ones do not, and so their difference grows by a suspension.
 #pragma once
 
 #include "base/base.h"

@@ -134,8 +134,8 @@ static int front_start(struct keeper *keeper, struct err *err)
 	return 0;
 }
 
-// A worker would otherwise be the only one that has the vault open, and make and clear away its log of changes each time. This process
-// cannot: a vault that is open does not go through a fork (vault.h).
+// A worker would otherwise be the only one that has the vault open, and make and clear away its log of changes each
+// time. This process cannot: a vault that is open does not go through a fork (vault.h).
 static void anchor_start(struct keeper *keeper)
 {
 	struct err err;
@@ -193,8 +193,8 @@ static _Noreturn void record_child(struct keeper *keeper, const char *reason)
 	_exit(0);
 }
 
-// The record is made with the key, and may have to wait for others, the key's end may not: in a process of its own, which ends with
-// that time.
+// The record is made with the key, and may have to wait for others, the key's end may not: in a process of its own,
+// which ends with that time.
 static void key_end(struct keeper *keeper, const char *reason)
 {
 	pid_t pid = fork();
@@ -221,8 +221,8 @@ static void keeper_lock(struct keeper *keeper, const char *reason)
 	fd_close(&keeper->lock_fd);
 }
 
-// Without a front nobody hears of the programs that run on: they end, as with this process. One that ends because it was told to does so
-// behind the lock.
+// Without a front nobody hears of the programs that run on: they end, as with this process. One that ends because it
+// was told to does so behind the lock.
 static void front_lost(struct keeper *keeper)
 {
 	if (keeper->reason)

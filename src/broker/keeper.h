@@ -1,4 +1,5 @@
-// broker/keeper: the process that holds the key. It reads messages of its front and words of its workers, and nothing of clients.
+// broker/keeper: the process that holds the key. It reads messages of its front and words of its workers, and nothing
+// of clients.
 #pragma once
 
 #include "broker/broker.h"
@@ -14,7 +15,8 @@ struct keeper_session {
 	int pidfd;
 };
 
-// Processes that are this one's children, in the order of their numbers. Bounded by FRONT_WORKERS_MAX and what programs leave behind.
+// Processes that are this one's children, in the order of their numbers. Bounded by FRONT_WORKERS_MAX and what programs
+// leave behind.
 struct pid_list {
 	pid_t *items;
 	size_t count, room;
@@ -48,19 +50,19 @@ struct keeper {
 	bool is_terminated;  // programs end too
 };
 
-// Forks the front and serves until everything is over: the key is wiped, and the last worker has ended. `ready` is called once, when clients
-// can connect. ERR_SYSTEM when it could not begin.
+// Forks the front and serves until everything is over: the key is wiped, and the last worker has ended. `ready` is
+// called once, when clients can connect. ERR_SYSTEM when it could not begin.
 int keeper_run(struct keeper *keeper, void (*ready)(void *context), void *context, struct err *err);
 void keeper_done(struct keeper *keeper);
 
 // --- keeper_children.c
 
-// Takes note of ended children, and before of what they had to say. A worker that did not end as it should leaves programs with secrets
-// behind: they are killed. False: the front has ended.
+// Takes note of ended children, and before of what they had to say. A worker that did not end as it should leaves
+// programs with secrets behind: they are killed. False: the front has ended.
 bool children_reap(struct keeper *keeper);
 
-// --- keeper_words.c: what a worker has to tell the keeper. Not through the front, which reads what anybody sends: it must not be able to
-// keep the vault open, and cannot say whose word it is.
+// --- keeper_words.c: what a worker has to tell the keeper. Not through the front, which reads what anybody sends: it
+// must not be able to keep the vault open, and cannot say whose word it is.
 
 enum word_kind { WORD_PERMITTED = 1, WORD_GRANTED };
 struct worker_word {

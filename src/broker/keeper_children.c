@@ -12,8 +12,8 @@
 // One that is killed leaves its own children to this process, so they are looked for again.
 #define KILL_ROUNDS_MAX 4096
 #define KILL_WAIT_MS 1000
-// For the process of a killed worker that gives its client's terminal back, and ends the program itself (exec: monitor). One deadline for
-// all: a program can call itself so.
+// For the process of a killed worker that gives its client's terminal back, and ends the program itself (exec:
+// monitor). One deadline for all: a program can call itself so.
 #define MONITOR_WAIT_MS 300
 #define PIDS_MAX (1u << 20)
 

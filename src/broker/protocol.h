@@ -1,8 +1,8 @@
 // broker/protocol: the messages, and who may send which when. Pure but for inbox_read, inbox_wait and message_send.
 // docs/format-broker.md.
 //
-// Format: u32 length of what follows the kind, u8 kind, payload (base: reader, writer; little-endian). Descriptors travel with the
-// header of their message (SCM_RIGHTS).
+// Format: u32 length of what follows the kind, u8 kind, payload (base: reader, writer; little-endian). Descriptors
+// travel with the header of their message (SCM_RIGHTS).
 #pragma once
 
 #include "broker/broker.h"
@@ -123,8 +123,8 @@ void message_work_done(struct message_work *work);
 // How many descriptors have to come with it: the reader of the message compares.
 size_t message_work_fds(const struct message_work *work);
 
-// The payloads. Writers append to `out`, and are ERR_LIMIT for more than fits into a message; readers are ERR_INPUT for anything a writer
-// never writes, and leave *out alone then.
+// The payloads. Writers append to `out`, and are ERR_LIMIT for more than fits into a message; readers are ERR_INPUT for
+// anything a writer never writes, and leave *out alone then.
 int hello_write(const struct message_hello *hello, struct buf *out, struct err *err);
 int hello_read(struct span payload, struct message_hello *out, struct err *err);
 int answer_write(const struct message_answer *answer, struct buf *out, struct err *err);
@@ -140,8 +140,8 @@ int ask_read(struct span payload, struct message_ask *out, struct err *err);
 // `limits` are the writing process's own. ERR_INPUT for a command without a word.
 int work_write(const struct broker_work *work, const struct exec_limits *limits, struct buf *out, struct err *err);
 int work_read(struct span payload, struct message_work *out, struct err *err);
-// Of messages with one or two small numbers: GONE {id}, JUDGED {id, valid}, SIGNAL {number, is_own}, CONTINUED {yes}, BEGIN {has_terminal},
-// STOP {number, whole_group}, TELL_GROUP {number}, END {status, signal}, WATCHED {yes}.
+// Of messages with one or two small numbers: GONE {id}, JUDGED {id, valid}, SIGNAL {number, is_own}, CONTINUED {yes},
+// BEGIN {has_terminal}, STOP {number, whole_group}, TELL_GROUP {number}, END {status, signal}, WATCHED {yes}.
 int numbers_write(uint32_t first, uint32_t second, struct buf *out, struct err *err);
 int numbers_read(struct span payload, uint32_t *out_first, uint32_t *out_second, struct err *err);
 
@@ -157,8 +157,8 @@ struct message {
 	size_t fd_count;
 };
 
-// One message at a time out of a stream socket, of which never more is read than that message: what follows may be for another process.
-// The payload grows with what arrives, not with what the header announces.
+// One message at a time out of a stream socket, of which never more is read than that message: what follows may be for
+// another process. The payload grows with what arrives, not with what the header announces.
 struct inbox {
 	uint8_t header[FRAME_HEADER_BYTES];
 	size_t header_len;
@@ -168,16 +168,18 @@ struct inbox {
 	struct message message;
 };
 void inbox_init(struct inbox *inbox);
-// Closes descriptors that nobody took, and frees; the inbox is empty and usable afterwards. To be called early where many inboxes wait.
+// Closes descriptors that nobody took, and frees; the inbox is empty and usable afterwards. To be called early where
+// many inboxes wait.
 void inbox_done(struct inbox *inbox);
 #define _cleanup_inbox_ _cleanup_(inbox_done)
 enum inbox_result { INBOX_MESSAGE = 1, INBOX_MORE, INBOX_END };
-// Reads what is there, without waiting. INBOX_MESSAGE: inbox->message is whole. INBOX_MORE: not yet, poll again. INBOX_END: the other side
-// has closed, between two messages. ERR_INPUT for what is not permitted in `state` (known from the header: nothing is allocated for it), for an
-// end within a message, for more descriptors than the kind may bring, or any behind the header; ERR_SYSTEM, ERR_MEMORY. After an error the
-// connection is to be closed.
+// Reads what is there, without waiting. INBOX_MESSAGE: inbox->message is whole. INBOX_MORE: not yet, poll again.
+// INBOX_END: the other side has closed, between two messages. ERR_INPUT for what is not permitted in `state` (known
+// from the header: nothing is allocated for it), for an end within a message, for more descriptors than the kind may
+// bring, or any behind the header; ERR_SYSTEM, ERR_MEMORY. After an error the connection is to be closed.
 int inbox_read(struct inbox *inbox, int fd, enum reader_state state, struct err *err);
-// The same, waiting until `deadline_ms` (CLOCK_MONOTONIC; -1: for ever) for a message or the end; ERR_SYSTEM (ETIMEDOUT) when it passes.
+// The same, waiting until `deadline_ms` (CLOCK_MONOTONIC; -1: for ever) for a message or the end; ERR_SYSTEM
+// (ETIMEDOUT) when it passes.
 int inbox_wait(struct inbox *inbox, int fd, enum reader_state state, int64_t deadline_ms, struct err *err);
 // The pure part of it. How many bytes it takes next, never 0; it begins with the next message where one was whole.
 size_t inbox_wants(struct inbox *inbox);
@@ -188,6 +190,7 @@ int inbox_feed(struct inbox *inbox, struct span bytes, enum reader_state state, 
 int message_header(enum message_kind kind, size_t length, uint8_t out[FRAME_HEADER_BYTES], struct err *err);
 // Appends header and payload.
 int message_pack(enum message_kind kind, struct span payload, struct buf *out, struct err *err);
-// Sends one whole message with its descriptors, which stay the caller's; waits at most `wait_ms` for room (0: not at all, -1: for ever).
-// ERR_LIMIT for what its kind cannot have; ERR_SYSTEM (EPIPE included, no SIGPIPE; ETIMEDOUT): a part may have been sent, the connection is to be closed.
+// Sends one whole message with its descriptors, which stay the caller's; waits at most `wait_ms` for room (0: not at
+// all, -1: for ever). ERR_LIMIT for what its kind cannot have; ERR_SYSTEM (EPIPE included, no SIGPIPE; ETIMEDOUT): a
+// part may have been sent, the connection is to be closed.
 int message_send(int fd, enum message_kind kind, struct span payload, const int *fds, size_t fd_count, int wait_ms, struct err *err);

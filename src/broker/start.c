@@ -41,7 +41,8 @@ static void foreground_ready(void *context)
 
 #define REPORT_FD 3
 
-// Nothing of the terminal, the folder or the shell that it was started from, nor of what that had open. *report_fd becomes REPORT_FD.
+// Nothing of the terminal, the folder or the shell that it was started from, nor of what that had open. *report_fd
+// becomes REPORT_FD.
 static int daemon_settle(int *report_fd, struct err *err)
 {
 	if (*report_fd != REPORT_FD && dup3(*report_fd, REPORT_FD, O_CLOEXEC) < 0)

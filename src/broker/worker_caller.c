@@ -128,7 +128,8 @@ static bool client_answers(struct worker *worker, uint32_t *ret_number)
 
 // ------------------------------------------------------------------------------------------------------- for exec.h
 
-// The values are open by now: a client that puts off its answer must not have them kept for it, and nothing begins behind a lock.
+// The values are open by now: a client that puts off its answer must not have them kept for it, and nothing begins
+// behind a lock.
 static int caller_begin(void *context, bool has_terminal, struct err *err)
 {
 	struct worker *worker = context;

@@ -30,7 +30,8 @@ bool worker_is_gone(struct worker *worker);
 bool worker_is_left(struct worker *worker);
 // The error of a client that is left; nothing more is printed in the name of one that has ended.
 int worker_leave(const struct worker *worker, struct err *err);
-// Waits until something may have come from the client, or `other_fd` (-1: none) is ready, or the deadline has passed (-1: none).
+// Waits until something may have come from the client, or `other_fd` (-1: none) is ready, or the deadline has passed
+// (-1: none).
 void worker_wait(struct worker *worker, int other_fd, int64_t deadline_ms);
 struct exec_caller worker_caller(struct worker *worker);
 

@@ -42,7 +42,7 @@ int waiting_json(const struct waiting *waiting, int64_t now_ms, json_t **out, st
 int console_sync(struct broker_watch *watch, struct queue *queue, struct err *err);
 
 enum console_result { CONSOLE_ENDED, CONSOLE_APPROVED, CONSOLE_DENIED };
-// Answers questions on `terminal_fd` until the human ends it, with `once` until one was answered. ERR_NOT_FOUND when the broker
-// has ended.
+// Answers questions on `terminal_fd` until the human ends it, with `once` until one was answered. ERR_NOT_FOUND when
+// the broker has ended.
 int console_run(struct engine *engine, struct broker_watch *watch, int terminal_fd, bool once, enum console_result *out,
 		struct err *err);

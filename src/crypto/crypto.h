@@ -67,19 +67,20 @@ int box_seal(const uint8_t public_key[BOX_PUBLIC_BYTES], struct span plain, uint
 int box_open(const uint8_t public_key[BOX_PUBLIC_BYTES], const uint8_t secret_key[BOX_SECRET_BYTES], struct span sealed,
 	     uint8_t *out, struct err *err);
 
-// --- a key that is kept for long. Against reads of memory that get only parts, or get them with errors (a leak through a bug,
-// cold memory, speculation), it lies encrypted (XChaCha20-Poly1305) under the digest of a pre-key of 16 KiB of random bytes, both
-// in secret pages, as OpenSSH keeps keys in its agent.
+// --- a key that is kept for long. Against reads of memory that get only parts, or get them with errors (a leak through
+// a bug, cold memory, speculation), it lies encrypted (XChaCha20-Poly1305) under the digest of a pre-key of 16 KiB of
+// random bytes, both in secret pages, as OpenSSH keeps keys in its agent.
 
 #define SHIELDED_PREKEY_BYTES (16u * 1024)
 struct shielded;
 // `key` stays the caller's.
 int shielded_new(const struct secret *key, struct shielded **out, struct err *err);
-// The key, in memory of its own, for one operation: to be freed at once. Afterwards it lies under a new pre-key. After a fork the
-// child may call it too and its parent's stays as it is: there the pre-key is kept. ERR_DAMAGED when it does not open any more.
+// The key, in memory of its own, for one operation: to be freed at once. Afterwards it lies under a new pre-key. After
+// a fork the child may call it too and its parent's stays as it is: there the pre-key is kept. ERR_DAMAGED when it does
+// not open any more.
 int shielded_open(struct shielded *shielded, struct secret **out, struct err *err);
-// In a process that was forked to take it over (a daemon): from now on its pre-key changes here. Where it came from must not use it
-// any more.
+// In a process that was forked to take it over (a daemon): from now on its pre-key changes here. Where it came from
+// must not use it any more.
 void shielded_adopt(struct shielded *shielded);
 // Wipes and frees; returns NULL; NULL is allowed. Not in a forked child, whose wiping its parent would see (secmem.h).
 struct shielded *shielded_free(struct shielded *shielded);

@@ -64,8 +64,8 @@ int shielded_new(const struct secret *key, struct shielded **out, struct err *er
 	return 0;
 }
 
-// From a copy: what changed between the check of the tag and the decryption would open to another key. Half of a pre-key does not
-// verify; it need not be copied.
+// From a copy: what changed between the check of the tag and the decryption would open to another key. Half of a
+// pre-key does not verify; it need not be copied.
 static int shield_open(struct shielded *shielded, struct secret *key, struct err *err)
 {
 	_cleanup_secret_ struct secret *memory = NULL;

@@ -4,7 +4,8 @@
 //  - A question shows the whole plan before what confirms it can be typed, one question at a time.
 //  - Before the vault is open nobody knows its rules. Where the log says that a rule allowed such a run, or that the level
 //    wants more than the passphrase, only the passphrase is asked for, and the question comes behind it if it has to.
-//  - After three denials in a row, or one that demands it, nothing is asked for a while; what is refused unasked is no denial.
+//  - After three denials in a row, or one that demands it, nothing is asked for a while; what is refused unasked is no
+//    denial.
 #pragma once
 
 #include "engine/decide.h"
@@ -43,8 +44,8 @@ void notes_done(struct notes *notes);
 int consent_first(struct engine *engine, const struct plan *plan, const struct engine_unlock *unlock,
 		  struct consent *out, struct err *err);
 // With the vault open, and outside of a transaction: the whole question, with what is known now; checks passphrase or code.
-// `only_once` offers nothing wider. Under a broker it is put to the desk (engine/desk.h). ERR_PASSPHRASE for a wrong answer, which
-// is counted.
+// `only_once` offers nothing wider. Under a broker it is put to the desk (engine/desk.h). ERR_PASSPHRASE for a wrong
+// answer, which is counted.
 int consent_again(struct session *session, const struct plan *plan, const struct security *security,
 		  const struct notes *notes, bool only_once, struct consent *consent, struct err *err);
 // A change of the vault that is no run.

@@ -39,11 +39,12 @@ struct engine *engine_free(struct engine *engine);
 void engine_free_ptr(struct engine **engine);
 #define _cleanup_engine_ _cleanup_(engine_free_ptr)
 
-// --- under a broker (docs/architecture.md, "Broker"). One process keeps the vault's key; for each request it forks a worker, which
-// uses it for one operation and asks the human through the desk.
+// --- under a broker (docs/architecture.md, "Broker"). One process keeps the vault's key; for each request it forks a
+// worker, which uses it for one operation and asks the human through the desk.
 
-// Unlocks and keeps the root key, shielded (crypto.h). From then on no function of this engine asks for a passphrase: what wants the
-// vault open opens it by the key, and what needs a human asks at the desk. Records "broker.unlock". ERR_PASSPHRASE and the like.
+// Unlocks and keeps the root key, shielded (crypto.h). From then on no function of this engine asks for a passphrase:
+// what wants the vault open opens it by the key, and what needs a human asks at the desk. Records "broker.unlock".
+// ERR_PASSPHRASE and the like.
 struct engine_hold {
 	struct engine_unlock unlock;
 	int64_t for_seconds;  // for the record
@@ -51,7 +52,8 @@ struct engine_hold {
 };
 int engine_hold(struct engine *engine, const struct engine_hold *request, struct err *err);
 bool engine_is_holding(const struct engine *engine);
-// First thing in a process that was forked to keep the key from then on (a daemon). The one it was forked from uses the key no more.
+// First thing in a process that was forked to keep the key from then on (a daemon). The one it was forked from uses the
+// key no more.
 void engine_hold_here(struct engine *engine);
 // Records "broker.lock" with why, and wipes the key; that also where it could not be recorded, which is then the error.
 // `reason` is one of "asked", "expired", "idle", "suspended", "terminated", "failed".
@@ -78,8 +80,9 @@ struct desk_answer {
 struct engine_desk {
 	// A console is open somewhere: no need for a pinentry.
 	bool (*is_watched)(void *context);
-	// Puts the question, and waits for an answer, at most `seconds`. ERR_NO when nobody answered in time, ERR_DENIED when the
-	// vault was locked meanwhile, ERR_INTERRUPTED when the asker is gone, ERR_LIMIT when too many wait.
+	// Puts the question, and waits for an answer, at most `seconds`. ERR_NO when nobody answered in time,
+	// ERR_DENIED when the vault was locked meanwhile, ERR_INTERRUPTED when the asker is gone, ERR_LIMIT when too
+	// many wait.
 	int (*ask)(void *context, const struct desk_question *question, int seconds, struct desk_answer *out, struct err *err);
 	// Tells who answered whether the answer counted.
 	void (*judge)(void *context, bool is_valid);
@@ -100,21 +103,22 @@ struct engine_client {
 	void (*granted)(void *context, const struct rule_session *session);
 	void *context;
 };
-// From then on only what a human decides about, by a rule or at the desk, and what tells names and rules is done with the key;
-// everything else that wants the vault open is ERR_DENIED.
+// From then on only what a human decides about, by a rule or at the desk, and what tells names and rules is done with
+// the key; everything else that wants the vault open is ERR_DENIED.
 void engine_serve(struct engine *engine, const struct engine_client *client);
 // For a forked child: takes the key out of this process, and leaves it to the parent.
 void engine_forget(struct engine *engine);
-// Keeps the vault open, locked, until `fd` is readable or at its end: while one process has it open, others open and close it without
-// making and clearing away its log of changes each time. Blocks.
+// Keeps the vault open, locked, until `fd` is readable or at its end: while one process has it open, others open and
+// close it without making and clearing away its log of changes each time. Blocks.
 int engine_keep_open(struct engine *engine, int fd, struct err *err);
 // Says a sentence to the human, as use-cases do.
 void engine_tell(struct engine *engine, const char *sentence);
 
-// The human's side: shows the question on the controlling terminal, asks for what the vault's level wants, opens the vault with it and
-// vouches for the answer. A denial is an answer, and needs no passphrase. Everything else is none, and the question goes on waiting:
-// ERR_NO when no key came in time, ERR_INTERRUPTED, ERR_PASSPHRASE (counted), ERR_DENIED where passphrases or codes are not
-// looked at now, or codes are wanted and not set up, ERR_LOCKED without a terminal, ERR_INPUT for a question that is none, ….
+// The human's side: shows the question on the controlling terminal, asks for what the vault's level wants, opens the
+// vault with it and vouches for the answer. A denial is an answer, and needs no passphrase. Everything else is none,
+// and the question goes on waiting: ERR_NO when no key came in time, ERR_INTERRUPTED, ERR_PASSPHRASE (counted),
+// ERR_DENIED where passphrases or codes are not looked at now, or codes are wanted and not set up, ERR_LOCKED without a
+// terminal, ERR_INPUT for a question that is none, ….
 int engine_answer(struct engine *engine, const struct desk_question *question, struct desk_answer *out, struct err *err);
 
 // A question in short, for a list. Every text is inert (text_inert) and owned.
@@ -135,12 +139,14 @@ int engine_question_summary(const struct desk_question *question, struct questio
 // In a worker: has the human agree to a whole command line of envseal (NULL-terminated), as it was typed. ERR_DENIED.
 int engine_permit(struct engine *engine, char *const *words, struct err *err);
 
-// A value that the client left in the vault while locked (engine_set, `locked`): in a worker, makes it the current one; where it
-// replaces one, after the human agreed. Denied, it is thrown away. ERR_DENIED; ERR_NOT_FOUND when none waits with this digest.
+// A value that the client left in the vault while locked (engine_set, `locked`): in a worker, makes it the current one;
+// where it replaces one, after the human agreed. Denied, it is thrown away. ERR_DENIED; ERR_NOT_FOUND when none waits
+// with this digest.
 int engine_take_deposit(struct engine *engine, const char *name, const uint8_t digest[DIGEST_BYTES], struct vault_entry *out_entry,
 			struct err *err);
 
-// Removes the rules that were bound to a session which is gone, and records their ids ("grant.ended"). ERR_LOCKED without a key.
+// Removes the rules that were bound to a session which is gone, and records their ids ("grant.ended"). ERR_LOCKED
+// without a key.
 int engine_sessions_tidy(struct engine *engine, size_t *out_count, struct err *err);
 
 // --- vault

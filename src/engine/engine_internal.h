@@ -34,8 +34,9 @@ int passphrase_get(const struct engine_unlock *unlock, const char *prompt, struc
 int passphrase_choose(const struct engine_unlock *unlock, struct secret **out, struct err *err);
 bool unlock_is_terminal(const struct engine_unlock *unlock);
 
-// --- queue.c: workers of a broker wait for each other's transactions in a line, by a lock on the vault's folder. The store's own
-// waiting is by trying again and again: with hundreds of them some would wait for ever, and all for nothing.
+// --- queue.c: workers of a broker wait for each other's transactions in a line, by a lock on the vault's folder. The
+// store's own waiting is by trying again and again: with hundreds of them some would wait for ever, and all for
+// nothing.
 
 void queue_enter(struct engine *engine); // nothing outside of a worker. Blocks for a minute at most, and then goes on all the same
 void queue_leave(struct engine *engine);
@@ -63,8 +64,8 @@ int session_unlock(struct session *session, const struct secret *passphrase, str
 int session_unlock_keeping(struct session *session, const struct secret *passphrase, struct secret **out_root, struct err *err);
 // hold.c: by the key that is held. ERR_LOCKED where none is.
 int session_unlock_by_key(struct session *session, struct err *err);
-// hold.c: by the key that is held, else by the passphrase from where `unlock` says. ERR_DENIED in a worker: whoever wants the key
-// there asks a human first, and says so by one of the calls "by key".
+// hold.c: by the key that is held, else by the passphrase from where `unlock` says. ERR_DENIED in a worker: whoever
+// wants the key there asks a human first, and says so by one of the calls "by key".
 int session_unlock_by(struct session *session, const struct engine_unlock *unlock, const char *prompt, struct err *err);
 // session_open, session_unlock_by. That the names exist is checked before the passphrase is asked for: a typing
 // mistake should not cost a passphrase. ERR_NOT_FOUND.

@@ -1,5 +1,5 @@
-// engine/errand: one run on its way to permission: how the vault is opened for it, what rules, level, findings and a human say, and
-// what that costs the rules and leaves to them.
+// engine/errand: one run on its way to permission: how the vault is opened for it, what rules, level, findings and a
+// human say, and what that costs the rules and leaves to them.
 #pragma once
 
 #include "engine/consent.h"
@@ -21,8 +21,8 @@ int errand_new(struct engine *engine, struct plan *plan, struct session *session
 void errand_free(struct errand **errand);
 #define _cleanup_errand_ _cleanup_(errand_free)
 
-// Opens the vault, by the key that is held or by the passphrase, and ends in a transaction with a run that is permitted. ERR_DENIED is
-// recorded.
+// Opens the vault, by the key that is held or by the passphrase, and ends in a transaction with a run that is
+// permitted. ERR_DENIED is recorded.
 int errand_permit(struct errand *errand, const struct engine_unlock *unlock, struct err *err);
 // In that transaction: spends uses, keeps what the answer becomes. *out gets the decision, for the record of the intent.
 int errand_account(struct errand *errand, json_t **out, struct err *err);

@@ -4,8 +4,8 @@
 
 #include <stdio.h>
 
-// Of what was refused, by rules, level, findings or a human: anchored where the vault is open, and else only appended. Without
-// the values the arguments cannot be masked, so they stay out.
+// Of what was refused, by rules, level, findings or a human: anchored where the vault is open, and else only appended.
+// Without the values the arguments cannot be masked, so they stay out.
 static json_t *denial_json(const struct plan *plan, const struct err *denial, const struct consent *consent)
 {
 	struct err ignored;

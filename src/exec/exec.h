@@ -115,8 +115,8 @@ struct exec_caller {
 	void *context;
 };
 
-// The caller's side of the same, in its own process. From the opening on the signals that exec_supervise would take are blocked, and come
-// out here; after the closing they stay blocked.
+// The caller's side of the same, in its own process. From the opening on the signals that exec_supervise would take are
+// blocked, and come out here; after the closing they stay blocked.
 struct exec_proxy;
 int exec_proxy_open(const struct exec_inherited *inherited, bool has_terminal, struct exec_proxy **out, struct err *err);
 void exec_proxy_close_ptr(struct exec_proxy **proxy);

@@ -51,8 +51,8 @@ void secret_wipe(void *data, size_t len);
 // environ and ptrace to the same user), sets RLIMIT_CORE to 1 byte (0 would still feed a piped core_pattern: core(5)),
 // core-dump filter to 0. Does not allocate. ERR_UNSAFE when a tracer is attached; ERR_SYSTEM when the kernel refuses.
 int process_harden(struct err *err);
-// For a child, which was forked from a process that is hardened already and has memory of its own: nobody can have opened that before
-// it was closed, as whoever starts envseal can with its own (docs/decisions.md, D27).
+// For a child, which was forked from a process that is hardened already and has memory of its own: nobody can have
+// opened that before it was closed, as whoever starts envseal can with its own (docs/decisions.md, D27).
 void process_born_closed(void);
 // uid-independent: true when /proc/self/status names a tracer. False when /proc is not mounted.
 bool process_is_traced(void);

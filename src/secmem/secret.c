@@ -18,7 +18,8 @@ struct secret {
 	bool is_locked;
 };
 
-// Of the process, and here because the library has what is here and nothing of process.c. True from its birth: the one state here that is nobody's struct.
+// Of the process, and here because the library has what is here and nothing of process.c. True from its birth: the one
+// state here that is nobody's struct.
 static bool is_born_closed;
 
 void process_born_closed(void)

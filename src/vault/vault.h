@@ -85,11 +85,12 @@ int vault_unlock_keeping(struct vault *vault, const struct secret *passphrase, s
 // With a root key that was kept. ERR_DAMAGED when it is not this vault's.
 int vault_unlock_with_root_key(struct vault *vault, const struct secret *root, struct err *err);
 bool vault_is_unlocked(const struct vault *vault);
-// Wipes the keys that open values and vouch, and keeps the one that renews the state: for a supervisor that has opened what it
-// needs. It still counts as unlocked, can store and change metadata; vault_reveal, vault_voucher and what has to open a value
-// (rename, copy, rollback_to, confirm) are ERR_LOCKED from then on.
+// Wipes the keys that open values and vouch, and keeps the one that renews the state: for a supervisor that has opened
+// what it needs. It still counts as unlocked, can store and change metadata; vault_reveal, vault_voucher and what has
+// to open a value (rename, copy, rollback_to, confirm) are ERR_LOCKED from then on.
 void vault_narrow(struct vault *vault);
-// A MAC that only those can make who have the vault open: for what one of them says to another through somebody else. ERR_LOCKED.
+// A MAC that only those can make who have the vault open: for what one of them says to another through somebody else.
+// ERR_LOCKED.
 int vault_voucher(struct vault *vault, struct span message, uint8_t out[DIGEST_BYTES], struct err *err);
 struct vault *vault_close(struct vault *vault); // wipes keys, rolls back an open transaction; NULL allowed; returns NULL
 void vault_close_ptr(struct vault **vault);
@@ -161,7 +162,8 @@ int vault_remove(struct vault *vault, const char *name, struct err *err); // wit
 // the current one.
 int vault_rollback_to(struct vault *vault, const char *name, uint32_t version, struct err *err);
 
-// Small sealed settings under the state MAC, by keys that follow the rule for names. `out` stays empty when there is none; storing an empty value takes the setting away.
+// Small sealed settings under the state MAC, by keys that follow the rule for names. `out` stays empty when there is
+// none; storing an empty value takes the setting away.
 int vault_setting_get(struct vault *vault, const char *key, struct buf *out, struct err *err);
 // The same for one that holds a key: never in ordinary memory. `out` stays NULL when there is none.
 int vault_setting_reveal(struct vault *vault, const char *key, struct secret **out, struct err *err);
