@@ -147,11 +147,9 @@ static int work_send(struct link *link, const struct broker_work *work, struct e
 
 static void answer_send(struct link *link, enum message_kind kind, uint32_t first, uint32_t second)
 {
-	_cleanup_buf_ struct buf payload = BUF_INIT(64);
 	// Where nobody hears it, the connection's end shows it.
 	struct err ignored;
-	if (numbers_write(first, second, &payload, &ignored) == 0)
-		message_send(link->fd, kind, buf_span(&payload), NULL, 0, ANSWER_WAIT_MS, &ignored);
+	numbers_send(link->fd, kind, first, second, ANSWER_WAIT_MS, &ignored);
 }
 
 // The program has these now: what it lets go of must not stay open here.

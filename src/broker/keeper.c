@@ -178,8 +178,7 @@ static int keeper_begin(struct keeper *keeper, struct err *err)
 static bool child_await(pid_t pid, int wait_ms)
 {
 	_cleanup_fd_ int pidfd = (int)syscall(SYS_pidfd_open, pid, 0U);
-	struct pollfd ended = {.fd = pidfd, .events = POLLIN};
-	return pidfd >= 0 && poll(&ended, 1, wait_ms) > 0;
+	return pidfd_await(pidfd, clock_monotonic_ms() + wait_ms);
 }
 
 // Signals stay blocked: whoever ends all of these processes at once ends it too, and is to be recorded.
@@ -248,23 +247,26 @@ static void front_await(const struct keeper *keeper)
 
 // -------------------------------------------------------------------------------------------------------------- workers
 
-static void worker_start(struct keeper *keeper, struct message *message)
+// One that is not known would be taken for something left behind.
+static void worker_note(struct keeper *keeper, pid_t pid)
 {
 	struct err err;
+	if (pid > 0 && pid_list_add(&keeper->workers, pid, &err) < 0)
+		kill(pid, SIGKILL);
+}
+
+static void worker_start(struct keeper *keeper, struct message *message)
+{
 	_cleanup_fd_ int client_fd = message->fd_count == 2 ? TAKE_FD(message->fds[0]) : -1;
 	_cleanup_fd_ int desk_fd = message->fd_count == 2 ? TAKE_FD(message->fds[1]) : -1;
 	pid_t pid = desk_fd < 0 ? -1 : fork();
-	if (pid < 0)
-		return;
 	if (pid == 0) {
 		keeper_leave(keeper);
 		worker_run(&(struct worker_setup){.engine = keeper->setup->engine, .work = keeper->setup->work,
 						  .client_fd = client_fd, .desk_fd = desk_fd,
 						  .lifeline_fd = keeper->lifeline[0], .words_fd = keeper->words[1]});
 	}
-	// One that is not known would be taken for something left behind.
-	if (pid_list_add(&keeper->workers, pid, &err) < 0)
-		kill(pid, SIGKILL);
+	worker_note(keeper, pid);
 }
 
 // ------------------------------------------------------------------------------------------------------------- sessions
@@ -281,14 +283,12 @@ static _Noreturn void sessions_tidy(struct keeper *keeper)
 
 static void session_ended(struct keeper *keeper, size_t index)
 {
-	struct err err;
 	fd_close(&keeper->sessions[index].pidfd);
 	keeper->sessions[index] = keeper->sessions[--keeper->session_count];
 	pid_t pid = fork();
 	if (pid == 0)
 		sessions_tidy(keeper);
-	if (pid > 0 && pid_list_add(&keeper->workers, pid, &err) < 0)
-		kill(pid, SIGKILL);
+	worker_note(keeper, pid);
 }
 
 // ----------------------------------------------------------------------------------------------------------------- loop

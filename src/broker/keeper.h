@@ -60,6 +60,8 @@ void keeper_done(struct keeper *keeper);
 // Takes note of ended children, and before of what they had to say. A worker that did not end as it should leaves
 // programs with secrets behind: they are killed. False: the front has ended.
 bool children_reap(struct keeper *keeper);
+// Waits for the end of a process, until then (CLOCK_MONOTONIC). False: it has not ended, or pidfd is -1.
+bool pidfd_await(int pidfd, int64_t deadline_ms);
 
 // --- keeper_words.c: what a worker has to tell the keeper. Not through the front, which reads what anybody sends: it
 // must not be able to keep the vault open, and cannot say whose word it is.

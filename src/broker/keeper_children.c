@@ -98,8 +98,7 @@ static size_t strangers_visit(struct keeper *keeper, int64_t deadline_ms, strang
 	return count;
 }
 
-// False: it has not ended by then.
-static bool stranger_await(int pidfd, int64_t deadline_ms)
+bool pidfd_await(int pidfd, int64_t deadline_ms)
 {
 	struct pollfd ended = {.fd = pidfd, .events = POLLIN};
 	int64_t left_ms = deadline_ms - clock_monotonic_ms();
@@ -111,7 +110,7 @@ static void monitor_await(struct keeper *keeper, const struct process *stranger,
 	(void)keeper;
 	_cleanup_fd_ int pidfd = (int)syscall(SYS_pidfd_open, stranger->pid, 0U);
 	if (strcmp(stranger->name, WORKER_NAME) == 0)
-		stranger_await(pidfd, deadline_ms);
+		pidfd_await(pidfd, deadline_ms);
 }
 
 static void stranger_kill(struct keeper *keeper, const struct process *stranger, int64_t deadline_ms)
@@ -121,7 +120,7 @@ static void stranger_kill(struct keeper *keeper, const struct process *stranger,
 	// Held before it is killed and awaited: one that hangs in the kernel must not hold this process up.
 	_cleanup_fd_ int pidfd = (int)syscall(SYS_pidfd_open, stranger->pid, 0U);
 	kill(stranger->pid, SIGKILL);
-	if (pidfd >= 0 && !stranger_await(pidfd, clock_monotonic_ms() + KILL_WAIT_MS))
+	if (pidfd >= 0 && !pidfd_await(pidfd, clock_monotonic_ms() + KILL_WAIT_MS))
 		pid_list_add(&keeper->survivors, stranger->pid, &ignored);
 	waitpid(stranger->pid, NULL, WNOHANG);
 }

@@ -194,3 +194,5 @@ int message_pack(enum message_kind kind, struct span payload, struct buf *out, s
 // all, -1: for ever). ERR_LIMIT for what its kind cannot have; ERR_SYSTEM (EPIPE included, no SIGPIPE; ETIMEDOUT): a
 // part may have been sent, the connection is to be closed.
 int message_send(int fd, enum message_kind kind, struct span payload, const int *fds, size_t fd_count, int wait_ms, struct err *err);
+// The same for a message of one or two small numbers (numbers_write).
+int numbers_send(int fd, enum message_kind kind, uint32_t first, uint32_t second, int wait_ms, struct err *err);

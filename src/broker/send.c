@@ -84,3 +84,10 @@ int message_send(int fd, enum message_kind kind, struct span payload, const int 
 	}
 	return 0;
 }
+
+int numbers_send(int fd, enum message_kind kind, uint32_t first, uint32_t second, int wait_ms, struct err *err)
+{
+	_cleanup_buf_ struct buf payload = BUF_INIT(64);
+	int r = numbers_write(first, second, &payload, err);
+	return r == 0 ? message_send(fd, kind, buf_span(&payload), NULL, 0, wait_ms, err) : r;
+}

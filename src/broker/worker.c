@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -86,8 +87,7 @@ static void work_do(struct worker *worker, const struct message_work *received, 
 						.permitted = work_permitted, .granted = work_granted, .context = worker};
 	struct broker_work work = {.words = received->words, .environment = received->environment,
 				   .inherited = &received->inherited, .deposit = received->deposit};
-	for (size_t i = 0; i < sizeof(work.digest); i++)
-		work.digest[i] = received->digest[i];
+	memcpy(work.digest, received->digest, sizeof(work.digest));
 	engine_serve(worker->setup->engine, &worker->serves);
 	worker->setup->work(worker->setup->engine, &work, out);
 	fflush(stdout);
@@ -96,10 +96,8 @@ static void work_do(struct worker *worker, const struct message_work *received, 
 
 static void client_tell_end(struct worker *worker, const struct broker_end *end)
 {
-	_cleanup_buf_ struct buf payload = BUF_INIT(64);
 	struct err ignored;
-	if (numbers_write((uint32_t)end->status, (uint32_t)end->signal, &payload, &ignored) == 0)
-		message_send(worker->setup->client_fd, MESSAGE_END, buf_span(&payload), NULL, 0, END_WAIT_MS, &ignored);
+	numbers_send(worker->setup->client_fd, MESSAGE_END, (uint32_t)end->status, (uint32_t)end->signal, END_WAIT_MS, &ignored);
 }
 
 static void client_refuse(struct worker *worker, const struct err *err)

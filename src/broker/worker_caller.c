@@ -74,10 +74,7 @@ void worker_wait(struct worker *worker, int other_fd, int64_t deadline_ms)
 
 static int client_send(struct worker *worker, enum message_kind kind, uint32_t first, uint32_t second, struct err *err)
 {
-	_cleanup_buf_ struct buf payload = BUF_INIT(64);
-	int r = numbers_write(first, second, &payload, err);
-	if (r == 0)
-		r = message_send(worker->setup->client_fd, kind, buf_span(&payload), NULL, 0, SEND_WAIT_MS, err);
+	int r = numbers_send(worker->setup->client_fd, kind, first, second, SEND_WAIT_MS, err);
 	worker->is_gone |= r < 0;
 	return r;
 }

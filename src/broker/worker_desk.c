@@ -77,15 +77,12 @@ static int desk_ask(void *context, const struct desk_question *question, int sec
 	int r = question_put(worker, question, seconds, err);
 	return r == 0 ? desk_wait(worker, clock_monotonic_ms() + (int64_t)seconds * 1000, seconds, out, err) : r;
 }
-
 static void desk_judge(void *context, bool is_valid)
 {
 	struct worker *worker = context;
-	_cleanup_buf_ struct buf payload = BUF_INIT(64);
 	struct err ignored;
 	// Whoever does not hear it is gone, and that shows elsewhere.
-	if (numbers_write(0, is_valid, &payload, &ignored) == 0)
-		message_send(worker->setup->desk_fd, MESSAGE_JUDGED, buf_span(&payload), NULL, 0, SEND_WAIT_MS, &ignored);
+	numbers_send(worker->setup->desk_fd, MESSAGE_JUDGED, 0, is_valid, SEND_WAIT_MS, &ignored);
 }
 
 struct engine_desk worker_desk(struct worker *worker)

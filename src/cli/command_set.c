@@ -53,7 +53,7 @@ static int set_through_broker(struct context *context, const struct arguments *a
 	struct vault_entry entry = {0};
 	struct broker_end end = {0};
 	struct err err;
-	request->locked = request->quiet_locked = true;
+	request->locked = true;
 	request->out_digest = work.digest;
 	int r = engine_set(context->engine, request, &entry, &err);
 	request->out_digest = NULL;

@@ -174,7 +174,6 @@ struct engine_set {
 	bool replace;
 	bool keep_newline;
 	bool locked;
-	bool quiet_locked; // the caller goes on with it: nothing is said of confirming
 	uint8_t *out_digest; // of a deposit; NULL: not wanted
 	bool allow_weak;
 };
