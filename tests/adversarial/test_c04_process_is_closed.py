@@ -108,20 +108,32 @@ def test_files_under_proc(held, name):
         assert content == (b"00000000\n" if name == "coredump_filter" else b"") and flags == os.O_RDONLY, path
 
 
-@pytest.mark.parametrize("name", ["fd", "fdinfo", "map_files", "task/{}/fd"])
-def test_folders_under_proc(held, name):
-    path = f"/proc/{held.pid}/{name.format(held.pid)}"
+FOLDERS = ["fd", "fdinfo", "map_files", "task/{}/fd"]
+LINKS = ["exe", "cwd", "root", "ns/mnt"]
+
+
+def assert_folder_closed(pid, name):
+    path = f"/proc/{pid}/{name.format(pid)}"
     with pytest.raises(PermissionError):
         os.listdir(path)
-    for number in range(12):
+    for number in range(16):
         with pytest.raises((PermissionError, FileNotFoundError)):
             os.open(f"{path}/{number}", os.O_RDONLY)
 
 
-@pytest.mark.parametrize("name", ["exe", "cwd", "root", "ns/mnt"])
-def test_links_under_proc(held, name):
+def assert_link_closed(pid, name):
     with pytest.raises(PermissionError):
-        os.readlink(f"/proc/{held.pid}/{name}")
+        os.readlink(f"/proc/{pid}/{name}")
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_folders_under_proc(held, name):
+    assert_folder_closed(held.pid, name)
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_links_under_proc(held, name):
+    assert_link_closed(held.pid, name)
 
 
 def refused(result):

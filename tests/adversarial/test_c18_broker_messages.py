@@ -182,15 +182,21 @@ def test_a_client_says_nothing_before_it_is_asked(shared, kind):
         assert {message.kind for message in client.rest()} <= {REFUSED, END} and streams.out == b""
 
 
+def cat_begins(client, streams):
+    """Up to where the client is to say that it is ready. -> the end that keeps cat reading"""
+    keep_open, stdin = os.pipe()
+    client.ask(CAT, [streams.folder, keep_open, *streams.streams[1:]])
+    os.close(keep_open)
+    client.expect(BEGIN)
+    return stdin
+
+
 @pytest.mark.parametrize("said", [frame(kind, bytes(39 if kind == ANSWER else 8)) for kind in sorted({*KINDS} - {SIGNAL})] + [
     frame(SIGNAL, bytes(7)), b"\xff" * 9, frame(SIGNAL, bytes(8))[:6]], ids=lambda said: said[:5].hex())
 def test_what_a_client_may_not_say_while_its_program_runs(shared, said):
     """Its program is ended, as if it had gone."""
     with Client(shared, FOR_WORK) as client, Streams(shared.work) as streams:
-        keep_open, stdin = os.pipe()
-        client.ask(CAT, [streams.folder, keep_open, *streams.streams[1:]])
-        os.close(keep_open)
-        client.expect(BEGIN)
+        stdin = cat_begins(client, streams)
         client.send(frame(BEGUN))
         client.send(said)
         if len(said) == 6:
@@ -202,10 +208,7 @@ def test_what_a_client_may_not_say_while_its_program_runs(shared, said):
 @pytest.mark.parametrize("number", [0, 9, 64, 65, 1 << 31, 0xffffffff])
 def test_signals_of_any_number(shared, number):
     with Client(shared, FOR_WORK) as client, Streams(shared.work) as streams:
-        keep_open, stdin = os.pipe()
-        client.ask(CAT, [streams.folder, keep_open, *streams.streams[1:]])
-        os.close(keep_open)
-        client.expect(BEGIN)
+        stdin = cat_begins(client, streams)
         client.send(frame(BEGUN) + numbers(SIGNAL, number, 1) * 200 + numbers(SIGNAL, number, 77))
         os.close(stdin)
         assert all(message.kind == END for message in client.rest())

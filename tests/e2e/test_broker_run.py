@@ -393,7 +393,8 @@ def test_set_makes_a_new_value_without_a_passphrase(vault):
     assert vault.is_value("NEW", b"a-value-of-its-own-71")
 
 
-def test_set_replaces_a_value_when_the_human_agrees(vault):
+def replaced(vault, said):
+    """A new value for API_TOKEN, and what the human says to it. -> (status of the console, of set)"""
     vault.unlock()
     words = ["set", "API_TOKEN", "--stdin", "--raw", "--force"]
     process = vault.popen(*words, passphrase=False, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -402,27 +403,19 @@ def test_set_replaces_a_value_when_the_human_agrees(vault):
     wait_until(lambda: vault.broker()["waiting"] == 1)
     child = vault.spawn("approve", "--once")
     child.expect("Passphrase[^:]*: ")
-    child.send(PASSPHRASE + "\r")
-    text, status = finish(child)
-    assert status == 0, text
-    assert process.wait(60) == 0
+    child.send(said + "\r")
+    _, status = finish(child)
+    ended = process.wait(60)
     process.stderr.close()
+    return status, ended
+
+
+def test_set_replaces_a_value_when_the_human_agrees(vault):
+    assert replaced(vault, PASSPHRASE) == (0, 0)
     assert vault.is_value("API_TOKEN", b"another-value-41-for-it")
 
 
 def test_set_replaces_nothing_when_the_human_does_not(vault):
-    vault.unlock()
-    words = ["set", "API_TOKEN", "--stdin", "--raw", "--force"]
-    process = vault.popen(*words, passphrase=False, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
-    process.stdin.write(b"another-value-41-for-it")
-    process.stdin.close()
-    wait_until(lambda: vault.broker()["waiting"] == 1)
-    child = vault.spawn("approve", "--once")
-    child.expect("Passphrase[^:]*: ")
-    child.send("d\r")
-    text, status = finish(child)
-    assert status == 1, text
-    assert process.wait(60) == 4
-    process.stderr.close()
+    assert replaced(vault, "d") == (1, 4)
     assert vault.is_value("API_TOKEN", SECRETS["API_TOKEN"])
     assert not vault.entry("API_TOKEN").get("pending"), vault.entry("API_TOKEN")
