@@ -23,6 +23,7 @@ void plan_done(struct plan *plan)
 	program_script_done(&plan->script);
 	program_free_ptr(&plan->program);
 	environment_done(&plan->environment);
+	sandbox_plan_done(&plan->sandbox);
 	free(plan->manifest_path);
 	free(plan->directory);
 	*plan = (struct plan){0};
@@ -296,8 +297,7 @@ static int plan_make(struct engine *engine, const struct engine_run *request, bo
 	_cleanup_plan_ struct plan plan = {.request = request, .mode = mode,
 					   .action = request->action, .argv = request->argv, .keep = request->keep,
 					   .keep_count = request->keep_count, .on_leak = request->on_leak,
-					   .inherited = request->inherited,
-					   .sandbox = sandbox_plan_standard()};
+					   .inherited = request->inherited};
 	plan.secrets = calloc(ENGINE_SECRETS_MAX, sizeof(*plan.secrets));
 	if (!plan.secrets)
 		return err_set(err, ERR_MEMORY, "out of memory");
@@ -308,6 +308,8 @@ static int plan_make(struct engine *engine, const struct engine_run *request, bo
 		r = plan_check_names(&plan, engine, err);
 	if (r == 0)
 		r = plan_program(&plan, request, err);
+	if (r == 0)
+		r = sandbox_plan_build(&(struct sandbox_wish){0}, &(struct sandbox_place){.directory = plan.directory}, &plan.sandbox, err);
 	if (r < 0)
 		return r;
 	*out = plan;

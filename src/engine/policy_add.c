@@ -55,12 +55,12 @@ static int argv_choose(struct addition *addition, struct err *err)
 
 static int tier_choose(struct addition *addition, struct err *err)
 {
-	const char *const words[] = {rule_tier_name(RULE_TIER_STANDARD), rule_tier_name(RULE_TIER_HARDENED),
-				     rule_tier_name(RULE_TIER_LOCKDOWN)};
-	size_t tier = RULE_TIER_STANDARD;
+	const char *const words[] = {sandbox_tier_name(SANDBOX_STANDARD), sandbox_tier_name(SANDBOX_HARDENED),
+				     sandbox_tier_name(SANDBOX_LOCKDOWN)};
+	size_t tier = SANDBOX_STANDARD;
 	const char *word = addition->request->tier;
 	int r = word ? word_choose(word, words, ARRAY_COUNT(words), "--tier", &tier, err) : 0;
-	addition->terms.tier = (enum rule_tier)tier;
+	addition->terms.tier = (enum sandbox_tier)tier;
 	return r;
 }
 

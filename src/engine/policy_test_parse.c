@@ -284,11 +284,11 @@ static int session_read(json_t *json, struct policy_case *item, struct err *err)
 
 static int tier_read(json_t *json, struct policy_case *item, struct err *err)
 {
-	const char *const words[] = {rule_tier_name(RULE_TIER_STANDARD), rule_tier_name(RULE_TIER_HARDENED),
-				     rule_tier_name(RULE_TIER_LOCKDOWN)};
+	const char *const words[] = {sandbox_tier_name(SANDBOX_STANDARD), sandbox_tier_name(SANDBOX_HARDENED),
+				     sandbox_tier_name(SANDBOX_LOCKDOWN)};
 	size_t tier = 0;
 	int r = word_read(json, "tier", words, ARRAY_COUNT(words), &tier, err);
-	item->request.tier = (enum rule_tier)tier;
+	item->request.tier = (enum sandbox_tier)tier;
 	return r;
 }
 

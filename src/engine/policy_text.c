@@ -151,8 +151,8 @@ static int row_directory(const struct rule *rule, struct buf *out, struct err *e
 static int row_conditions(const struct rule *rule, struct buf *out, struct err *err)
 {
 	int r = 0;
-	if (rule->tier != RULE_TIER_STANDARD)
-		r = buf_printf(out, err, "  %-12s%s, or a stronger one\n", "tier", rule_tier_name(rule->tier));
+	if (rule->tier != SANDBOX_STANDARD)
+		r = buf_printf(out, err, "  %-12s%s, or a stronger one\n", "tier", sandbox_tier_name(rule->tier));
 	if (r == 0 && rule->environment.count > 0)
 		r = row_list("may keep", &rule->environment, "$", out, err);
 	if (r == 0 && rule->redaction)
@@ -248,7 +248,7 @@ static json_t *summary_json(const struct rule *rule)
 			 variables, "paired", rule->is_paired ? 1 : 0, "program", printable_json(rule->program.path),
 			 "binding", rule_binding_names[rule->program.kind], "argv", rule_argv_names[rule->argv_mode], "argv_digest",
 			 argv_digest_json(rule), "script", printable_json(rule->script.path), "environment", kept,
-			 "directory", printable_json(rule->directory), "tier", rule_tier_name(rule->tier), "redaction",
+			 "directory", printable_json(rule->directory), "tier", sandbox_tier_name(rule->tier), "redaction",
 			 rule->redaction ? 1 : 0, "expires", (json_int_t)rule->expires, "uses", uses, "boot",
 			 rule->boot[0] ? 1 : 0, "session", (json_int_t)rule->session.pid);
 }

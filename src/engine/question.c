@@ -151,7 +151,7 @@ void question_fill(const struct engine *engine, const struct plan *plan, const s
 		.dropped_count = plan->environment.dropped_count,
 		.kept = plan->keep,
 		.kept_count = plan->keep_count,
-		.tier = plan->sandbox.tier,
+		.tier = sandbox_tier_name(plan->sandbox.tier),
 		.level = level,
 		.notes = (const char *const *)notes->items,
 		.note_count = notes->count,

@@ -147,7 +147,7 @@ json_t *plan_json(const struct plan *plan, const struct redactor *redactor)
 	digest_hex(fingerprint, hex);
 	return json_pack("{s:o, s:o, s:o, s:s, s:o, s:o*, s:s, s:o, s:o, s:o*, s:o*}", "secrets", plan_secrets_json(plan), "program",
 			 program_json(plan->program, redactor), "argv", argv_json(redactor, plan->argv), "argv_digest", hex, "directory",
-			 masked_json(redactor, plan->directory), "script", script_json(&plan->script, redactor), "tier", plan->sandbox.tier, "kept",
+			 masked_json(redactor, plan->directory), "script", script_json(&plan->script, redactor), "tier", sandbox_tier_name(plan->sandbox.tier), "kept",
 			 strings_json(plan->keep, plan->keep_count), "dropped",
 			 strings_json((const char *const *)plan->environment.dropped, plan->environment.dropped_count),
 			 "manifest", plan->manifest_path ? masked_json(redactor, plan->manifest_path) : NULL, "reason",

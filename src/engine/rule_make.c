@@ -230,7 +230,7 @@ static void request_fill(const struct plan *plan, const struct rule_clock *clock
 		.program = plan->program,
 		.argv = plan->found_argv,
 		.directory = plan->directory,
-		.tier = RULE_TIER_STANDARD,
+		.tier = SANDBOX_STANDARD,
 		.redaction = plan->action != ENGINE_INJECT,
 		.script_path = plan->script.path,
 		.script_digest = plan->script.digest,

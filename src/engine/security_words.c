@@ -8,7 +8,7 @@ static const char *yes_no(bool is)
 
 static const char *demand_tier(const struct security_demands *demands)
 {
-	return rule_tier_name(demands->tier);
+	return sandbox_tier_name(demands->tier);
 }
 
 static const char *demand_factor(const struct security_demands *demands)

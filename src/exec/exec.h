@@ -146,7 +146,7 @@ struct exec_plan {
 	size_t secret_count;
 	const struct redactor *redactor; // for exec_supervise: made of the values, in the order of the secrets
 	const struct exec_inherited *inherited;
-	struct sandbox_plan sandbox;
+	const struct sandbox_plan *sandbox;
 	enum exec_on_leak on_leak; // for exec_supervise
 	const struct exec_caller *caller; // for exec_supervise; NULL: this process
 	const struct exec_limits *limits; // NULL: this process's own. One that cannot be set is a failure to start
@@ -185,6 +185,7 @@ struct exec_outcome {
 	bool stdin_is_writable;  // always false: a terminal on stdin is a pseudo-terminal, whose output is filtered
 	bool writers_ended;      // processes that outlived the program were ended
 	bool tables_unlocked;    // redaction tables could not be kept out of swap
+	struct sandbox_record sandbox;
 	bool caller_gone;        // the caller had ended (exec_event.is_gone), and all the program's processes were killed
 	bool killed_for_leak;    // EXEC_LEAK_KILL, and there was a leak, leaks.rows[0]: all its processes were killed
 	int64_t milliseconds;

@@ -146,10 +146,9 @@ static int step_limits(const struct launch *launch, int *ret_detail)
 
 static int step_sandbox(const struct launch *launch, int *ret_detail)
 {
-	enum sandbox_mechanism failed = SANDBOX_MECHANISM_COUNT;
-	int error = sandbox_enter(&launch->plan->sandbox, &failed);
-	*ret_detail = (int)failed;
-	return error;
+	struct sandbox_failure failure = sandbox_enter(launch->sandbox, (const int[3]){-1, -1, -1});
+	*ret_detail = (int)failure.mechanism;
+	return failure.error;
 }
 
 static int step_signals(const struct launch *launch, int *ret_detail)
@@ -233,8 +232,8 @@ static int report_error(const struct launch *launch, const struct launch_report 
 	if (step->run == step_exec)
 		return exec_error(path, report->error, err);
 	if (step->run == step_sandbox)
-		return err_set_errno(err, ERR_NO_EXEC, report->error, "refused to start %s: the sandbox cannot give %s",
-				     path, sandbox_mechanism_name((enum sandbox_mechanism)report->detail));
+		return sandbox_failure_say(path, (struct sandbox_failure){(enum sandbox_mechanism)report->detail, report->error},
+					   err);
 	return err_set_errno(err, ERR_SYSTEM, report->error, "cannot prepare %s for %s", step->what, path);
 }
 

@@ -12,15 +12,19 @@ int exec_replace(const struct exec_plan *plan, struct err *err)
 {
 	_cleanup_(delivery_done) struct delivery delivery = DELIVERY_INIT;
 	_cleanup_(replacement_done) struct program_argv argv = {.script_fd = -1};
+	_cleanup_sandbox_ struct sandbox *sandbox = NULL;
 	int r = delivery_prepare(plan, &delivery, err);
 	if (r == 0)
 		r = program_argv_build(plan->program, plan->argv, &argv, err);
+	if (r == 0)
+		r = sandbox_prepare(plan->sandbox, &sandbox, err);
 	if (r < 0)
 		return r;
 	const struct launch launch = {
 		.plan = plan,
 		.delivery = &delivery,
 		.argv = &argv,
+		.sandbox = sandbox,
 		.std_fds = {delivery.stdin_fd, -1, -1},
 		.report_fd = -1,
 	};

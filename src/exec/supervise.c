@@ -36,6 +36,7 @@ static void supervisor_done(struct supervisor *sv)
 	for (size_t i = 0; i < STREAM_COUNT; i++)
 		relay_done(&sv->relays[i]);
 	exec_leaks_done(&sv->leaks);
+	sandbox_free_ptr(&sv->sandbox);
 	program_argv_done(&sv->argv);
 	delivery_done(&sv->delivery);
 	signals_close(&sv->signals);
@@ -69,6 +70,9 @@ static int supervisor_prepare(struct supervisor *sv, struct err *err)
 	r = program_argv_build(sv->plan->program, sv->plan->argv, &sv->argv, err);
 	if (r < 0)
 		return r;
+	r = sandbox_prepare(sv->plan->sandbox, &sv->sandbox, err);
+	if (r < 0)
+		return r;
 	// Now, so that the outcome of a program that has run cannot fail for want of memory.
 	r = exec_leaks_init(&sv->leaks, err);
 	if (r == 0)
@@ -85,6 +89,7 @@ static int supervisor_start(struct supervisor *sv, struct err *err)
 		.plan = sv->plan,
 		.delivery = &sv->delivery,
 		.argv = &sv->argv,
+		.sandbox = sv->sandbox,
 		.std_fds = {sv->std_fds[0], sv->std_fds[1], sv->std_fds[2]},
 		.foreground_fd = -1,
 	};
@@ -135,6 +140,7 @@ static struct exec_outcome outcome_make(struct supervisor *sv)
 		.killed_for_leak = sv->killed_for_leak,
 		.caller_gone = sv->caller_gone,
 		.tables_unlocked = !redactor_is_locked(sv->plan->redactor),
+		.sandbox = sandbox_record_get(sv->sandbox),
 		.milliseconds = clock_monotonic_ms() - sv->started_ms,
 	};
 	sv->leaks = (struct exec_leaks){0};

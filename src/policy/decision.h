@@ -34,7 +34,7 @@ struct policy_request {
 	const char *const *kept;       // variables that steer programs and are handed on (--keep-env)
 	size_t kept_count;
 	const char *directory;
-	enum rule_tier tier; // that the run will really have
+	enum sandbox_tier tier; // that the run will really have
 	bool redaction;
 	int64_t now;      // seconds since the epoch
 	int64_t boottime_ms; // CLOCK_BOOTTIME

@@ -9,7 +9,7 @@ static const char *const action_names[GUARD_ACTION_COUNT] = {
 
 static const struct security_demands demands[SECURITY_LEVEL_COUNT] = {
 	[SECURITY_STANDARD] = {
-		.tier = RULE_TIER_STANDARD,
+		.tier = SANDBOX_STANDARD,
 		.factor = FACTOR_PASSPHRASE,
 		.unredacted = PERMIT_ON_REQUEST,
 		.by_path = PERMIT_ON_REQUEST,
@@ -20,7 +20,7 @@ static const struct security_demands demands[SECURITY_LEVEL_COUNT] = {
 		.actions = {[FINDING_BAD] = GUARD_WARN},
 	},
 	[SECURITY_HARDENED] = {
-		.tier = RULE_TIER_STANDARD,
+		.tier = SANDBOX_STANDARD,
 		.factor = FACTOR_PASSPHRASE_AND_CODE,
 		.unredacted = PERMIT_BY_RULE,
 		.by_path = PERMIT_BY_RULE,
@@ -31,7 +31,7 @@ static const struct security_demands demands[SECURITY_LEVEL_COUNT] = {
 		.actions = {[FINDING_WARN] = GUARD_WARN, [FINDING_BAD] = GUARD_ASK},
 	},
 	[SECURITY_LOCKDOWN] = {
-		.tier = RULE_TIER_STANDARD,
+		.tier = SANDBOX_STANDARD,
 		.factor = FACTOR_PASSPHRASE_AND_CODE,
 		.unredacted = PERMIT_NEVER,
 		.by_path = PERMIT_NEVER,

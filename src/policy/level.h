@@ -39,7 +39,7 @@ enum environment_mode {
 const char *environment_mode_name(enum environment_mode mode); // "filtered", "allow-list"
 
 struct security_demands {
-	enum rule_tier tier; // of the sandbox; standard in all levels, as long as it has no stronger ones
+	enum sandbox_tier tier; // of the sandbox; standard in all levels, as long as it has no stronger ones
 	enum security_factor factor;
 	enum security_permit unredacted; // inject
 	enum security_permit by_path;

@@ -37,12 +37,6 @@ const char *rule_effect_name(enum rule_effect effect)
 	return names[effect];
 }
 
-const char *rule_tier_name(enum rule_tier tier)
-{
-	static const char *const names[] = {"standard", "hardened", "lockdown"};
-	return names[tier];
-}
-
 const char *rule_made_name(enum rule_made made)
 {
 	static const char *const names[] = {"command", "prompt"};

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "program/program.h"
+#include "sandbox/sandbox.h"
 
 #define RULES_COUNT_MAX 16384
 #define RULES_BYTES_MAX (16u << 20) // JSON text of a set
@@ -45,10 +46,6 @@ enum rule_delivery { RULE_TO_VARIABLE = 1, RULE_TO_FILE = 2, RULE_TO_STDIN = 4 }
 extern const char *const rule_binding_names[3];                    // by enum rule_binding_kind
 extern const char *const rule_argv_names[3];                       // by enum rule_argv_mode
 extern const char *const rule_delivery_names[RULE_DELIVERY_COUNT]; // by bit number
-
-// Tiers of the sandbox, the weakest first.
-enum rule_tier { RULE_TIER_STANDARD, RULE_TIER_HARDENED, RULE_TIER_LOCKDOWN };
-const char *rule_tier_name(enum rule_tier tier); // "standard", "hardened", "lockdown"
 
 // By what it was made; no part of a decision.
 enum rule_made { RULE_MADE_COMMAND, RULE_MADE_PROMPT };
@@ -88,7 +85,7 @@ struct rule {
 	enum rule_argv_mode argv_mode;
 	struct rule_list arguments;       // argv[0] first, compared byte for byte
 	char *directory;                  // it and what is below; NULL: any
-	enum rule_tier tier;              // at least
+	enum sandbox_tier tier;           // at least
 	bool redaction;                   // required
 	int64_t created;                  // seconds since the epoch
 	int64_t expires;                  // the first second in which it does not hold; 0: never

@@ -292,9 +292,9 @@ static int time_check(const struct rule *rule, struct err *err)
 
 static int conditions_check(const struct rule *rule, struct err *err)
 {
-	bool is_conditional = rule->tier != RULE_TIER_STANDARD || rule->redaction || rule->is_counted ||
+	bool is_conditional = rule->tier != SANDBOX_STANDARD || rule->redaction || rule->is_counted ||
 			      rule->environment.count > 0;
-	if (rule->tier > RULE_TIER_LOCKDOWN)
+	if (rule->tier > SANDBOX_LOCKDOWN)
 		return field_refuse(err, "tier", "must be 'standard', 'hardened' or 'lockdown'");
 	// They would make it stop to ask or to deny where the run is weaker.
 	if (rule->effect != RULE_ALLOW && is_conditional)

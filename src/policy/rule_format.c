@@ -98,7 +98,7 @@ static bool set_conditions(json_t *object, const struct rule *rule)
 	const struct rule_until *until = &rule->until;
 	return set(object, "created", json_integer(rule->created)) &&
 	       (!rule->made || set(object, "made", json_string(rule_made_name(rule->made)))) &&
-	       (!rule->tier || set(object, "tier", json_string(rule_tier_name(rule->tier)))) &&
+	       (!rule->tier || set(object, "tier", json_string(sandbox_tier_name(rule->tier)))) &&
 	       (!rule->is_paired || set(object, "paired", json_true())) &&
 	       (!rule->redaction || set(object, "redaction", json_true())) &&
 	       (!rule->expires || set(object, "expires", json_integer(rule->expires))) &&

@@ -134,11 +134,11 @@ static int directory_read(struct rule *rule, json_t *json, struct err *err)
 
 static int tier_read(struct rule *rule, json_t *json, struct err *err)
 {
-	const char *const names[] = {rule_tier_name(RULE_TIER_STANDARD), rule_tier_name(RULE_TIER_HARDENED),
-				     rule_tier_name(RULE_TIER_LOCKDOWN)};
+	const char *const names[] = {sandbox_tier_name(SANDBOX_STANDARD), sandbox_tier_name(SANDBOX_HARDENED),
+				     sandbox_tier_name(SANDBOX_LOCKDOWN)};
 	size_t choice = 0;
 	int r = field_read_choice(json, "tier", names, ARRAY_COUNT(names), &choice, err);
-	rule->tier = (enum rule_tier)choice;
+	rule->tier = (enum sandbox_tier)choice;
 	return r;
 }
 

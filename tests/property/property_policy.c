@@ -113,7 +113,7 @@ static void rule_until(struct dice *dice, struct rule *rule)
 		rule->session = (struct rule_session){1 + (int64_t)dice_below(dice, 2), dice_below(dice, 2)};
 	if (rule->effect != RULE_ALLOW)
 		return;
-	rule->tier = one_in(dice, 4) ? RULE_TIER_HARDENED : RULE_TIER_STANDARD;
+	rule->tier = one_in(dice, 4) ? SANDBOX_HARDENED : SANDBOX_STANDARD;
 	rule->redaction = one_in(dice, 4);
 	rule->is_counted = one_in(dice, 4);
 	rule->uses_left = rule->is_counted ? dice_below(dice, 3) : 0;
@@ -183,7 +183,7 @@ static void request_make(struct world *world)
 	world->request = (struct policy_request){
 		.secrets = world->secrets, .secret_count = one_in(dice, 2) ? 1 : 1 + dice_below(dice, SECRETS_MOST),
 		.program = &world->program, .argv = world->argv, .directory = PICK(dice, "/w", "/w/a", "/w/a/c", "/wx"),
-		.tier = (enum rule_tier)dice_below(dice, 2), .redaction = !one_in(dice, 4),
+		.tier = (enum sandbox_tier)dice_below(dice, 2), .redaction = !one_in(dice, 4),
 		.now = 80 + (int64_t)dice_below(dice, 200), .boot = PICK(dice, BOOT_A, BOOT_A, BOOT_B),
 		.session = {1 + (int64_t)dice_below(dice, 2), dice_below(dice, 2)}, .uses = 1};
 }

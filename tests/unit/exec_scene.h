@@ -96,6 +96,9 @@ static inline char **scene_strings(const char *const *strings)
 	return copies;
 }
 
+static const struct sandbox_plan standard_tier = {
+	.needs = {[SANDBOX_NO_CORE] = SANDBOX_REQUIRED, [SANDBOX_NO_NEW_PRIVS] = SANDBOX_REQUIRED, [SANDBOX_SHIELD] = SANDBOX_PREFERRED}};
+
 static inline void scene_play(const struct scene *scene)
 {
 	struct err err = {0};
@@ -111,7 +114,7 @@ static inline void scene_play(const struct scene *scene)
 				 .environment = scene_strings(scene->environment),
 				 .secrets = secrets,
 				 .inherited = &inherited,
-				 .sandbox = sandbox_plan_standard(),
+				 .sandbox = &standard_tier,
 				 .on_leak = scene->on_leak,
 				 .caller = scene->caller,
 				 .limits = scene->limits};

@@ -320,7 +320,7 @@ static void test_conditions(void **state)
 	(void)state;
 	struct scene s;
 	scene_init(&s);
-	s.request.tier = RULE_TIER_HARDENED;
+	s.request.tier = SANDBOX_HARDENED;
 	assert_int_equal(reason_of(&s, ALLOW("a", "'*'", ",'tier':'hardened','redaction':true")), POLICY_DECIDES);
 	assert_int_equal(reason_of(&s, ALLOW("a", "'*'", ",'tier':'lockdown'")), POLICY_WEAKER_TIER);
 	s.request.redaction = false;

@@ -19,6 +19,14 @@
 
 #define CORE_LIMIT_UNSEEN 12345
 
+static struct sandbox_plan plan_standard(void)
+{
+	struct sandbox_plan plan;
+	struct err err;
+	assert_int_equal(sandbox_plan_build(&(struct sandbox_wish){0}, &(struct sandbox_place){.directory = "/"}, &plan, &err), 0);
+	return plan;
+}
+
 // What a child found in itself.
 struct view {
 	int answer; // of sandbox_enter
@@ -29,9 +37,14 @@ struct view {
 
 static void view_fill(struct view *view, const struct sandbox_plan *plan)
 {
-	enum sandbox_mechanism failed = SANDBOX_MECHANISM_COUNT;
-	view->answer = sandbox_enter(plan, &failed);
-	view->failed = (int)failed;
+	struct sandbox *sandbox = NULL;
+	struct err err;
+	if (sandbox_prepare(plan, &sandbox, &err) < 0)
+		_exit(3);
+	struct sandbox_failure failure = sandbox_enter(sandbox, (const int[3]){-1, -1, -1});
+	view->answer = failure.error;
+	view->failed = failure.error ? (int)failure.mechanism : SANDBOX_MECHANISM_COUNT;
+	sandbox_free_ptr(&sandbox);
 	view->no_new_privs = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
 	getrlimit(RLIMIT_CORE, &view->core);
 }
@@ -110,10 +123,10 @@ static int limits_refuse(void)
 static void test_standard_requires_what_every_kernel_has(void **state)
 {
 	(void)state;
-	struct sandbox_plan plan = sandbox_plan_standard();
-	assert_string_equal(plan.tier, "standard");
+	_cleanup_sandbox_plan_ struct sandbox_plan plan = plan_standard();
+	assert_int_equal(plan.tier, SANDBOX_STANDARD);
 	for (int i = 0; i < SANDBOX_MECHANISM_COUNT; i++)
-		assert_true(plan.required[i]);
+		assert_int_equal(plan.needs[i] == SANDBOX_REQUIRED, i == SANDBOX_NO_CORE || i == SANDBOX_NO_NEW_PRIVS);
 }
 
 static void test_names_are_distinct(void **state)
@@ -130,7 +143,7 @@ static void test_names_are_distinct(void **state)
 static void test_standard_applies(void **state)
 {
 	(void)state;
-	struct sandbox_plan plan = sandbox_plan_standard();
+	_cleanup_sandbox_plan_ struct sandbox_plan plan = plan_standard();
 	struct rlimit before;
 	assert_int_equal(getrlimit(RLIMIT_CORE, &before), 0);
 	struct view view = enter_in_child(&plan, NULL);
@@ -145,7 +158,7 @@ static void test_standard_applies(void **state)
 static void test_a_soft_limit_of_zero_becomes_one(void **state)
 {
 	(void)state;
-	struct sandbox_plan plan = sandbox_plan_standard();
+	_cleanup_sandbox_plan_ struct sandbox_plan plan = plan_standard();
 	struct rlimit before;
 	assert_int_equal(getrlimit(RLIMIT_CORE, &before), 0);
 	if (before.rlim_max == 0 && !has_resource_right())
@@ -160,7 +173,7 @@ static void test_a_soft_limit_of_zero_becomes_one(void **state)
 static void test_a_hard_limit_of_zero(void **state)
 {
 	(void)state;
-	struct sandbox_plan plan = sandbox_plan_standard();
+	_cleanup_sandbox_plan_ struct sandbox_plan plan = plan_standard();
 	struct view view = enter_in_child(&plan, core_hard_zero);
 	assert_int_equal(view.answer, 0);
 	assert_true(view.core.rlim_cur == view.core.rlim_max);
@@ -170,7 +183,7 @@ static void test_a_hard_limit_of_zero(void **state)
 static void test_twice_is_as_once(void **state)
 {
 	(void)state;
-	struct sandbox_plan plan = sandbox_plan_standard();
+	_cleanup_sandbox_plan_ struct sandbox_plan plan = plan_standard();
 	struct view first = {0}, second = {0};
 	int status = -1, ends[2];
 	assert_int_equal(pipe(ends), 0);
@@ -197,7 +210,7 @@ static void test_what_is_not_required_is_not_entered(void **state)
 	struct rlimit before;
 	assert_int_equal(getrlimit(RLIMIT_CORE, &before), 0);
 	int before_privs = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
-	struct view view = enter_in_child(&(struct sandbox_plan){.tier = "none"}, NULL);
+	struct view view = enter_in_child(&(struct sandbox_plan){0}, NULL);
 	assert_int_equal(view.answer, 0);
 	assert_int_equal(view.no_new_privs, before_privs);
 	assert_memory_equal(&view.core, &before, sizeof(before));
@@ -206,12 +219,12 @@ static void test_what_is_not_required_is_not_entered(void **state)
 static void test_a_refused_mechanism_is_named(void **state)
 {
 	(void)state;
-	struct sandbox_plan plan = sandbox_plan_standard();
+	_cleanup_sandbox_plan_ struct sandbox_plan plan = plan_standard();
 	struct view view = enter_in_child(&plan, limits_refuse);
 	assert_int_equal(view.answer, EPERM);
 	assert_int_equal(view.failed, SANDBOX_NO_CORE);
 	assert_int_equal(view.no_new_privs, 1);
-	plan.required[SANDBOX_NO_CORE] = false;
+	plan.needs[SANDBOX_NO_CORE] = SANDBOX_UNUSED;
 	view = enter_in_child(&plan, limits_refuse);
 	assert_int_equal(view.answer, 0);
 	assert_int_equal(view.failed, SANDBOX_MECHANISM_COUNT);
