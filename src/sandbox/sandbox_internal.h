@@ -44,15 +44,39 @@ int landlock_abi(void); // 0: there is none
 // abstract sockets. Async-signal-safe. 0 or errno: ENOSYS or EOPNOTSUPP without Landlock; E2BIG when the layers are used up.
 int landlock_enter(const struct access_list *list, const int terminal_fds[3], bool has_scope);
 
-// --- filter.c
+// --- filter.c: a list of what is refused. A system call that is not on it, newer ones among them, goes to the kernel:
+// otherwise programs would break with each kernel and C library.
 
 enum filter_kind {
 	FILTER_TIER, // of hardened and lockdown
-	FILTER_JAIL  // the same, but what is in a jail may trace what is in the jail
+	FILTER_JAIL  // the same, but what is in a jail may trace what is in the jail, to which Landlock keeps it
 };
-// The filter for this machine's architecture, made when envseal was built or now. Static or kept until the process ends.
+
+enum filter_test {
+	FILTER_ALWAYS,
+	FILTER_EQUAL,  // the argument is the value
+	FILTER_DIFFERS,
+	FILTER_HAS_BIT // the argument has a bit of the value
+};
+
+// The first row of a call that applies gives the answer. Only the low 32 bits of an argument are looked at, as the kernel
+// does with those arguments.
+struct filter_row {
+	int call;
+	unsigned argument; // which one, from 0
+	enum filter_test test;
+	uint32_t value;
+	int answer;        // an errno; 0: it goes to the kernel
+	const char *reason; // why, in a few words
+	bool is_tracing;   // not in FILTER_JAIL
+};
+extern const struct filter_row filter_rows[];
+extern const size_t filter_row_count;
+
+// A filter out of the rows. It kills who calls by the numbers of another architecture, or of x32. out->filter is owned, by
+// free(3). Takes a few microseconds. ERR_NO_EXEC on machines for which there is none.
 int filter_build(enum filter_kind kind, struct sock_fprog *out, struct err *err);
-// 0 or errno. Wants no_new_privs.
+// 0 or errno. Wants no_new_privs. Async-signal-safe.
 int filter_enter(const struct sock_fprog *filter);
 
 // --- mounts.c: in a mount namespace of its own, with all capabilities in it. 0 or errno.
