@@ -96,6 +96,7 @@ static const struct guard_check *check_at(size_t index)
 		{guard_process_checks, guard_process_check_count},
 		{guard_memory_checks, guard_memory_check_count},
 		{guard_kernel_checks, guard_kernel_check_count},
+		{guard_namespace_checks, guard_namespace_check_count},
 		{guard_terminal_checks, guard_terminal_check_count},
 		{guard_input_checks, guard_input_check_count},
 		{guard_files_checks, guard_files_check_count},

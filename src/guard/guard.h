@@ -1,5 +1,5 @@
 // guard: read-only findings about the environment envseal runs in. Nothing here changes anything, and nothing here
-// decides.
+// decides. What only trying can tell (namespaces, mounts) is tried in a process that ends at once.
 #pragma once
 
 #include "base/base.h"

@@ -19,6 +19,8 @@ extern const struct guard_check guard_memory_checks[];
 extern const size_t guard_memory_check_count;
 extern const struct guard_check guard_kernel_checks[];
 extern const size_t guard_kernel_check_count;
+extern const struct guard_check guard_namespace_checks[];
+extern const size_t guard_namespace_check_count;
 extern const struct guard_check guard_terminal_checks[];
 extern const size_t guard_terminal_check_count;
 extern const struct guard_check guard_input_checks[];

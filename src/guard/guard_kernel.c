@@ -12,8 +12,13 @@
 #define SYS_landlock_create_ruleset 444
 #endif
 
-// LANDLOCK_CREATE_RULESET_VERSION of linux/landlock.h, which older headers lack.
+// LANDLOCK_CREATE_RULESET_VERSION and _ERRATA of linux/landlock.h, which older headers lack.
 #define LANDLOCK_VERSION_FLAG 1U
+#define LANDLOCK_ERRATA_FLAG 2U // Linux 6.15, and in later releases of older ones
+
+// Scopes, and the right to resolve the path of a socket.
+#define LANDLOCK_ABI_SCOPE 6
+#define LANDLOCK_ABI_SOCKETS 9
 
 // The oldest kernel envseal is tried on: Debian 11's.
 #define KERNEL_MAJOR_LEAST 5
@@ -35,19 +40,82 @@ static void check_version(const struct guard_source *source, struct finding *fin
 		    buf_text(&release), is_old ? ", older than any that envseal is tried on (5.10)" : "");
 }
 
+// What a kernel cannot close by Landlock before an ABI (landlock(7), "VERSIONS").
+static const struct {
+	long abi;
+	const char *what;
+} landlock_steps[] = {
+	{2, "moves between folders"},   {3, "truncation"}, {4, "TCP"}, {5, "devices"}, {LANDLOCK_ABI_SCOPE, "signals and abstract sockets"},
+	{LANDLOCK_ABI_SOCKETS, "sockets with a path"},
+};
+
+// LANDLOCK_CREATE_RULESET_VERSION or _ERRATA; -1 with errno.
+static long landlock_ask(unsigned what)
+{
+	return syscall(SYS_landlock_create_ruleset, NULL, 0, what);
+}
+
+static bool landlock_text(long abi, struct buf *out)
+{
+	struct err ignored;
+	long fixes = landlock_ask(LANDLOCK_ERRATA_FLAG);
+	int r = buf_printf(out, &ignored, "Landlock is there (ABI %ld", abi);
+	for (int i = 0; r == 0 && fixes > 0 && i < 31; i++)
+		if (fixes >> i & 1)
+			r = buf_printf(out, &ignored, "%s%d", fixes & ((1L << i) - 1) ? ", " : "; with the fixes ", i + 1);
+	if (r == 0)
+		r = buf_append_text(out, ")", &ignored);
+	bool is_first = true;
+	for (size_t i = 0; r == 0 && i < ARRAY_COUNT(landlock_steps); i++)
+		if (abi < landlock_steps[i].abi) {
+			r = buf_printf(out, &ignored, "%s%s", is_first ? "; it does not close: " : ", ", landlock_steps[i].what);
+			is_first = false;
+		}
+	return r == 0;
+}
+
 static void check_landlock(const struct guard_source *source, struct finding *finding)
 {
 	(void)source;
-	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_VERSION_FLAG);
+	_cleanup_buf_ struct buf text = BUF_INIT(FINDING_TEXT_BYTES);
+	long abi = landlock_ask(LANDLOCK_VERSION_FLAG);
 	if (abi > 0)
-		finding_set(finding, FINDING_OK, "", "Landlock is there (ABI %ld)", abi);
+		finding_set(finding, FINDING_OK, "", "%s",
+			    landlock_text(abi, &text) ? buf_text(&text) : "Landlock is there");
 	else if (errno == EOPNOTSUPP)
 		finding_set(finding, FINDING_NOTE, "add landlock to the kernel's lsm= boot parameter",
-			    "Landlock is built in and switched off; nothing uses it yet, and the tiers to come will "
-			    "want it");
+			    "Landlock is built in and switched off: the tiers hardened and lockdown, and the jail, are "
+			    "refused here");
 	else
-		finding_set(finding, FINDING_NOTE, "use a kernel from 5.13 on that has it",
-			    "Landlock is not there; nothing uses it yet, and the tiers to come will want it");
+		finding_set(finding, FINDING_NOTE, "use a kernel from 6.12 on that has it",
+			    "Landlock is not there: the tiers hardened and lockdown, and the jail, are refused here");
+}
+
+static void check_landlock_scope(const struct guard_source *source, struct finding *finding)
+{
+	(void)source;
+	if (landlock_ask(LANDLOCK_VERSION_FLAG) >= LANDLOCK_ABI_SCOPE)
+		finding_set(finding, FINDING_OK, "", "signals and abstract sockets can be kept inside a sandbox");
+	else
+		finding_set(finding, FINDING_NOTE, "use a kernel from 6.12 on",
+			    "signals and abstract sockets cannot be kept inside a sandbox (Landlock before ABI %d): the tiers "
+			    "hardened and lockdown, and the jail, are refused here", LANDLOCK_ABI_SCOPE);
+}
+
+static void check_landlock_sockets(const struct guard_source *source, struct finding *finding)
+{
+	(void)source;
+	if (landlock_ask(LANDLOCK_VERSION_FLAG) >= LANDLOCK_ABI_SOCKETS)
+		finding_set(finding, FINDING_OK, "", "sockets with a path can be closed by Landlock");
+	else
+		finding_set(finding, FINDING_NOTE, "",
+			    "sockets with a path cannot be closed by Landlock (before ABI %d): in the tier hardened those of "
+			    "D-Bus, docker and the like stay open, and only mounts hide them", LANDLOCK_ABI_SOCKETS);
+}
+
+static bool has_action(uint32_t action)
+{
+	return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
 }
 
 static void check_seccomp(const struct guard_source *source, struct finding *finding)
@@ -55,12 +123,25 @@ static void check_seccomp(const struct guard_source *source, struct finding *fin
 	(void)source;
 	// Without a filter to read, EFAULT is the answer of a kernel that would have taken one.
 	bool has = prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL, 0, 0) < 0 && errno == EFAULT;
-	if (has)
+	if (has && has_action(SECCOMP_RET_KILL_PROCESS))
 		finding_set(finding, FINDING_OK, "", "system calls can be filtered (seccomp)");
 	else
-		finding_set(finding, FINDING_NOTE, "use a kernel that has CONFIG_SECCOMP_FILTER",
-			    "system calls cannot be filtered here; nothing does so yet, and the tiers to come will "
-			    "want it");
+		finding_set(finding, FINDING_NOTE, "use a kernel from 4.14 on that has CONFIG_SECCOMP_FILTER",
+			    "system calls cannot be filtered here (seccomp): the tiers hardened and lockdown, the jail and the "
+			    "broker are refused");
+}
+
+static void check_seccomp_notify(const struct guard_source *source, struct finding *finding)
+{
+	(void)source;
+	struct seccomp_notif_sizes sizes;
+	bool has = has_action(SECCOMP_RET_USER_NOTIF) && syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes) == 0;
+	if (has)
+		finding_set(finding, FINDING_OK, "", "a process can answer another one's system calls (seccomp notification); "
+						     "envseal does without");
+	else
+		finding_set(finding, FINDING_NOTE, "", "no process can answer another one's system calls (seccomp "
+						       "notification); envseal does without");
 }
 
 static void check_pidfd(const struct guard_source *source, struct finding *finding)
@@ -74,28 +155,6 @@ static void check_pidfd(const struct guard_source *source, struct finding *findi
 		finding_set(finding, FINDING_WARN, "use a kernel from 5.3 on, or let pidfd_open through the sandbox",
 			    "processes cannot be held by a descriptor (pidfd_open): programs are ended by number, and "
 			    "a number may be another process by then");
-}
-
-static void check_user_namespaces(const struct guard_source *source, struct finding *finding)
-{
-	long long max = 0, restricted = 0, clone = 1;
-	guard_read_number(source->proc, "sys/kernel/apparmor_restrict_unprivileged_userns", &restricted);
-	guard_read_number(source->proc, "sys/kernel/unprivileged_userns_clone", &clone);
-	const char *why = NULL;
-	if (!guard_read_number(source->proc, "sys/user/max_user_namespaces", &max))
-		why = "the kernel has none";
-	else if (max == 0)
-		why = "user.max_user_namespaces is 0";
-	else if (clone == 0)
-		why = "kernel.unprivileged_userns_clone is 0";
-	else if (restricted != 0)
-		why = "AppArmor restricts them";
-	if (why)
-		finding_set(finding, FINDING_NOTE, "",
-			    "ordinary users cannot make user namespaces (%s); nothing uses them yet, and the tiers to "
-			    "come will want them", why);
-	else
-		finding_set(finding, FINDING_OK, "", "ordinary users can make user namespaces");
 }
 
 static void check_memfd_exec(const struct guard_source *source, struct finding *finding)
@@ -115,9 +174,11 @@ static void check_memfd_exec(const struct guard_source *source, struct finding *
 const struct guard_check guard_kernel_checks[] = {
 	{"kernel", "kernel", FINDING_WARN, check_version},
 	{"landlock", "kernel", FINDING_NOTE, check_landlock},
+	{"landlock-scope", "kernel", FINDING_NOTE, check_landlock_scope},
+	{"landlock-sockets", "kernel", FINDING_NOTE, check_landlock_sockets},
 	{"seccomp", "kernel", FINDING_NOTE, check_seccomp},
+	{"seccomp-notify", "kernel", FINDING_NOTE, check_seccomp_notify},
 	{"pidfd", "kernel", FINDING_WARN, check_pidfd},
-	{"user-namespaces", "kernel", FINDING_NOTE, check_user_namespaces},
 	{"memfd-exec", "kernel", FINDING_WARN, check_memfd_exec},
 };
 const size_t guard_kernel_check_count = ARRAY_COUNT(guard_kernel_checks);

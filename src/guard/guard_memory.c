@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -23,18 +24,32 @@
 
 #define STATUS_BYTES_MAX 65536
 
+// Its pages are locked, so a limit or a filter may refuse them where the descriptor was given. 0 or errno.
+static int memfd_secret_try(void)
+{
+	size_t len = (size_t)sysconf(_SC_PAGESIZE);
+	_cleanup_fd_ int fd = (int)syscall(SYS_memfd_secret, O_CLOEXEC);
+	if (fd < 0 || ftruncate(fd, (off_t)len) < 0)
+		return errno;
+	void *page = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (page == MAP_FAILED)
+		return errno;
+	munmap(page, len);
+	return 0;
+}
+
 static void check_memfd_secret(const struct guard_source *source, struct finding *finding)
 {
 	(void)source;
-	_cleanup_fd_ int fd = (int)syscall(SYS_memfd_secret, O_CLOEXEC);
-	if (fd >= 0)
+	int error = memfd_secret_try();
+	if (error == 0)
 		finding_set(finding, FINDING_OK, "", "secrets lie in memory that not even the kernel maps "
 						     "(memfd_secret)");
 	else
 		finding_set(finding, FINDING_NOTE,
-			    errno == ENOSYS ? "boot a kernel from 5.14 on, before 6.5 with secretmem.enable=1" : "",
+			    error == ENOSYS ? "boot a kernel from 5.14 on, before 6.5 with secretmem.enable=1" : "",
 			    "memfd_secret cannot be had (%s); secrets lie in locked, guarded memory "
-			    "instead", strerrordesc_np(errno));
+			    "instead", strerrordesc_np(error));
 }
 
 // CAP_IPC_LOCK (capabilities(7)) of the machine's own user namespace: elsewhere the kernel holds even root to the

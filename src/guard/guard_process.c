@@ -100,15 +100,15 @@ static void check_ptrace(const struct guard_source *source, struct finding *find
 	bool known = guard_read_number(source->proc, "sys/kernel/yama/ptrace_scope", &scope);
 	if (known && scope >= 1)
 		finding_set(finding, FINDING_OK, "",
-			    "processes cannot attach to others of the same user (ptrace_scope %lld); /proc/PID/environ "
-			    "of a running program stays readable to you, so prefer -s NAME=VAR:file or pipe for the "
-			    "most precious ones", scope);
+			    "processes cannot attach to others of the same user (ptrace_scope %lld); /proc/PID/environ of what "
+			    "runs without the shield, or was started by a program, stays readable to you", scope);
 	else
 		finding_set(finding, FINDING_WARN, known ? "sysctl kernel.yama.ptrace_scope=1"
 							 : "use a kernel with the Yama module, and "
 							   "kernel.yama.ptrace_scope=1",
-			    "any process of yours can read the memory and the environment of a program while it runs "
-			    "with secrets (%s)", known ? "ptrace_scope is 0" : "this kernel has no ptrace_scope");
+			    "what runs without the shield, or was started by a program that has secrets, can be read and "
+			    "traced by any process of yours (%s); what is in a jail cannot do so",
+			    known ? "ptrace_scope is 0" : "this kernel has no ptrace_scope");
 }
 
 static void check_root(const struct guard_source *source, struct finding *finding)

@@ -6,6 +6,7 @@
 #include <linux/seccomp.h>
 #include <pty.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -198,12 +200,6 @@ static const struct {
 	{"kernel", "proc/sys/kernel/osrelease", "4.19.0\n", FINDING_WARN, "older than"},
 	{"kernel", "proc/sys/kernel/osrelease", "10.1\n", FINDING_OK, "Linux 10.1"},
 	{"kernel", "proc/sys/kernel/osrelease", NULL, FINDING_NOTE, "cannot be read"},
-	{"user-namespaces", "proc/sys/user/max_user_namespaces", "0\n", FINDING_NOTE, "max_user_namespaces is 0"},
-	{"user-namespaces", "proc/sys/user/max_user_namespaces", NULL, FINDING_NOTE, "the kernel has none"},
-	{"user-namespaces", "proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1\n", FINDING_NOTE, "AppArmor"},
-	{"user-namespaces", "proc/sys/kernel/apparmor_restrict_unprivileged_userns", "0\n", FINDING_OK, "can make"},
-	{"user-namespaces", "proc/sys/kernel/unprivileged_userns_clone", "0\n", FINDING_NOTE, "userns_clone is 0"},
-	{"user-namespaces", "proc/sys/kernel/unprivileged_userns_clone", "1\n", FINDING_OK, "can make"},
 	{"preload-file", "etc/ld.so.preload", "/usr/lib/libx.so\n", FINDING_WARN, "every program"},
 	{"preload-file", "etc/ld.so.preload", " \n:\t\n", FINDING_OK, "no library"},
 	{"preload-file", "etc/ld.so.preload", "", FINDING_OK, "no library"},
@@ -245,8 +241,7 @@ static void test_good_machine(void **state)
 	tree_make();
 	static const char *const ids[] = {"proc", "tracer", "core-pattern", "ptrace-scope", "proc-hidepid", "swap",
 					  "user-namespace",
-					  "kernel",
-					  "user-namespaces", "memfd-exec", "terminal-injection", "preload-file",
+					  "kernel", "memfd-exec", "terminal-injection", "preload-file",
 					  "uinput", "input-events", "screen-recorder"};
 	for (size_t i = 0; i < ARRAY_COUNT(ids); i++)
 		assert_finding(ids[i], FINDING_OK, "");
@@ -725,20 +720,40 @@ static void test_vault_filesystem(void **state)
 	assert_finding("vault-filesystem", FINDING_NOTE, "cannot be read");
 }
 
-// A kernel from before these calls.
-static void kernel_old(void)
+// From here on the kernel gives that answer to these calls.
+static void calls_answer(uint32_t answer, const int calls[2])
 {
-	static struct sock_filter filter[] = {
+	struct sock_filter filter[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pidfd_open, 2, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 444, 1, 0), // landlock_create_ruleset
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 447, 0, 1), // memfd_secret
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)calls[0], 1, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)calls[1], 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, answer),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	const struct sock_fprog program = {ARRAY_COUNT(filter), filter};
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
 		_exit(99);
+}
+
+static void kernel_old(void)
+{
+	calls_answer(SECCOMP_RET_ERRNO | ENOSYS, (const int[]){SYS_pidfd_open, 444}); // landlock_create_ruleset
+	calls_answer(SECCOMP_RET_ERRNO | ENOSYS, (const int[]){447, 447}); // memfd_secret
+}
+
+static void landlock_off(void)
+{
+	calls_answer(SECCOMP_RET_ERRNO | EOPNOTSUPP, (const int[]){444, 444});
+}
+
+static void filters_refused(void)
+{
+	calls_answer(SECCOMP_RET_ERRNO | EINVAL, (const int[]){SYS_prctl, SYS_seccomp});
+}
+
+static void secret_pages_refused(void)
+{
+	calls_answer(SECCOMP_RET_ERRNO | EAGAIN, (const int[]){SYS_ftruncate, SYS_ftruncate});
 }
 
 static void test_old_kernel(void **state)
@@ -748,7 +763,120 @@ static void test_old_kernel(void **state)
 	assert_finding("pidfd", FINDING_OK, "can be held");
 	assert_in_child(kernel_old, "pidfd", FINDING_WARN, "pidfd_open");
 	assert_in_child(kernel_old, "landlock", FINDING_NOTE, "Landlock is not there");
+	assert_in_child(kernel_old, "landlock-scope", FINDING_NOTE, "ABI 6");
+	assert_in_child(kernel_old, "landlock-sockets", FINDING_NOTE, "ABI 9");
+	assert_in_child(landlock_off, "landlock", FINDING_NOTE, "switched off");
+	assert_in_child(filters_refused, "seccomp", FINDING_NOTE, "cannot be filtered");
+	assert_in_child(filters_refused, "seccomp-notify", FINDING_NOTE, "no process can answer");
 	assert_in_child(kernel_old, "memfd-secret", FINDING_NOTE, "cannot be had");
+	assert_in_child(secret_pages_refused, "memfd-secret", FINDING_NOTE, "cannot be had");
+}
+
+static void test_landlock(void **state)
+{
+	(void)state;
+	long abi = syscall(444, NULL, 0, 1U);
+	char words[32];
+	tree_make();
+	if (abi <= 0)
+		skip();
+	snprintf(words, sizeof(words), "(ABI %ld", abi);
+	assert_finding("landlock", FINDING_OK, words);
+	assert_int_equal(strstr(find("landlock").text, "sockets with a path") != NULL, abi < 9);
+	assert_int_equal(strstr(find("landlock").text, "signals") != NULL, abi < 6);
+	assert_int_equal(find("landlock-scope").severity, abi < 6 ? FINDING_NOTE : FINDING_OK);
+	assert_int_equal(find("landlock-sockets").severity, abi < 9 ? FINDING_NOTE : FINDING_OK);
+}
+
+// ------------------------------------------------------------------------------------------------------------ namespaces
+
+static void namespaces_refused(void)
+{
+	calls_answer(SECCOMP_RET_ERRNO | EPERM, (const int[]){SYS_unshare, SYS_unshare});
+}
+
+static void namespaces_none(void)
+{
+	calls_answer(SECCOMP_RET_ERRNO | EINVAL, (const int[]){SYS_unshare, SYS_unshare});
+}
+
+static void namespaces_deadly(void)
+{
+	calls_answer(SECCOMP_RET_KILL_PROCESS, (const int[]){SYS_unshare, SYS_unshare});
+}
+
+// As on Ubuntu from 23.10 on: the namespace is made, and then there is no right in it.
+static void mounts_refused(void)
+{
+	calls_answer(SECCOMP_RET_ERRNO | EACCES, (const int[]){SYS_mount, SYS_mount});
+}
+
+static void children_ignored(void)
+{
+	signal(SIGCHLD, SIG_IGN);
+}
+
+static void test_no_namespaces(void **state)
+{
+	(void)state;
+	static const char *const ids[] = {"user-namespaces", "network-namespaces", "mounts", "proc-mount"};
+	static const struct {
+		const char *path; // in the tree
+		const char *content;
+		const char *words;
+	} rows[] = {
+		{"proc/sys/user/max_user_namespaces", "0\n", "max_user_namespaces is 0"},
+		{"proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1\n", "AppArmor"},
+		{"proc/sys/kernel/apparmor_restrict_unprivileged_userns", "0\n", "Operation not permitted"},
+		{"proc/sys/kernel/unprivileged_userns_clone", "0\n", "userns_clone is 0"},
+		{"proc/sys/kernel/unprivileged_userns_clone", "1\n", "Operation not permitted"},
+	};
+	for (size_t i = 0; i < ARRAY_COUNT(ids); i++) {
+		tree_make();
+		assert_in_child(namespaces_refused, ids[i], FINDING_NOTE, "Operation not permitted");
+		assert_in_child(namespaces_deadly, ids[i], FINDING_NOTE, "Operation not permitted");
+		assert_in_child(namespaces_none, ids[i], FINDING_NOTE, "the kernel has none");
+		for (size_t r = 0; r < ARRAY_COUNT(rows); r++) {
+			file_write(rows[r].path, rows[r].content);
+			assert_in_child(namespaces_refused, ids[i], FINDING_NOTE, rows[r].words);
+			assert_int_equal(unlink(rows[r].path), 0);
+			tree_make();
+		}
+	}
+}
+
+static bool has_namespaces(void)
+{
+	int status = -1;
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWNET) < 0 ||
+		      mount("tmpfs", "/", "tmpfs", 0, NULL) < 0);
+	return waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+// What a setting says does not count where it works, and that the namespace was made does not count where it does not.
+static void test_namespaces(void **state)
+{
+	(void)state;
+	static const char mounts[] = MOUNT_ROOT "22 21 0:21 / /proc rw - proc proc rw\n"
+					       "23 22 0:22 / /proc/kcore rw - tmpfs tmpfs rw\n";
+	if (!has_namespaces())
+		skip();
+	tree_make();
+	file_write("proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1\n");
+	assert_finding("user-namespaces", FINDING_OK, "can make");
+	assert_finding("network-namespaces", FINDING_OK, "of its own");
+	assert_finding("mounts", FINDING_OK, "can mount");
+	assert_in_child(children_ignored, "mounts", FINDING_OK, "can mount");
+	assert_in_child(mounts_refused, "user-namespaces", FINDING_OK, "can make");
+	assert_in_child(mounts_refused, "mounts", FINDING_NOTE, "AppArmor");
+	assert_in_child(mounts_refused, "proc-mount", FINDING_NOTE, "AppArmor");
+	assert_int_equal(unlink("proc/sys/kernel/apparmor_restrict_unprivileged_userns"), 0);
+	assert_in_child(mounts_refused, "mounts", FINDING_NOTE, "Permission denied");
+	file_write("proc/self/mountinfo", mounts);
+	assert_in_child(namespaces_refused, "proc-mount", FINDING_NOTE, "are covered");
+	assert_in_child(mounts_refused, "proc-mount", FINDING_NOTE, "Permission denied");
 }
 
 // --------------------------------------------------------------------------------------------------------- every row
@@ -820,6 +948,9 @@ int main(void)
 		scene_test(test_path),
 		scene_test(test_vault_filesystem),
 		scene_test(test_old_kernel),
+		scene_test(test_landlock),
+		scene_test(test_no_namespaces),
+		scene_test(test_namespaces),
 		scene_test(test_user_namespace),
 		scene_test(test_user_namespace_behind_files),
 		scene_test(test_kinds),
