@@ -60,6 +60,7 @@ const char *sandbox_network_name(enum sandbox_network network)
 void sandbox_plan_done(struct sandbox_plan *plan)
 {
 	list_done(&plan->hidden);
+	list_done(&plan->shown);
 	list_done(&plan->writable);
 	list_done(&plan->endpoints);
 	free(plan->directory);

@@ -16,7 +16,7 @@
 // Limits
 //  - Landlock allows hierarchies and cannot take one file out of an allowed one: what is to be hidden is left out by
 //    allowing all its neighbours, one by one, as they are when the program starts. Neighbours that come later cannot be
-//    read. Names in folders above what is hidden can be listed.
+//    read. The names of files can be listed everywhere, and stat(2) answers, for what is hidden too.
 //  - Before Landlock ABI 9 no path rule stops connect(2) to a socket file; only lockdown's mounts hide those.
 //  - Memory is not limited.
 #pragma once
@@ -102,6 +102,7 @@ struct sandbox_plan {
 	bool is_degradable;
 	enum sandbox_network network;
 	struct sandbox_list hidden;    // files and folders that cannot be read, whether they exist or not
+	struct sandbox_list shown;     // what in them can be read nevertheless; real paths
 	struct sandbox_list writable;  // files and folders, real paths
 	struct sandbox_list endpoints;
 	char *directory;               // working folder; NULL: it was deleted

@@ -5,14 +5,43 @@
 
 #include "sandbox/sandbox.h"
 
-// --- paths.c: which files the program may read and write, as Landlock wants it: by hierarchies.
+// --- hidden.c: what hardened and lockdown hide in a home, beside envseal's own folders.
+
+struct hidden_row {
+	const char *group; // why: "keys", "cloud", "tokens", "keyrings", "agents", "browsers", "history"
+	const char *path;  // below the home; ending in '*': all names that begin so
+};
+const struct hidden_row *hidden_rows(size_t *ret_count);
+
+// --- paths.c: what is hidden, and what may be written.
+
+// Fills plan->hidden, plan->shown and plan->writable; leaves them empty for standard.
+//  - Hidden: the rows of hidden.c below the home, and place->own; the name, and the place it leads to where it or a folder
+//    above it is a symbolic link. A row with '*' is the names that there are now, and the name without it.
+//  - wish->readable: what is itself hidden is hidden no longer (but what in it is hidden by a row of its own); what is below
+//    something hidden is shown alone, and must exist (ERR_NOT_FOUND); what can be read anyway is fine. ERR_USAGE: a path
+//    above something hidden, which would show more than its name says; envseal's own; a device, which wish->writable gives.
+//  - Writable: working folder, /tmp, /var/tmp, /dev/shm and place->temporary, where they exist; neither "/" nor what is
+//    hidden. wish->writable: ERR_NOT_FOUND; ERR_USAGE: "/", envseal's own, and what is hidden and not in wish->readable.
+int paths_fill(const struct sandbox_wish *wish, const struct sandbox_place *place, struct sandbox_plan *plan,
+	       struct err *err);
+// Appends a copy of the text; once, however often it is added. ERR_MEMORY.
+int list_add(struct sandbox_list *list, const char *text, struct err *err);
+void list_done(struct sandbox_list *list);
+// Is `path` that folder, or below it? Both absolute and real.
+bool path_is_below(const char *path, const char *folder);
+// Does the plan hide this real path? What is nearest above it in plan->hidden and plan->shown decides.
+bool path_is_hidden(const struct sandbox_plan *plan, const char *path);
+
+// --- access.c: which files the program may read and write, as Landlock wants it: by hierarchies.
 
 // Rights to what is at `path`, and where it is a folder to all that is below it.
 enum access_kind {
 	ACCESS_LIST = 1,    // the names in folders
-	ACCESS_READ = 2,    // reading and executing files, listing
+	ACCESS_READ = 2,    // reading and executing files, listing, connecting to sockets
 	ACCESS_WRITE = 4,   // everything to files and folders, but devices
-	ACCESS_DEVICE = 8   // reading, writing and ioctl of a device
+	ACCESS_DEVICE = 8,  // reading, writing and ioctl of a device
+	ACCESS_CONNECT = 16 // connecting to sockets alone. What is not given here is only refused from Landlock ABI 9 on
 };
 struct access {
 	char *path; // owned; absolute
@@ -21,27 +50,40 @@ struct access {
 struct access_list {
 	struct access *items; // owned
 	size_t count;
+	size_t capacity;
 };
-// Everything can be read but what plan->hidden names; folders above something hidden are opened up child by child, as they
-// are now. /dev, whole: the harmless devices alone; /dev/pts: nothing (the own terminal is added at the start). Blocks for
-// reading folders. ERR_LIMIT beyond ACCESS_MAX.
+// Everything can be read but what plan->hidden names, and in that what plan->shown names; of the plan nothing else counts
+// but plan->writable. Blocks for reading folders; one that cannot be read gives what is known of it by name.
+//  - A folder above something hidden is opened up: each child gets the right by itself, as they are now. A child that comes
+//    later cannot be read. Symbolic links have no right of their own; where they lead to has.
+//  - So is a writable folder above something hidden: what is in its child folders can be changed freely and the files in it
+//    be written, but nothing can be made, renamed or removed in the folder itself, since that right would hold in what
+//    is hidden too.
+//  - Names can be listed everywhere, in what is hidden too: listing "/" is a right that holds below it.
+//  - /dev: null, zero, full, random, urandom and tty; /dev/shm as any folder. Of /dev/pts nothing (the own terminal is
+//    added at the start), and so no ptmx either: the other side of a new terminal could not be opened. What is writable by
+//    plan->writable in /dev is a device to be used.
+//  - The same file by another way, a hard link or a second mount, is another file here.
+// ERR_LIMIT beyond ACCESS_MAX.
 #define ACCESS_MAX 8192
 int access_list_build(const struct sandbox_plan *plan, struct access_list *out, struct err *err);
+// Appends a row of a copy of the path.
+int access_list_add(struct access_list *list, const char *path, unsigned rights, struct err *err);
 void access_list_done(struct access_list *list);
-// What hardened hides, and what may be written: fills plan->hidden and plan->writable.
-int paths_fill(const struct sandbox_wish *wish, const struct sandbox_place *place, struct sandbox_plan *plan,
-	       struct err *err);
-// Appends a copy of the text; once, however often it is added. ERR_MEMORY, ERR_LIMIT.
-int list_add(struct sandbox_list *list, const char *text, struct err *err);
-void list_done(struct sandbox_list *list);
-// Is `path` that folder, or below it? Both absolute and real.
-bool path_is_below(const char *path, const char *folder);
+#define _cleanup_access_list_ _cleanup_(access_list_done)
 
-// --- landlock.c
+// --- landlock.c. All async-signal-safe.
 
 int landlock_abi(void); // 0: there is none
-// Restricts this process to the list (paths that do not exist are passed over), the terminals, and with has_scope signals and
-// abstract sockets. Async-signal-safe. 0 or errno: ENOSYS or EOPNOTSUPP without Landlock; E2BIG when the layers are used up.
+// Bits of the faults that this kernel has repaired (Documentation/userspace-api/landlock.rst, "Landlock errata"). 0 before
+// Linux 6.15, which does not tell.
+unsigned landlock_errata(void);
+bool landlock_has_scope(void); // ABI 6: signals and abstract sockets
+// Restricts this process to the list (NULL: to no list of paths; paths that do not exist are passed over), the terminals,
+// and with has_scope to signals and abstract sockets of its own. Wants no_new_privs. Rights that the kernel's ABI does not
+// know stay as they are: before 3 truncate(2), before 5 ioctl of devices. 0 or errno: ENOSYS or EOPNOTSUPP without
+// Landlock; EPROTONOSUPPORT for has_scope without landlock_has_scope(); E2BIG when the layers are used up. After a failure
+// nothing is restricted.
 int landlock_enter(const struct access_list *list, const int terminal_fds[3], bool has_scope);
 
 // --- filter.c: a list of what is refused. A system call that is not on it, newer ones among them, goes to the kernel:
