@@ -121,13 +121,29 @@ int filter_build(enum filter_kind kind, struct sock_fprog *out, struct err *err)
 // 0 or errno. Wants no_new_privs. Async-signal-safe.
 int filter_enter(const struct sock_fprog *filter);
 
-// --- mounts.c: in a mount namespace of its own, with all capabilities in it. 0 or errno.
+// --- mounts.c
 
-// Mounts a /proc of the PID namespace over /proc.
+struct mounts; // what is made for lockdown's tree before the fork
+// In the process that prepares, and waits for nothing: starts the program that makes the fresh folders (trees_program.c).
+// ERR_NO_EXEC: a path to write is gone.
+int mounts_prepare(const struct sandbox_plan *plan, struct mounts **out, struct err *err);
+void mounts_free(struct mounts *mounts); // NULL is fine. In the process that prepared it
+
+// In process 1, in a mount namespace of its own, with all capabilities in it, and the user mapped; the group need not be.
+// 0 or errno; after an errno the namespace is not fit for a program.
+
+// Mounts a /proc of the PID namespace over /proc. EPERM where the one that is there is not fully visible.
 int mounts_proc(void);
-// Lockdown's tree: everything read-only but the working folder and what else may be written; fresh /tmp, /dev/shm (with a
-// size), /var/tmp, /run, /dev; what is hidden is covered. The working folder is entered anew. Then /proc as above.
-int mounts_tree(const struct sandbox_plan *plan);
+// Lockdown's tree: everything read-only, without set-id programs and devices, but for the working folder and what else may
+// be written; fresh /tmp, /var/tmp, /dev/shm (each with a size), /run and /dev, which only files that are given there
+// are seen in; what is hidden is covered, where it exists: a folder by an empty one, a file by an empty one that cannot be
+// opened. Then /proc as above. The working folder is entered anew; a deleted one is left for "/". Blocks until the
+// program that mounts_prepare started has answered. Nothing reaches other namespaces.
+//  - A working folder that is /tmp, /var/tmp or /dev/shm itself is the fresh one. Below them it is the real one, alone.
+//  - EBUSY where a file is open for writing that was opened in this namespace (the maps in /proc, say).
+//  - ELOOP where /tmp, /run or /dev is a symbolic link. ENOSYS before Linux 5.12.
+//  - EACCES or ENOENT for what lies in something hidden.
+int mounts_tree(const struct sandbox_plan *plan, struct mounts *mounts);
 
 // --- network.c
 

@@ -1,0 +1,308 @@
+// Lockdown's tree of mounts, made in place: nothing is unmounted and no root is left, which is what costs time elsewhere.
+//
+// The order matters. What stays writable is taken as a clone while it is still in sight and writable; then everything is
+// made read-only at once; then what is fresh, what is writable and what is hidden is laid on its place, the folders
+// above first, so that the deeper one is seen. Process 1 can make no file (trees_program.c says why): every place to
+// mount on is there already.
+#include "sandbox/sandbox_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sandbox/mount_calls.h"
+#include "sandbox/outside.h"
+
+extern const uint8_t trees_program_start[];
+extern const uint64_t trees_program_bytes;
+
+struct mounts {
+	struct outside maker;
+};
+
+static const char *const tree_paths[TREE_COUNT] = {
+	[TREE_COVER] = "/dev", [TREE_DEV] = "/dev", [TREE_RUN] = "/run", [TREE_TMP] = "/tmp", [TREE_VAR_TMP] = "/var/tmp"};
+#define SHM_PATH "/dev/shm"
+
+static bool is_below(const char *path, const char *folder)
+{
+	size_t len = strlen(folder);
+	if (len == 1)
+		return true;
+	return strncmp(path, folder, len) == 0 && (path[len] == 0 || path[len] == '/');
+}
+
+// One of the folders that are fresh, and writable as such.
+static bool is_fresh(const char *path)
+{
+	return strcmp(path, tree_paths[TREE_TMP]) == 0 || strcmp(path, tree_paths[TREE_VAR_TMP]) == 0 ||
+	       strcmp(path, SHM_PATH) == 0;
+}
+
+static bool is_in_fresh(const char *path)
+{
+	for (enum tree tree = TREE_DEV; tree < TREE_COUNT; tree++)
+		if (is_below(path, tree_paths[tree]))
+			return true;
+	return false;
+}
+
+// The working folder counts among the writable ones wherever the list has it.
+static const char *writable_at(const struct sandbox_plan *plan, size_t i)
+{
+	return i < plan->writable.count ? plan->writable.items[i] : plan->directory;
+}
+
+static size_t writable_count(const struct sandbox_plan *plan)
+{
+	return plan->writable.count + (plan->directory ? 1 : 0);
+}
+
+// What is to be laid on its place by itself: not the fresh ones, and not what comes along with a folder above it.
+static bool is_own_mount(const struct sandbox_plan *plan, size_t i)
+{
+	const char *path = writable_at(plan, i);
+	if (is_fresh(path))
+		return false;
+	for (size_t k = 0; k < writable_count(plan); k++) {
+		const char *other = writable_at(plan, k);
+		bool is_same = strcmp(path, other) == 0;
+		// What lies in a fresh folder that is in a writable one is not there any more.
+		if (is_same ? k < i : is_below(path, other) && !is_fresh(other) && (!is_in_fresh(path) || is_in_fresh(other)))
+			return false;
+	}
+	return true;
+}
+
+// ------------------------------------------------------------------------------------------------------- before the fork
+
+static int places_list(const struct sandbox_plan *plan, char **argv, struct err *err)
+{
+	size_t count = 1;
+	for (size_t i = 0; i < writable_count(plan); i++) {
+		const char *path = writable_at(plan, i);
+		struct stat st;
+		if (!is_own_mount(plan, i) || !is_in_fresh(path))
+			continue;
+		if (stat(path, &st) < 0)
+			return err_set_errno(err, ERR_NO_EXEC, errno, "the sandbox cannot keep %s writable", path);
+		if (asprintf(&argv[count], "%c%s", S_ISDIR(st.st_mode) ? 'd' : 'f', path) < 0) {
+			argv[count] = NULL;
+			return err_set(err, ERR_MEMORY, "out of memory");
+		}
+		count++;
+	}
+	return 0;
+}
+
+int mounts_prepare(const struct sandbox_plan *plan, struct mounts **out, struct err *err)
+{
+	const struct outside_program program = {"envseal-trees", trees_program_start, trees_program_bytes};
+	_cleanup_free_ struct mounts *mounts = calloc(1, sizeof(*mounts));
+	_cleanup_free_ char **argv = calloc(writable_count(plan) + 2, sizeof(*argv));
+	char name[] = "envseal-trees";
+	if (!mounts || !argv)
+		return err_set(err, ERR_MEMORY, "out of memory");
+	argv[0] = name;
+	int r = places_list(plan, argv, err);
+	if (r == 0)
+		r = outside_start(&program, argv, &mounts->maker, err);
+	for (char **place = argv + 1; *place; place++)
+		free(*place);
+	if (r == 0)
+		*out = TAKE_PTR(mounts);
+	return r;
+}
+
+void mounts_free(struct mounts *mounts)
+{
+	if (!mounts)
+		return;
+	outside_end(&mounts->maker);
+	free(mounts);
+}
+
+// ---------------------------------------------------------------------------------------------------------- in process 1
+
+enum placement_kind { PLACE_FRESH, PLACE_WRITABLE, PLACE_HIDDEN };
+
+struct placement {
+	const char *path;
+	int fd; // a mount that lies nowhere yet; -1 for what is hidden
+	enum placement_kind kind;
+};
+
+struct placements {
+	struct placement *items;
+	size_t count;
+	int cover_folder_fd, cover_file_fd;
+	bool is_root_writable;
+};
+
+static void placements_done(struct placements *placements)
+{
+	for (size_t i = 0; i < placements->count; i++)
+		fd_close(&placements->items[i].fd);
+	fd_close(&placements->cover_folder_fd);
+	fd_close(&placements->cover_file_fd);
+	free(placements->items);
+}
+
+static void placement_add(struct placements *placements, const char *path, int fd, enum placement_kind kind)
+{
+	placements->items[placements->count++] = (struct placement){.path = path, .fd = fd, .kind = kind};
+}
+
+// A folder comes before what is in it; at one place what is hidden comes last and wins.
+static int placement_compare(const void *left, const void *right)
+{
+	const struct placement *a = left, *b = right;
+	int order = strcmp(a->path, b->path);
+	return order != 0 ? order : (int)a->kind - (int)b->kind;
+}
+
+static int everything_set(unsigned flags)
+{
+	struct mount_attr attributes = {.attr_set = flags, .propagation = MS_PRIVATE};
+	return mount_attributes(AT_FDCWD, "/", AT_RECURSIVE, attributes) < 0 ? errno : 0;
+}
+
+static int mount_lay(int fd, const char *path)
+{
+	return move_mount(fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS) < 0 ? errno : 0;
+}
+
+// The cover lies below the new /dev, where it can be cloned as often as it is wanted.
+static int cover_open(struct placements *placements, int fd)
+{
+	int error = mount_lay(fd, tree_paths[TREE_COVER]);
+	if (error != 0)
+		return error;
+	placements->cover_folder_fd = open(TREE_COVER_FOLDER, O_PATH | O_CLOEXEC);
+	placements->cover_file_fd = open(TREE_COVER_FILE, O_PATH | O_CLOEXEC);
+	return placements->cover_folder_fd < 0 || placements->cover_file_fd < 0 ? errno : 0;
+}
+
+static int trees_take(struct placements *placements, struct mounts *mounts)
+{
+	struct trees_answer answer;
+	int fds[TREE_COUNT], taken = 0;
+	int count = outside_receive(mounts->maker.fd, &answer, sizeof(answer), fds, TREE_COUNT);
+	if (count < 0)
+		return -count;
+	if (answer.error != 0)
+		return answer.error;
+	if (count != __builtin_popcount(answer.trees))
+		return EMFILE;
+	int cover = -1;
+	for (enum tree tree = 0; tree < TREE_COUNT; tree++) {
+		if (!(answer.trees & 1u << tree))
+			continue;
+		if (tree == TREE_COVER)
+			cover = fds[taken++];
+		else
+			placement_add(placements, tree_paths[tree], fds[taken++], PLACE_FRESH);
+	}
+	int error = cover_open(placements, cover);
+	fd_close(&cover);
+	return error;
+}
+
+static int writable_take(struct placements *placements, const struct sandbox_plan *plan)
+{
+	for (size_t i = 0; i < writable_count(plan); i++) {
+		const char *path = writable_at(plan, i);
+		if (strcmp(path, "/") == 0)
+			placements->is_root_writable = true;
+		if (!is_own_mount(plan, i) || strcmp(path, "/") == 0)
+			continue;
+		int fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+		if (fd < 0)
+			return errno;
+		placement_add(placements, path, fd, PLACE_WRITABLE);
+	}
+	return 0;
+}
+
+// What is not there, or cannot be reached with the user's rights, need not be covered.
+static int hidden_lay(const struct placements *placements, const char *path)
+{
+	_cleanup_fd_ int target = open(path, O_PATH | O_CLOEXEC);
+	struct stat st;
+	if (target < 0 || fstat(target, &st) < 0)
+		return errno == ENOENT || errno == ENOTDIR || errno == EACCES || errno == ELOOP ? 0 : errno;
+	_cleanup_fd_ int cover = open_tree(S_ISDIR(st.st_mode) ? placements->cover_folder_fd : placements->cover_file_fd, "",
+					   OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	if (cover < 0)
+		return errno;
+	return move_mount(cover, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0 ? errno : 0;
+}
+
+static int placements_lay(struct placements *placements)
+{
+	int error = 0;
+	qsort(placements->items, placements->count, sizeof(*placements->items), placement_compare);
+	for (size_t i = 0; error == 0 && i < placements->count; i++) {
+		struct placement *placement = &placements->items[i];
+		error = placement->kind == PLACE_HIDDEN ? hidden_lay(placements, placement->path)
+							: mount_lay(placement->fd, placement->path);
+	}
+	return error;
+}
+
+static int tree_build(const struct sandbox_plan *plan, struct mounts *mounts, struct placements *placements)
+{
+	// Devices work on /dev alone. Set before the clones are taken, which inherit it.
+	int error = everything_set(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+	if (error == 0)
+		error = writable_take(placements, plan);
+	if (error == 0 && !placements->is_root_writable)
+		error = everything_set(MOUNT_ATTR_RDONLY);
+	if (error == 0)
+		error = trees_take(placements, mounts);
+	for (size_t i = 0; i < plan->hidden.count; i++)
+		placement_add(placements, plan->hidden.items[i], -1, PLACE_HIDDEN);
+	if (error == 0)
+		error = placements_lay(placements);
+	if (error == 0)
+		error = mounts_proc();
+	// In a folder that was deleted, ".." would still lead to what is covered now.
+	if (error == 0 && chdir(plan->directory ? plan->directory : "/") < 0)
+		error = errno;
+	return error;
+}
+
+int mounts_tree(const struct sandbox_plan *plan, struct mounts *mounts)
+{
+	size_t most = TREE_COUNT + writable_count(plan) + plan->hidden.count;
+	_cleanup_(placements_done) struct placements placements = {
+		.items = calloc(most, sizeof(struct placement)), .cover_folder_fd = -1, .cover_file_fd = -1};
+	return placements.items ? tree_build(plan, mounts, &placements) : ENOMEM;
+}
+
+// What of /proc acts on the whole machine: it is the machine's root's, who may write there in whatever namespace.
+static const char *const proc_closed[] = {"/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus"};
+
+static int proc_close(const char *path)
+{
+	struct stat st;
+	if (stat(path, &st) < 0)
+		return errno == ENOENT ? 0 : errno;
+	if (st.st_uid != geteuid())
+		return 0;
+	_cleanup_fd_ int fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (fd < 0 || mount_attributes(fd, "", AT_EMPTY_PATH, (struct mount_attr){.attr_set = MOUNT_ATTR_RDONLY}) < 0)
+		return errno;
+	return mount_lay(fd, path);
+}
+
+int mounts_proc(void)
+{
+	if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+		return errno;
+	int error = 0;
+	for (size_t i = 0; error == 0 && i < ARRAY_COUNT(proc_closed); i++)
+		error = proc_close(proc_closed[i]);
+	return error;
+}
