@@ -97,12 +97,47 @@ static int arguments_option(struct arguments *arguments, char *const **at, struc
 	return arguments_add(arguments, id, attached, err);
 }
 
+static bool has_endpoints(const struct arguments *arguments)
+{
+	const char *network = arguments_value(arguments, OPTION_NET);
+	return arguments->command->takes_endpoints && network && strcmp(network, sandbox_network_name(SANDBOX_NETWORK_ALLOW)) == 0;
+}
+
+const char *const *arguments_endpoints(const struct arguments *arguments, size_t *ret_count)
+{
+	size_t others = arguments->command->operands_max;
+	*ret_count = arguments->operand_count > others ? arguments->operand_count - others : 0;
+	return arguments->operands + others;
+}
+
+struct engine_sandbox sandbox_from_arguments(const struct arguments *arguments, struct sandbox_words *words)
+{
+	size_t endpoint_count = 0;
+	const char *const *endpoints = arguments_endpoints(arguments, &endpoint_count);
+	bool is_rule = arguments_has(arguments, OPTION_RULE_TIER);
+	return (struct engine_sandbox){
+		.tier = arguments_value(arguments, is_rule ? OPTION_RULE_TIER : OPTION_TIER),
+		.network = arguments_value(arguments, OPTION_NET),
+		.read = words->read,
+		.read_count = arguments_values(arguments, OPTION_READ, words->read, ARRAY_COUNT(words->read)),
+		.write = words->write,
+		.write_count = arguments_values(arguments, OPTION_WRITE, words->write, ARRAY_COUNT(words->write)),
+		.endpoints = endpoints,
+		.endpoint_count = endpoint_count,
+		.no_shield = arguments_has(arguments, OPTION_NO_SHIELD),
+		.degrade = arguments_has(arguments, OPTION_DEGRADE),
+	};
+}
+
 static int arguments_check(const struct arguments *arguments, struct err *err)
 {
 	const struct command *command = arguments->command;
 	if (arguments->wants_help)
 		return 0;
-	if (arguments->operand_count < command->operands_min || arguments->operand_count > command->operands_max)
+	size_t most = has_endpoints(arguments) ? ARGUMENTS_OPERANDS_MAX : command->operands_max;
+	if (arguments->operand_count > most && command->takes_endpoints)
+		return err_set(err, ERR_USAGE, "takes endpoints with --net allow alone; see `envseal %s --help`", command->name);
+	if (arguments->operand_count < command->operands_min || arguments->operand_count > most)
 		return err_set(err, ERR_USAGE, command->operands_max == 0 ? "takes no operand; see `envseal %s --help`"
 									  : "wants %2$s; see `envseal %1$s --help`",
 			       command->name, command->operands);

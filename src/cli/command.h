@@ -61,6 +61,12 @@ enum option_id {
 	OPTION_ARGV,
 	OPTION_DIRECTORY,
 	OPTION_TIER,
+	OPTION_RULE_TIER,
+	OPTION_DEGRADE,
+	OPTION_NO_SHIELD,
+	OPTION_READ,
+	OPTION_WRITE,
+	OPTION_NET,
 	OPTION_FOR,
 	OPTION_USES,
 	OPTION_SESSION,
@@ -95,7 +101,7 @@ struct option_row {
 };
 extern const struct option_row option_rows[OPTION_COUNT];
 
-#define COMMAND_OPTIONS_MAX 20
+#define COMMAND_OPTIONS_MAX 24
 
 struct arguments;
 struct context;
@@ -113,6 +119,7 @@ struct command {
 	const char *summary;  // one line, no full stop
 	size_t operands_min;
 	size_t operands_max;
+	bool takes_endpoints; // HOST:PORT behind the other operands, with --net allow
 	bool takes_program;   // "-- PROGRAM [ARGUMENT...]"
 	bool may_lack_program; // "[-- PROGRAM [ARGUMENT...]]"
 	bool runs_program;    // exit status by err_run_status
@@ -166,6 +173,16 @@ bool arguments_has(const struct arguments *arguments, enum option_id id);
 const char *arguments_value(const struct arguments *arguments, enum option_id id); // NULL: not given
 // The values of a repeatable option; returns their count, at most `max` are stored.
 size_t arguments_values(const struct arguments *arguments, enum option_id id, const char **out, size_t max);
+
+// The operands that are endpoints.
+const char *const *arguments_endpoints(const struct arguments *arguments, size_t *ret_count);
+
+// What the options of a sandbox ask for. The lists are the room that the request points into.
+struct sandbox_words {
+	const char *read[ARGUMENTS_OPTIONS_MAX];
+	const char *write[ARGUMENTS_OPTIONS_MAX];
+};
+struct engine_sandbox sandbox_from_arguments(const struct arguments *arguments, struct sandbox_words *words);
 
 // The command whose name begins the words (two-word names first); *ret_words is how many words its name has. NULL: none.
 const struct command *command_find(char *const *words, size_t *ret_words);

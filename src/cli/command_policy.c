@@ -47,6 +47,7 @@ static int listing_end(struct rules_listing *listing, const struct arguments *ar
 static int policy_add(struct context *context, const struct arguments *arguments, bool deny)
 {
 	const char *secrets[ARGUMENTS_OPTIONS_MAX], *keep[ARGUMENTS_OPTIONS_MAX];
+	struct sandbox_words words;
 	struct rules_listing listing = listing_begin(arguments, "ok");
 	struct engine_policy_add request = {
 		.deny = deny,
@@ -55,7 +56,7 @@ static int policy_add(struct context *context, const struct arguments *arguments
 		.id = arguments_value(arguments, OPTION_RULE_ID),
 		.argv_mode = arguments_value(arguments, OPTION_ARGV),
 		.directory = arguments_value(arguments, OPTION_DIRECTORY),
-		.tier = arguments_value(arguments, OPTION_TIER),
+		.sandbox = sandbox_from_arguments(arguments, &words),
 		.span = arguments_value(arguments, OPTION_FOR),
 		.uses = arguments_value(arguments, OPTION_USES),
 		.session = arguments_has(arguments, OPTION_SESSION),

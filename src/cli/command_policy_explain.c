@@ -62,6 +62,7 @@ static int explain_print(json_t *object)
 int command_policy_explain(struct context *context, const struct arguments *arguments)
 {
 	const char *secrets[ARGUMENTS_OPTIONS_MAX], *keep[ARGUMENTS_OPTIONS_MAX];
+	struct sandbox_words words;
 	struct engine_run request = {
 		.action = ENGINE_RUN,
 		.secrets = secrets,
@@ -69,6 +70,7 @@ int command_policy_explain(struct context *context, const struct arguments *argu
 		.profile = arguments_value(arguments, OPTION_PROFILE),
 		.keep = keep,
 		.keep_count = arguments_values(arguments, OPTION_KEEP_ENV, keep, ARRAY_COUNT(keep)),
+		.sandbox = sandbox_from_arguments(arguments, &words),
 		.argv = arguments->program,
 		.environment = context->environment,
 		.inherited = context->inherited,

@@ -28,6 +28,44 @@ static void explain_program(const json_t *program)
 		printf("%-14s%s  %s\n", "run by", json_text(interpreter, "path"), json_text(interpreter, "digest"));
 }
 
+static void explain_paths(const char *label, const json_t *array)
+{
+	for (size_t i = 0; i < json_array_size(array); i++)
+		printf("%-14s%s\n", i == 0 ? label : "", json_string_value(json_array_get(array, i)));
+}
+
+static void explain_mechanisms(const char *label, json_t *mechanisms, const char *need)
+{
+	const char *name;
+	json_t *value;
+	bool has_any = false;
+	json_object_foreach(mechanisms, name, value) {
+		if (strcmp(json_string_value(value), need) != 0)
+			continue;
+		if (!has_any)
+			printf("%-14s", label);
+		printf("%s%s", has_any ? " " : "", name);
+		has_any = true;
+	}
+	if (has_any)
+		fputc('\n', stdout);
+}
+
+static void explain_sandbox(const json_t *sandbox)
+{
+	bool is_degradable = json_is_true(json_object_get(sandbox, "degrade"));
+	printf("%-14s%s%s\n", "tier", json_text(sandbox, "tier"),
+	       is_degradable ? ", weaker where the kernel cannot give it in full" : "");
+	explain_mechanisms("requires", json_object_get(sandbox, "mechanisms"), "required");
+	explain_mechanisms("prefers", json_object_get(sandbox, "mechanisms"), "preferred");
+	explain_paths("hidden", json_object_get(sandbox, "hidden"));
+	explain_paths("shown", json_object_get(sandbox, "readable"));
+	explain_paths("writable", json_object_get(sandbox, "writable"));
+	printf("%-14s%s\n", "network", json_text(sandbox, "network"));
+	explain_paths("endpoints", json_object_get(sandbox, "endpoints"));
+	printf("%-14s%s\n", "shield", json_is_true(json_object_get(sandbox, "shield")) ? "where the program bears it" : "without");
+}
+
 static int explain_print(json_t *object)
 {
 	const json_t *secrets = json_object_get(object, "secrets");
@@ -47,7 +85,7 @@ static int explain_print(json_t *object)
 		printf("%-14s%s -> %s %s\n", "secret", json_text(secret, "name"), json_text(secret, "delivery"),
 		       json_object_get(secret, "variable") ? json_text(secret, "variable") : "");
 	}
-	printf("%-14s%s\n", "tier", json_text(object, "tier"));
+	explain_sandbox(json_object_get(object, "sandbox"));
 	printf("%-14s%s\n", "PATH", json_text(object, "path"));
 	explain_list("PATH without", json_object_get(object, "path_dropped"));
 	explain_list("kept", json_object_get(object, "kept"));
@@ -73,6 +111,9 @@ static void outcome_tell(const struct plan *plan, const struct exec_outcome *out
 	_cleanup_buf_ struct buf leaks = BUF_INIT(1u << 20);
 	if (plan->on_leak == ENGINE_LEAK_WARN && outcome_leaks_text(plan, outcome, &leaks))
 		notice("%s: %s", action, buf_text(&leaks));
+	_cleanup_buf_ struct buf missing = BUF_INIT(ERR_TEXT_BYTES);
+	if (outcome_missing_text(plan, outcome, &missing))
+		notice("%s: %s", action, buf_text(&missing));
 	if (outcome->writers_ended)
 		notice("%s: processes that outlived the program and still held its output were ended", action);
 	if (outcome->stdin_is_writable)
@@ -123,6 +164,7 @@ static int supervise(struct context *context, const struct arguments *arguments,
 static int program_run(struct context *context, const struct arguments *arguments, enum engine_action action)
 {
 	const char *secrets[ARGUMENTS_OPTIONS_MAX], *keep[ARGUMENTS_OPTIONS_MAX];
+	struct sandbox_words words;
 	_cleanup_plan_ struct plan plan = {0};
 	struct engine_unlock unlock;
 	struct err err;
@@ -130,13 +172,14 @@ static int program_run(struct context *context, const struct arguments *argument
 		.action = action,
 		.secrets = action == ENGINE_PIPE ? arguments->operands : secrets,
 		.secret_count = action == ENGINE_PIPE
-					? arguments->operand_count
+					? arguments->command->operands_max
 					: arguments_values(arguments, OPTION_SECRET, secrets, ARRAY_COUNT(secrets)),
 		.profile = arguments_value(arguments, OPTION_PROFILE),
 		.keep = keep,
 		.keep_count = arguments_values(arguments, OPTION_KEEP_ENV, keep, ARRAY_COUNT(keep)),
 		.by_path = arguments_has(arguments, OPTION_BY_PATH),
 		.no_wait = arguments_has(arguments, OPTION_NO_WAIT),
+		.sandbox = sandbox_from_arguments(arguments, &words),
 		.argv = arguments->program,
 		.environment = context->environment,
 		.inherited = context->inherited,

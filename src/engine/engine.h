@@ -295,6 +295,20 @@ int engine_on_leak_parse(const char *word, enum engine_on_leak *out, struct err 
 // What a run is said to be for, as it was typed; blank is none. ERR_USAGE for more than APPROVAL_REASON_BYTES_MAX bytes.
 int engine_reason_parse(const char *text, const char **out, struct err *err);
 
+// What is asked of the sandbox, as it was typed; of a run, or of a rule. All zeros: nothing.
+struct engine_sandbox {
+	const char *tier;         // NULL: by level and rules
+	const char *network;      // "none", "loopback", "allow"; NULL: what the tier has by itself
+	const char *const *read;  // paths, from the caller's working folder
+	size_t read_count;
+	const char *const *write;
+	size_t write_count;
+	const char *const *endpoints; // HOST:PORT
+	size_t endpoint_count;
+	bool no_shield;
+	bool degrade;
+};
+
 struct engine_run {
 	enum engine_action action;
 	struct engine_unlock unlock;
@@ -307,6 +321,7 @@ struct engine_run {
 	bool no_wait;       // nobody is asked: where no rule allows it, ERR_DENIED at once, whoever has the passphrase
 	const char *reason; // by engine_reason_parse; shown in the question, and recorded; NULL: none. Agents must give one at the level hardened and above
 	enum engine_on_leak on_leak; // not for ENGINE_INJECT
+	struct engine_sandbox sandbox;
 	char *const *argv;
 	char *const *environment; // the caller's
 	const struct exec_inherited *inherited;
@@ -347,7 +362,10 @@ struct plan {
 	struct environment environment; // with the manifest's plain settings
 	char *manifest_path;            // NULL when the command line named the secrets
 	char *directory;
-	struct sandbox_plan sandbox;
+	struct rule_sandbox asked;   // what the request asks of the sandbox
+	bool names_tier;             // its tier too
+	struct rule_sandbox granted; // what it gets: with what level and rules make of it
+	struct sandbox_plan sandbox; // made of that
 	const char *const *keep; // borrowed
 	size_t keep_count;
 	enum engine_on_leak on_leak;
@@ -391,7 +409,7 @@ struct engine_policy_add {
 	const char *id;        // NULL: the next that is free
 	const char *argv_mode; // "exact" (NULL), "prefix", "any"
 	const char *directory; // NULL: the present one; "any"
-	const char *tier;      // NULL: "standard"
+	struct engine_sandbox sandbox; // that the run gets
 	const char *span;      // "8h"; NULL: for ever
 	const char *uses;      // NULL: not counted
 	bool session;          // ends with this session
@@ -637,6 +655,8 @@ int engine_doctor(struct engine *engine, const struct engine_unlock *unlock,
 
 // "masked 3 times: NAME (base64 on stdout, 2), …" for a notice. False when nothing was masked.
 bool outcome_leaks_text(const struct plan *plan, const struct exec_outcome *outcome, struct buf *out);
+// What of its tier a run that may be weaker did not get, and why. False when it got all.
+bool outcome_missing_text(const struct plan *plan, const struct exec_outcome *outcome, struct buf *out);
 // Why the program was killed, naming secret and form. False when it was not for a leak.
 bool outcome_kill_text(const struct plan *plan, const struct exec_outcome *outcome, struct buf *out);
 // The plan as a JSON object for --explain; NULL when out of memory. The caller owns it.

@@ -128,8 +128,8 @@ int secret_check_usable(struct vault *vault, const char *name, struct err *err);
 int secret_refuse_unconfirmed(const char *name, struct err *err);
 // Some value waits that is the first of its secret, or that would replace a confirmed one.
 bool plan_has_waiting(const struct plan *plan, bool is_first);
-// The same request under another environment.
-int plan_rebuild(struct engine *engine, struct plan *plan, enum environment_mode mode, struct err *err);
+// The same request under another level, which wants another environment.
+int plan_rebuild(struct engine *engine, struct plan *plan, const struct security_demands *demands, struct err *err);
 
 // --- opened.c
 

@@ -1,5 +1,6 @@
 #include "engine/errand.h"
 
+#include "engine/enclosure.h"
 #include "engine/record.h"
 #include "engine/refusal.h"
 
@@ -86,6 +87,10 @@ static int errand_level(struct errand *errand, struct err *err)
 		r = permit_check(errand, demands->by_path, "--by-path", err);
 	if (r == 0 && plan->keep_count > 0)
 		r = permit_check(errand, demands->keep_env, "--keep-env", err);
+	if (r == 0 && plan->granted.is_unshielded)
+		r = permit_check(errand, demands->unshielded, "--no-shield", err);
+	if (r == 0 && plan->granted.is_degradable)
+		r = permit_check(errand, demands->degrade, "--degrade", err);
 	if (r < 0 || demands->rules_allow || errand->effect != RULE_ALLOW)
 		return r;
 	notes_add(&errand->notes, "a rule allows this, and at the level %s each run is asked for",
@@ -121,6 +126,16 @@ static void errand_waiting(struct errand *errand)
 	errand->effect = RULE_ASK;
 }
 
+// With what is known now of level and rules.
+static int errand_enclose(struct errand *errand, struct err *err)
+{
+	const struct security_demands *demands = security_demands(errand->security.level);
+	bool is_changed = false;
+	int r = plan_enclose(errand->engine, errand->plan, demands, &errand->decision, &is_changed, err);
+	errand->is_changed = errand->is_changed || is_changed;
+	return r;
+}
+
 // In a transaction: rules, level and findings. ERR_DENIED is recorded.
 static int errand_judge(struct errand *errand, struct err *err)
 {
@@ -137,6 +152,8 @@ static int errand_judge(struct errand *errand, struct err *err)
 	errand->effect = errand->decision.effect;
 	if (errand->effect == RULE_DENY)
 		r = decision_refuse(plan, &errand->decision, err);
+	if (r == 0)
+		r = errand_enclose(errand, err);
 	if (r == 0)
 		r = errand_level(errand, err);
 	if (r == 0)
@@ -158,7 +175,7 @@ static bool errand_has_consent(const struct errand *errand)
 	if (consent->is_by_option && demands->option_approves && !errand->is_raised)
 		return true;
 	bool is_enough = demands->factor == FACTOR_PASSPHRASE && demands->rules_allow && !errand->is_raised;
-	return consent->is_given && (consent->is_informed || is_enough);
+	return consent->is_given && !errand->is_changed && (consent->is_informed || is_enough);
 }
 
 // In a transaction.
@@ -237,6 +254,7 @@ static int errand_settle(struct errand *errand, struct err *err)
 			return 0;
 		}
 		session_rollback(errand->session);
+		errand->is_changed = false;
 		r = errand_ask(errand, err);
 		if (r < 0)
 			return r;
@@ -308,12 +326,12 @@ static int errand_open(struct errand *errand, const struct engine_unlock *unlock
 		r = session_security(errand->session, &errand->security, err);
 	if (r < 0)
 		return r;
-	enum environment_mode mode = security_demands(errand->security.level)->environment;
-	if (mode == plan->mode)
+	const struct security_demands *demands = security_demands(errand->security.level);
+	if (demands->environment == plan->mode)
 		return 0;
 	// What was shown is not what would run.
 	errand->consent.is_given = false;
-	return plan_rebuild(errand->engine, plan, mode, err);
+	return plan_rebuild(errand->engine, plan, demands, err);
 }
 
 // Known before anybody is asked.

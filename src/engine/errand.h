@@ -14,6 +14,7 @@ struct errand {
 	struct notes notes;       // for the question
 	enum rule_effect effect;  // of rules, level and findings together
 	bool is_raised;           // a finding wants the question, whatever the rules say
+	bool is_changed;          // the sandbox is another one than a human was shown
 	bool has_granted;         // the answer became a rule for this session
 };
 // Too large for a stack that the caller may have limited. Borrows all three.

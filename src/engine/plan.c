@@ -1,3 +1,4 @@
+#include "engine/enclosure.h"
 #include "engine/security.h"
 
 #include <errno.h>
@@ -23,6 +24,8 @@ void plan_done(struct plan *plan)
 	program_script_done(&plan->script);
 	program_free_ptr(&plan->program);
 	environment_done(&plan->environment);
+	rule_sandbox_done(&plan->asked);
+	rule_sandbox_done(&plan->granted);
 	sandbox_plan_done(&plan->sandbox);
 	free(plan->manifest_path);
 	free(plan->directory);
@@ -291,17 +294,20 @@ static int plan_program(struct plan *plan, const struct engine_run *request, str
 	return r < 0 ? r : program_script_find(plan->program, plan->argv, plan->directory, &plan->script, err);
 }
 
-static int plan_make(struct engine *engine, const struct engine_run *request, bool has_secrets, enum environment_mode mode,
-		     struct plan *out, struct err *err)
+static int plan_make(struct engine *engine, const struct engine_run *request, bool has_secrets,
+		     const struct security_demands *demands, struct plan *out, struct err *err)
 {
-	_cleanup_plan_ struct plan plan = {.request = request, .mode = mode,
+	bool ignored;
+	_cleanup_plan_ struct plan plan = {.request = request, .mode = demands->environment,
 					   .action = request->action, .argv = request->argv, .keep = request->keep,
 					   .keep_count = request->keep_count, .on_leak = request->on_leak,
-					   .inherited = request->inherited};
+					   .inherited = request->inherited, .names_tier = request->sandbox.tier != NULL};
 	plan.secrets = calloc(ENGINE_SECRETS_MAX, sizeof(*plan.secrets));
 	if (!plan.secrets)
 		return err_set(err, ERR_MEMORY, "out of memory");
-	int r = plan_subject(&plan, engine, request, err);
+	int r = enclosure_read(&request->sandbox, &plan.asked, err);
+	if (r == 0)
+		r = plan_subject(&plan, engine, request, err);
 	if (r == 0 && has_secrets)
 		r = plan_secrets(&plan, engine, request, err);
 	if (r == 0 && has_secrets)
@@ -309,7 +315,7 @@ static int plan_make(struct engine *engine, const struct engine_run *request, bo
 	if (r == 0)
 		r = plan_program(&plan, request, err);
 	if (r == 0)
-		r = sandbox_plan_build(&(struct sandbox_wish){0}, &(struct sandbox_place){.directory = plan.directory}, &plan.sandbox, err);
+		r = plan_enclose(engine, &plan, demands, NULL, &ignored, err);
 	if (r < 0)
 		return r;
 	*out = plan;
@@ -323,7 +329,7 @@ static int plan_make_at_floor(struct engine *engine, const struct engine_run *re
 {
 	struct security_floor floor;
 	int r = security_floor_load(&floor, err);
-	return r < 0 ? r : plan_make(engine, request, has_secrets, security_demands(floor.level)->environment, out, err);
+	return r < 0 ? r : plan_make(engine, request, has_secrets, security_demands(floor.level), out, err);
 }
 
 int plan_build(struct engine *engine, const struct engine_run *request, struct plan *out, struct err *err)
@@ -336,10 +342,10 @@ int plan_build_subject(struct engine *engine, const struct engine_run *request, 
 	return plan_make_at_floor(engine, request, false, out, err);
 }
 
-int plan_rebuild(struct engine *engine, struct plan *plan, enum environment_mode mode, struct err *err)
+int plan_rebuild(struct engine *engine, struct plan *plan, const struct security_demands *demands, struct err *err)
 {
 	struct plan fresh;
-	int r = plan_make(engine, plan->request, true, mode, &fresh, err);
+	int r = plan_make(engine, plan->request, true, demands, &fresh, err);
 	if (r < 0)
 		return r;
 	plan_done(plan);

@@ -1,3 +1,4 @@
+#include "engine/enclosure.h"
 #include "engine/policy_set.h"
 #include "engine/policy_spec.h"
 
@@ -14,6 +15,7 @@ struct addition {
 	struct plan plan; // of the program; empty where the rule is for any
 	struct rule_terms terms;
 	struct rule_secret secrets[RULE_SECRETS_MAX];
+	struct rule_sandbox sandbox;
 	char *directory; // owned
 	struct rule_clock clock;
 	struct rule made[RULES_MADE_MAX];
@@ -26,6 +28,7 @@ static void addition_done(struct addition *addition)
 	rules_made_done(addition->made, addition->made_count);
 	policy_specs_done(&addition->specs);
 	plan_done(&addition->plan);
+	rule_sandbox_done(&addition->sandbox);
 	free(addition->directory);
 }
 
@@ -53,15 +56,10 @@ static int argv_choose(struct addition *addition, struct err *err)
 	return r;
 }
 
-static int tier_choose(struct addition *addition, struct err *err)
+static int sandbox_choose(struct addition *addition, struct err *err)
 {
-	const char *const words[] = {sandbox_tier_name(SANDBOX_STANDARD), sandbox_tier_name(SANDBOX_HARDENED),
-				     sandbox_tier_name(SANDBOX_LOCKDOWN)};
-	size_t tier = SANDBOX_STANDARD;
-	const char *word = addition->request->tier;
-	int r = word ? word_choose(word, words, ARRAY_COUNT(words), "--tier", &tier, err) : 0;
-	addition->terms.tier = (enum sandbox_tier)tier;
-	return r;
+	addition->terms.sandbox = &addition->sandbox;
+	return enclosure_read(&addition->request->sandbox, &addition->sandbox, err);
 }
 
 static int directory_choose(struct addition *addition, struct err *err)
@@ -155,7 +153,7 @@ static int secrets_check(struct addition *addition, struct err *err)
 static int terms_make(struct addition *addition, struct err *err)
 {
 	static int (*const steps[])(struct addition *, struct err *) = {
-		argv_choose, tier_choose, end_choose, secrets_check, plan_make_subject, directory_choose,
+		argv_choose, sandbox_choose, end_choose, secrets_check, plan_make_subject, directory_choose,
 		session_choose,
 	};
 	const struct engine_policy_add *request = addition->request;

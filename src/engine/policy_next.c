@@ -30,6 +30,36 @@ static int secret_format(const struct rule_secret *secret, struct buf *out, stru
 			  secret->delivery == RULE_TO_FILE ? ":file" : "");
 }
 
+static int list_format(const char *option, const struct rule_list *list, struct buf *out, struct err *err)
+{
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < list->count; i++) {
+		r = buf_printf(out, err, " %s", option);
+		if (r == 0)
+			r = word_quote(list->items[i], out, err);
+	}
+	return r;
+}
+
+static int sandbox_format(const struct plan *plan, struct buf *out, struct err *err)
+{
+	const struct rule_sandbox *asked = &plan->asked;
+	int r = 0;
+	if (asked->tier != SANDBOX_STANDARD)
+		r = buf_printf(out, err, " --tier %s", sandbox_tier_name(asked->tier));
+	if (r == 0)
+		r = list_format("--read ", &asked->readable, out, err);
+	if (r == 0)
+		r = list_format("--write ", &asked->writable, out, err);
+	if (r == 0 && asked->is_unshielded)
+		r = buf_append_text(out, " --no-shield", err);
+	if (r == 0 && asked->is_degradable)
+		r = buf_append_text(out, " --degrade", err);
+	if (r == 0 && asked->network != SANDBOX_NETWORK_HOST)
+		r = buf_printf(out, err, " --net %s", sandbox_network_name(asked->network));
+	return r == 0 ? list_format("", &asked->endpoints, out, err) : r;
+}
+
 static int allowing_format(const struct plan *plan, const struct rule_terms *terms, struct buf *out, struct err *err)
 {
 	int r = buf_append_text(out, "envseal policy allow", err);
@@ -37,6 +67,8 @@ static int allowing_format(const struct plan *plan, const struct rule_terms *ter
 		r = secret_format(&terms->secrets[i], out, err);
 	for (size_t i = 0; r == 0 && i < plan->keep_count; i++)
 		r = buf_printf(out, err, " --keep-env %s", plan->keep[i]);
+	if (r == 0)
+		r = sandbox_format(plan, out, err);
 	if (r == 0)
 		r = buf_append_text(out, " --", err);
 	for (size_t i = 0; r == 0 && plan->argv[i]; i++) {
@@ -60,7 +92,7 @@ static int trial_make(const struct plan *plan, const struct decision *decision, 
 {
 	const struct policy_request *request = &decision->question.request;
 	trial->terms = (struct rule_terms){.effect = RULE_ALLOW, .id = "new", .secrets = trial->secrets,
-					   .argv_mode = RULE_ARGV_EXACT, .directory = plan->directory};
+					   .argv_mode = RULE_ARGV_EXACT, .directory = plan->directory, .sandbox = &plan->asked};
 	for (size_t i = 0; i < request->secret_count; i++)
 		if (decision->verdicts[i].effect == RULE_ASK)
 			trial->secrets[trial->terms.secret_count++] =

@@ -23,6 +23,7 @@ struct policy_case {
 	char **argv;                   // texts too
 	struct program program;        // of which path and digest are set; paths are owned
 	struct program interpreter;
+	struct rule_sandbox sandbox;   // that the run asks for
 	const char **tags;             // of all secrets; owned
 	const char **kept;             // owned
 	uint8_t script_digest[DIGEST_BYTES];

@@ -282,22 +282,70 @@ static int session_read(json_t *json, struct policy_case *item, struct err *err)
 	return r;
 }
 
+// ---------------------------------------------------------------------------------------------------------- the sandbox
+
 static int tier_read(json_t *json, struct policy_case *item, struct err *err)
 {
 	const char *const words[] = {sandbox_tier_name(SANDBOX_STANDARD), sandbox_tier_name(SANDBOX_HARDENED),
 				     sandbox_tier_name(SANDBOX_LOCKDOWN)};
 	size_t tier = 0;
 	int r = word_read(json, "tier", words, ARRAY_COUNT(words), &tier, err);
-	item->request.tier = (enum sandbox_tier)tier;
+	item->request.names_tier = true;
+	item->sandbox.tier = (enum sandbox_tier)tier;
 	return r;
+}
+
+static int network_read(json_t *json, struct policy_case *item, struct err *err)
+{
+	const char *const words[] = {sandbox_network_name(SANDBOX_NETWORK_NONE), sandbox_network_name(SANDBOX_NETWORK_LOOPBACK),
+				     sandbox_network_name(SANDBOX_NETWORK_ALLOW)};
+	size_t network = 0;
+	int r = word_read(json, "network", words, ARRAY_COUNT(words), &network, err);
+	item->sandbox.network = (enum sandbox_network)(SANDBOX_NETWORK_NONE + network);
+	return r;
+}
+
+static int openings_read(json_t *json, const char *field, size_t most, bool is_path, struct rule_list *out, struct err *err)
+{
+	const char *text = NULL;
+	int r = json ? list_check(json, field, most, err) : 0;
+	for (size_t i = 0; r == 0 && i < json_array_size(json); i++) {
+		json_t *member = json_array_get(json, i);
+		r = is_path ? path_read(member, field, &text, err) : text_read(member, field, RULE_PATTERN_BYTES_MAX, &text, err);
+		if (r == 0)
+			r = rule_list_add(out, text, err);
+	}
+	return r;
+}
+
+static int sandbox_read(json_t *json, struct policy_case *item, struct err *err)
+{
+	json_t *tier = json_object_get(json, "tier"), *network = json_object_get(json, "network");
+	json_t *shield = json_object_get(json, "shield"), *degrade = json_object_get(json, "degrade");
+	struct rule_sandbox *sandbox = &item->sandbox;
+	bool is_shielded = true;
+	int r = tier ? tier_read(tier, item, err) : 0;
+	if (r == 0 && network)
+		r = network_read(network, item, err);
+	if (r == 0)
+		r = openings_read(json_object_get(json, "read"), "read", SANDBOX_PATHS_MAX, true, &sandbox->readable, err);
+	if (r == 0)
+		r = openings_read(json_object_get(json, "write"), "write", SANDBOX_PATHS_MAX, true, &sandbox->writable, err);
+	if (r == 0)
+		r = openings_read(json_object_get(json, "endpoints"), "endpoints", SANDBOX_ENDPOINTS_MAX, false,
+				  &sandbox->endpoints, err);
+	if (r == 0 && shield)
+		r = flag_read(shield, "shield", &is_shielded, err);
+	sandbox->is_unshielded = !is_shielded;
+	return r == 0 && degrade ? flag_read(degrade, "degrade", &sandbox->is_degradable, err) : r;
 }
 
 static int conditions_read(json_t *json, struct policy_case *item, struct err *err)
 {
-	json_t *tier = json_object_get(json, "tier"), *boottime = json_object_get(json, "boottime");
+	json_t *boottime = json_object_get(json, "boottime");
 	json_t *now = json_object_get(json, "now"), *boot = json_object_get(json, "boot");
 	json_t *session = json_object_get(json, "session");
-	int r = tier ? tier_read(tier, item, err) : 0;
+	int r = sandbox_read(json, item, err);
 	if (r == 0 && boottime)
 		r = number_read(boottime, "boottime", RULE_MILLISECONDS_MAX, &item->request.boottime_ms, err);
 	if (r == 0 && now)
@@ -323,10 +371,12 @@ static int expectation_read(json_t *json, struct policy_case *item, struct err *
 static int case_read(json_t *json, struct policy_case *item, struct err *err)
 {
 	static const char *const required[] = {"name", "secrets", "program", "argv", "directory", "expect", NULL};
-	static const char *const optional[] = {"script", "script_unread", "kept", "tier", "redaction", "now",
-					      "boottime", "boot", "session", "rule", NULL};
+	static const char *const optional[] = {"script", "script_unread", "kept", "tier", "read", "write", "network",
+					      "endpoints", "shield", "degrade", "redaction", "now", "boottime", "boot",
+					      "session", "rule", NULL};
 	const char *directory = NULL;
 	item->request.program = &item->program;
+	item->request.sandbox = &item->sandbox;
 	item->request.uses = 1;
 	int r = object_check(json, "cases", required, optional, err);
 	if (r == 0)
@@ -385,6 +435,7 @@ void policy_cases_done(struct policy_cases *cases)
 		free(item->kept);
 		free(item->program.path);
 		free(item->interpreter.path);
+		rule_sandbox_done(&item->sandbox);
 	}
 	free(cases->items);
 	rules_done(&cases->rules);

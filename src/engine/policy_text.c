@@ -148,12 +148,32 @@ static int row_directory(const struct rule *rule, struct buf *out, struct err *e
 	return r < 0 ? r : buf_append_text(out, ", and what is below\n", err);
 }
 
+// An allow alone says something of it.
+static int rows_sandbox(const struct rule *rule, struct buf *out, struct err *err)
+{
+	const struct rule_sandbox *sandbox = &rule->sandbox;
+	int r = 0;
+	if (sandbox->tier != SANDBOX_STANDARD)
+		r = buf_printf(out, err, "  %-12s%s, or a stronger one\n", "tier", sandbox_tier_name(sandbox->tier));
+	if (r == 0 && sandbox->readable.count > 0)
+		r = row_list("may read", &sandbox->readable, "", out, err);
+	if (r == 0 && sandbox->writable.count > 0)
+		r = row_list("may write", &sandbox->writable, "", out, err);
+	if (r == 0 && sandbox->network != SANDBOX_NETWORK_HOST)
+		r = buf_printf(out, err, "  %-12s%s\n", "network", sandbox_network_name(sandbox->network));
+	if (r == 0 && sandbox->endpoints.count > 0)
+		r = row_list("may reach", &sandbox->endpoints, "", out, err);
+	if (r == 0 && sandbox->is_unshielded)
+		r = buf_printf(out, err, "  %-12swithout it: other processes of yours may look into the program\n", "shield");
+	if (r == 0 && sandbox->is_degradable)
+		r = buf_printf(out, err, "  %-12sweaker where the kernel cannot give the tier in full\n", "degrade");
+	return r;
+}
+
 static int row_conditions(const struct rule *rule, struct buf *out, struct err *err)
 {
 	int r = 0;
-	if (rule->tier != SANDBOX_STANDARD)
-		r = buf_printf(out, err, "  %-12s%s, or a stronger one\n", "tier", sandbox_tier_name(rule->tier));
-	if (r == 0 && rule->environment.count > 0)
+	if (rule->environment.count > 0)
 		r = row_list("may keep", &rule->environment, "$", out, err);
 	if (r == 0 && rule->redaction)
 		r = buf_append_text(out, "  redaction   only where the output is redacted\n", err);
@@ -185,7 +205,7 @@ static int row_end(const struct rule *rule, struct buf *out, struct err *err)
 int rule_words(const struct rule *rule, struct buf *out, struct err *err)
 {
 	static int (*const rows[])(const struct rule *, struct buf *, struct err *) = {
-		row_arguments, row_script, row_directory, row_conditions, row_end,
+		row_arguments, row_script, row_directory, rows_sandbox, row_conditions, row_end,
 	};
 	const char *id = rule->id[0] ? rule->id : "(a new rule)";
 	int r = buf_printf(out, err, "%s  %s\n", id, rule_effect_name(rule->effect));
@@ -242,13 +262,19 @@ static json_t *summary_json(const struct rule *rule)
 	json_t *secrets = strings_json((const char *const *)rule->secrets.items, rule->secrets.count);
 	json_t *variables = strings_json((const char *const *)rule->variables.items, rule->variables.count);
 	json_t *kept = strings_json((const char *const *)rule->environment.items, rule->environment.count);
+	const struct rule_sandbox *sandbox = &rule->sandbox;
+	json_t *readable = paths_json(NULL, sandbox->readable.items, sandbox->readable.count);
+	json_t *writable = paths_json(NULL, sandbox->writable.items, sandbox->writable.count);
+	json_t *endpoints = paths_json(NULL, sandbox->endpoints.items, sandbox->endpoints.count);
 	json_t *uses = rule->is_counted ? json_integer((json_int_t)rule->uses_left) : json_null();
-	return json_pack("{s:s, s:s, s:o, s:o, s:b, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:b, s:I, s:o, s:b, s:I}",
+	return json_pack("{s:s, s:s, s:o, s:o, s:b, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:s, s:o, s:b, s:b, s:b, s:I, s:o, s:b, s:I}",
 			 "id", rule->id, "effect", rule_effect_name(rule->effect), "secrets", secrets, "variables",
 			 variables, "paired", rule->is_paired ? 1 : 0, "program", printable_json(rule->program.path),
 			 "binding", rule_binding_names[rule->program.kind], "argv", rule_argv_names[rule->argv_mode], "argv_digest",
 			 argv_digest_json(rule), "script", printable_json(rule->script.path), "environment", kept,
-			 "directory", printable_json(rule->directory), "tier", sandbox_tier_name(rule->tier), "redaction",
+			 "directory", printable_json(rule->directory), "tier", sandbox_tier_name(sandbox->tier), "read", readable,
+			 "write", writable, "network", sandbox_network_name(sandbox->network), "endpoints", endpoints, "shield",
+			 sandbox->is_unshielded ? 0 : 1, "degrade", sandbox->is_degradable ? 1 : 0, "redaction",
 			 rule->redaction ? 1 : 0, "expires", (json_int_t)rule->expires, "uses", uses, "boot",
 			 rule->boot[0] ? 1 : 0, "session", (json_int_t)rule->session.pid);
 }

@@ -73,7 +73,7 @@ static void waiting_lines(const struct plan *plan, struct notes *out)
 struct rule_terms choice_terms(enum approval_choice choice, const struct plan *plan)
 {
 	struct rule_terms terms = {.effect = RULE_ALLOW, .argv_mode = RULE_ARGV_EXACT, .directory = plan->directory,
-				   .redaction = plan->action != ENGINE_INJECT, .from_prompt = true};
+				   .redaction = plan->action != ENGINE_INJECT, .sandbox = &plan->granted, .from_prompt = true};
 	if (choice == APPROVAL_SESSION)
 		terms.session = plan->session;
 	if (choice == APPROVAL_TIME) {

@@ -127,6 +127,65 @@ json_t *names_json_bounded(const char *const names[], size_t count, size_t *ret_
 	return array;
 }
 
+// Longer lists are cut; a plan is made of what the same run has again.
+json_t *paths_json(const struct redactor *redactor, char *const *paths, size_t count)
+{
+	json_t *array = json_array();
+	size_t bytes = 0;
+	for (size_t i = 0; array && i < count; i++) {
+		json_t *path = masked_json(redactor, paths[i]);
+		bytes += path ? json_string_length(path) + 3 : 0;
+		bool is_cut = path && bytes > RECORD_PATHS_BYTES_MAX;
+		if (is_cut)
+			json_string_set(path, "...");
+		if (json_array_append_new(array, path) < 0) {
+			json_decref(array);
+			return NULL;
+		}
+		if (is_cut)
+			break;
+	}
+	return array;
+}
+
+static json_t *mechanisms_json(const struct sandbox_plan *sandbox)
+{
+	json_t *object = json_object();
+	for (int i = 0; i < SANDBOX_MECHANISM_COUNT; i++)
+		if (sandbox->needs[i] != SANDBOX_UNUSED)
+			json_object_set_new(object, sandbox_mechanism_name((enum sandbox_mechanism)i),
+					    json_string(sandbox->needs[i] == SANDBOX_REQUIRED ? "required" : "preferred"));
+	return object;
+}
+
+json_t *sandbox_json(const struct plan *plan, const struct redactor *redactor)
+{
+	const struct sandbox_plan *sandbox = &plan->sandbox;
+	const struct rule_list *readable = &plan->granted.readable;
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:s, s:o, s:b, s:b}", "tier", sandbox_tier_name(sandbox->tier), "mechanisms",
+			 mechanisms_json(sandbox), "hidden", paths_json(redactor, sandbox->hidden.items, sandbox->hidden.count),
+			 "readable", paths_json(redactor, readable->items, readable->count), "writable",
+			 paths_json(redactor, sandbox->writable.items, sandbox->writable.count), "network",
+			 sandbox_network_name(sandbox->network), "endpoints",
+			 paths_json(NULL, sandbox->endpoints.items, sandbox->endpoints.count), "shield",
+			 sandbox->needs[SANDBOX_SHIELD] != SANDBOX_UNUSED, "degrade", sandbox->is_degradable ? 1 : 0);
+}
+
+// What was applied, and what is missing of what the tier has.
+static json_t *applied_json(const struct sandbox_record *record)
+{
+	json_t *applied = json_array(), *missing = json_array();
+	for (int i = 0; i < SANDBOX_MECHANISM_COUNT; i++) {
+		const char *name = sandbox_mechanism_name((enum sandbox_mechanism)i);
+		if (record->applied & (UINT32_C(1) << i))
+			json_array_append_new(applied, json_string(name));
+		const char *error = record->errors[i] ? strerrorname_np(record->errors[i]) : NULL;
+		if (record->missing & (UINT32_C(1) << i))
+			json_array_append_new(missing, json_pack("{s:s, s:s?}", "mechanism", name, "error", error));
+	}
+	return json_pack("{s:o, s:o}", "applied", applied, "missing", missing);
+}
+
 static json_t *script_json(const struct program_script *script, const struct redactor *redactor)
 {
 	char hex[DIGEST_HEX_BYTES];
@@ -145,9 +204,10 @@ json_t *plan_json(const struct plan *plan, const struct redactor *redactor)
 	char hex[DIGEST_HEX_BYTES];
 	argv_fingerprint(plan->argv, fingerprint);
 	digest_hex(fingerprint, hex);
-	return json_pack("{s:o, s:o, s:o, s:s, s:o, s:o*, s:s, s:o, s:o, s:o*, s:o*}", "secrets", plan_secrets_json(plan), "program",
+	return json_pack("{s:o, s:o, s:o, s:s, s:o, s:o*, s:s, s:o, s:o, s:o, s:o*, s:o*}", "secrets", plan_secrets_json(plan), "program",
 			 program_json(plan->program, redactor), "argv", argv_json(redactor, plan->argv), "argv_digest", hex, "directory",
-			 masked_json(redactor, plan->directory), "script", script_json(&plan->script, redactor), "tier", sandbox_tier_name(plan->sandbox.tier), "kept",
+			 masked_json(redactor, plan->directory), "script", script_json(&plan->script, redactor), "tier", sandbox_tier_name(plan->sandbox.tier),
+			 "sandbox", sandbox_json(plan, redactor), "kept",
 			 strings_json(plan->keep, plan->keep_count), "dropped",
 			 strings_json((const char *const *)plan->environment.dropped, plan->environment.dropped_count),
 			 "manifest", plan->manifest_path ? masked_json(redactor, plan->manifest_path) : NULL, "reason",
@@ -159,14 +219,14 @@ json_t *outcome_json(const struct plan *plan, const struct redactor *redactor, c
 	const char *names[ENGINE_SECRETS_MAX];
 	struct leak_list leaks;
 	leak_list_of(plan, outcome, names, &leaks);
-	return json_pack("{s:o, s:o, s:i, s:i, s:I, s:I, s:I, s:I, s:s, s:b, s:o, s:I, s:b, s:b, s:b, s:b}", "secrets",
+	return json_pack("{s:o, s:o, s:i, s:i, s:I, s:I, s:I, s:I, s:s, s:b, s:o, s:I, s:b, s:b, s:b, s:b, s:o}", "secrets",
 			 plan_secrets_json(plan), "program", program_json(plan->program, redactor), "status", outcome->status, "signal",
 			 outcome->signal, "milliseconds", (json_int_t)outcome->milliseconds, "stdout_bytes",
 			 (json_int_t)outcome->stdout_bytes, "stderr_bytes", (json_int_t)outcome->stderr_bytes, "terminal_bytes",
 			 (json_int_t)outcome->terminal_bytes, "on_leak", engine_on_leak_name(plan->on_leak), "killed_for_leak", outcome->killed_for_leak ? 1 : 0, "leaks",
 			 leaks_json(&leaks), "leak_total", (json_int_t)outcome->leaks.total, "writers_ended", outcome->writers_ended ? 1 : 0,
 			 "tables_unlocked", outcome->tables_unlocked ? 1 : 0, "stdin_writable", outcome->stdin_is_writable ? 1 : 0, "caller_gone",
-			 outcome->caller_gone ? 1 : 0);
+			 outcome->caller_gone ? 1 : 0, "sandbox", applied_json(&outcome->sandbox));
 }
 
 json_t *failure_json(const struct plan *plan, const struct redactor *redactor, const struct err *failure)

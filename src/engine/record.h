@@ -7,11 +7,15 @@
 // Longest printable argument and all of them together that a record keeps, in bytes. The argument digest covers the whole.
 #define RECORD_ARGUMENT_BYTES_MAX 8192
 #define RECORD_ARGV_BYTES_MAX 32768
+// Of each list of paths.
+#define RECORD_PATHS_BYTES_MAX 16384
 // All names of a record together, in bytes: a record has a limit, and a vault has none on its names.
 #define RECORD_NAMES_BYTES_MAX 65536
 
 // NULL when memory runs out; the caller owns the object.
 json_t *plan_json(const struct plan *plan, const struct redactor *redactor);
+json_t *paths_json(const struct redactor *redactor, char *const *paths, size_t count); // cut at RECORD_PATHS_BYTES_MAX
+json_t *sandbox_json(const struct plan *plan, const struct redactor *redactor); // the plan's, as data
 json_t *outcome_json(const struct plan *plan, const struct redactor *redactor, const struct exec_outcome *outcome);
 json_t *failure_json(const struct plan *plan, const struct redactor *redactor, const struct err *failure);
 json_t *program_json(const struct program *program, const struct redactor *redactor);

@@ -14,17 +14,6 @@ static int text_copy(const char *text, char **out, struct err *err)
 	return *out ? 0 : out_of_memory(err);
 }
 
-static int list_add(struct rule_list *list, const char *text, struct err *err)
-{
-	char **items = reallocarray(list->items, list->count + 1, sizeof(*items));
-	if (!items)
-		return out_of_memory(err);
-	list->items = items;
-	int r = text_copy(text, &items[list->count], err);
-	list->count += r == 0;
-	return r;
-}
-
 // ----------------------------------------------------------------------------------------------------------- subject
 
 static int binding_make(const struct program *program, struct rule_binding *out, struct err *err)
@@ -66,11 +55,11 @@ static int subject_make(const struct plan *plan, const struct rule_terms *terms,
 	rule->argv_mode = terms->argv_mode;
 	int r = program_make(plan, rule, err);
 	for (size_t i = 0; r == 0 && rule->argv_mode != RULE_ARGV_ANY && plan->found_argv[i]; i++)
-		r = list_add(&rule->arguments, plan->found_argv[i], err);
+		r = rule_list_add(&rule->arguments, plan->found_argv[i], err);
 	if (r == 0)
 		r = script_make(plan, rule, err);
 	for (size_t i = 0; r == 0 && rule->effect == RULE_ALLOW && i < plan->keep_count; i++)
-		r = list_add(&rule->environment, plan->keep[i], err);
+		r = rule_list_add(&rule->environment, plan->keep[i], err);
 	return r;
 }
 
@@ -92,9 +81,9 @@ static int secrets_make(const struct rule_secret secrets[], size_t count, enum r
 	for (size_t i = 0; r == 0 && i < count; i++) {
 		if (!is_deny && secrets[i].delivery != delivery)
 			continue;
-		r = list_add(&rule->secrets, secrets[i].pattern, err);
+		r = rule_list_add(&rule->secrets, secrets[i].pattern, err);
 		if (r == 0 && !is_deny && secrets[i].variable)
-			r = list_add(&rule->variables, secrets[i].variable, err);
+			r = rule_list_add(&rule->variables, secrets[i].variable, err);
 	}
 	rule->deliveries = is_deny ? 0 : delivery;
 	// A single one has nothing to be confused with.
@@ -122,7 +111,7 @@ static void ends_make(const struct rule_terms *terms, const struct rule_clock *c
 static int rule_make(const struct plan *plan, const struct rule_terms *terms, enum rule_delivery delivery,
 		     const struct rule_clock *clock, struct rule *out, struct err *err)
 {
-	_cleanup_rule_ struct rule rule = {.effect = terms->effect, .tier = terms->tier, .redaction = terms->redaction,
+	_cleanup_rule_ struct rule rule = {.effect = terms->effect, .redaction = terms->redaction,
 					   .made = terms->from_prompt ? RULE_MADE_PROMPT : RULE_MADE_COMMAND};
 	int r = secrets_make(terms->secrets, terms->secret_count, delivery, &rule, err);
 	if (r < 0 || rule.secrets.count == 0)
@@ -130,6 +119,8 @@ static int rule_make(const struct plan *plan, const struct rule_terms *terms, en
 	r = subject_make(plan, terms, &rule, err);
 	if (r == 0 && terms->directory)
 		r = text_copy(terms->directory, &rule.directory, err);
+	if (r == 0 && terms->sandbox)
+		r = rule_sandbox_copy(terms->sandbox, &rule.sandbox, err);
 	if (r < 0)
 		return r;
 	ends_make(terms, clock, &rule);
@@ -230,7 +221,8 @@ static void request_fill(const struct plan *plan, const struct rule_clock *clock
 		.program = plan->program,
 		.argv = plan->found_argv,
 		.directory = plan->directory,
-		.tier = SANDBOX_STANDARD,
+		.sandbox = &plan->asked,
+		.names_tier = plan->names_tier,
 		.redaction = plan->action != ENGINE_INJECT,
 		.script_path = plan->script.path,
 		.script_digest = plan->script.digest,

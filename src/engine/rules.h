@@ -53,7 +53,7 @@ struct rule_terms {
 	bool any_program;                  // and any arguments; not for an allow
 	enum rule_argv_mode argv_mode;
 	const char *directory;             // NULL: any
-	enum sandbox_tier tier;
+	const struct rule_sandbox *sandbox; // NULL: nothing is said of it
 	bool redaction;
 	int64_t seconds;                   // 0: for ever; else by the clock, and within this boot by the boot clock
 	bool this_boot;                    // ends with the boot

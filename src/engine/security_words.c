@@ -41,6 +41,16 @@ static const char *demand_keep_env(const struct security_demands *demands)
 	return security_permit_name(demands->keep_env);
 }
 
+static const char *demand_unshielded(const struct security_demands *demands)
+{
+	return security_permit_name(demands->unshielded);
+}
+
+static const char *demand_degrade(const struct security_demands *demands)
+{
+	return security_permit_name(demands->degrade);
+}
+
 static const char *demand_environment(const struct security_demands *demands)
 {
 	return environment_mode_name(demands->environment);
@@ -73,6 +83,8 @@ static const struct {
 	{"unredacted", "inject, unredacted", demand_unredacted},
 	{"by_path", "--by-path", demand_by_path},
 	{"keep_env", "--keep-env", demand_keep_env},
+	{"unshielded", "--no-shield", demand_unshielded},
+	{"degrade", "--degrade", demand_degrade},
 	{"environment", "environment", demand_environment},
 	{"note", "a finding: note", demand_note},
 	{"warn", "a finding: warn", demand_warn},

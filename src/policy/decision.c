@@ -174,21 +174,13 @@ static enum policy_reason script_reason(const struct rule *rule, const struct po
 	return is_same_content ? POLICY_DECIDES : POLICY_SCRIPT_CHANGED;
 }
 
-static bool list_has(const struct rule_list *list, const char *text)
-{
-	for (size_t i = 0; i < list->count; i++)
-		if (strcmp(list->items[i], text) == 0)
-			return true;
-	return false;
-}
-
 static bool kept_match(const struct rule *rule, const struct policy_request *request)
 {
 	// No rule names more, so that no request makes the walk long by naming one again and again.
 	if (request->kept_count > RULE_ENVIRONMENT_MAX)
 		return false;
 	for (size_t i = 0; i < request->kept_count; i++)
-		if (!list_has(&rule->environment, request->kept[i]))
+		if (!rule_list_has(&rule->environment, request->kept[i]))
 			return false;
 	return true;
 }
@@ -241,6 +233,17 @@ static enum policy_reason until_reason(const struct rule *rule, const struct pol
 	return rule->session.pid && !is_session ? POLICY_OTHER_SESSION : POLICY_DECIDES;
 }
 
+// A deny, or an ask, holds in any.
+static enum policy_reason sandbox_reason(const struct rule *rule, const struct policy_request *request)
+{
+	const struct rule_sandbox *asked = request->sandbox;
+	if (rule->effect != RULE_ALLOW || !asked)
+		return POLICY_DECIDES;
+	if (request->names_tier && asked->tier < rule->sandbox.tier)
+		return POLICY_WEAKER_TIER;
+	return rule_sandbox_covers(&rule->sandbox, asked) ? POLICY_DECIDES : POLICY_OTHER_SANDBOX;
+}
+
 static enum policy_reason request_reason(const struct rule *rule, const struct question *question)
 {
 	const struct policy_request *request = question->request;
@@ -264,8 +267,9 @@ static enum policy_reason request_reason(const struct rule *rule, const struct q
 		return POLICY_INTERPRETER_CHANGED;
 	if (script != POLICY_DECIDES)
 		return script;
-	if (request->tier < rule->tier)
-		return POLICY_WEAKER_TIER;
+	enum policy_reason sandbox = sandbox_reason(rule, request);
+	if (sandbox != POLICY_DECIDES)
+		return sandbox;
 	if (rule->redaction && !request->redaction)
 		return POLICY_NO_REDACTION;
 	return until_reason(rule, request);

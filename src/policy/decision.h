@@ -34,7 +34,9 @@ struct policy_request {
 	const char *const *kept;       // variables that steer programs and are handed on (--keep-env)
 	size_t kept_count;
 	const char *directory;
-	enum sandbox_tier tier; // that the run will really have
+	// What the run itself asks of the sandbox; the rest comes from level and rules. NULL: nothing.
+	const struct rule_sandbox *sandbox;
+	bool names_tier; // its tier was asked for, so that a stronger one is not what is meant
 	bool redaction;
 	int64_t now;      // seconds since the epoch
 	int64_t boottime_ms; // CLOCK_BOOTTIME
@@ -60,7 +62,8 @@ enum policy_reason {
 	POLICY_PROGRAM_CHANGED,     // the same path, and other content or other owners
 	POLICY_INTERPRETER_CHANGED,
 	POLICY_SCRIPT_CHANGED,      // the same path, and other content
-	POLICY_WEAKER_TIER,
+	POLICY_WEAKER_TIER,         // the run asks for a tier that is weaker than the rule's
+	POLICY_OTHER_SANDBOX,       // the run asks for more openness than the rule has
 	POLICY_NO_REDACTION,
 	POLICY_CLOCK_BACK,          // the clock stands before the rule was made, and the rule ends by the clock
 	POLICY_EXPIRED,             // by one of its ends if it allows, else by all that count in this boot

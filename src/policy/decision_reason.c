@@ -20,6 +20,7 @@ static const struct {
 	[POLICY_INTERPRETER_CHANGED] = {"interpreter-changed", "the script's interpreter has changed since"},
 	[POLICY_SCRIPT_CHANGED] = {"script-changed", "the file that the program is told to run has changed since"},
 	[POLICY_WEAKER_TIER] = {"weaker-tier", "it wants a stronger tier"},
+	[POLICY_OTHER_SANDBOX] = {"other-sandbox", "it does not open what is asked for"},
 	[POLICY_NO_REDACTION] = {"no-redaction", "it wants the output redacted"},
 	[POLICY_CLOCK_BACK] = {"clock-back", "the clock stands before the time at which it was made"},
 	[POLICY_EXPIRED] = {"expired", "it has expired"},

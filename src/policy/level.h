@@ -39,11 +39,13 @@ enum environment_mode {
 const char *environment_mode_name(enum environment_mode mode); // "filtered", "allow-list"
 
 struct security_demands {
-	enum sandbox_tier tier; // of the sandbox; standard in all levels, as long as it has no stronger ones
+	enum sandbox_tier tier; // of the sandbox, at least
 	enum security_factor factor;
 	enum security_permit unredacted; // inject
 	enum security_permit by_path;
 	enum security_permit keep_env;
+	enum security_permit unshielded; // --no-shield
+	enum security_permit degrade;    // a tier that the kernel cannot give in full
 	bool rules_allow;      // without: each run is asked for, and is approved once
 	bool option_approves;  // the passphrase given by an option; without, it only opens the vault
 	enum environment_mode environment;

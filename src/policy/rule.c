@@ -10,6 +10,14 @@ static void list_done(struct rule_list *list)
 	free(list->items);
 }
 
+void rule_sandbox_done(struct rule_sandbox *sandbox)
+{
+	list_done(&sandbox->readable);
+	list_done(&sandbox->writable);
+	list_done(&sandbox->endpoints);
+	*sandbox = (struct rule_sandbox){0};
+}
+
 void rule_done(struct rule *rule)
 {
 	list_done(&rule->secrets);
@@ -17,6 +25,7 @@ void rule_done(struct rule *rule)
 	list_done(&rule->arguments);
 	free(rule->program.path);
 	list_done(&rule->environment);
+	rule_sandbox_done(&rule->sandbox);
 	free(rule->interpreter.path);
 	free(rule->script.path);
 	free(rule->directory);

@@ -74,6 +74,28 @@ struct rule_until {
 	int64_t milliseconds;           // the first one in which the rule does not hold
 };
 
+// What a rule says of the sandbox, and what a run asks of it: a tier at least, and how much of it is open. All zeros: nothing.
+struct rule_sandbox {
+	enum sandbox_tier tier;
+	enum sandbox_network network;     // HOST: what the tier has by itself
+	struct rule_list readable;        // absolute paths, as the other list
+	struct rule_list writable;
+	struct rule_list endpoints;       // of SANDBOX_NETWORK_ALLOW
+	bool is_unshielded;
+	bool is_degradable;
+};
+void rule_sandbox_done(struct rule_sandbox *sandbox);
+#define _cleanup_rule_sandbox_ _cleanup_(rule_sandbox_done)
+// `to` is all zeros, and to be done with in every case. ERR_MEMORY.
+int rule_sandbox_copy(const struct rule_sandbox *from, struct rule_sandbox *to, struct err *err);
+// The path is one of the list, or lies below one.
+bool rule_paths_cover(const struct rule_list *list, const char *path);
+// Nothing of what is asked for is more open than in the rule. Tiers are not compared.
+bool rule_sandbox_covers(const struct rule_sandbox *rule, const struct rule_sandbox *asked);
+bool rule_list_has(const struct rule_list *list, const char *text);
+// Appends a copy. ERR_MEMORY.
+int rule_list_add(struct rule_list *list, const char *text, struct err *err);
+
 // What every decision looks at comes first: over ten thousand rules, memory is what it waits for.
 struct rule {
 	enum rule_effect effect;
@@ -85,7 +107,6 @@ struct rule {
 	enum rule_argv_mode argv_mode;
 	struct rule_list arguments;       // argv[0] first, compared byte for byte
 	char *directory;                  // it and what is below; NULL: any
-	enum sandbox_tier tier;           // at least
 	bool redaction;                   // required
 	int64_t created;                  // seconds since the epoch
 	int64_t expires;                  // the first second in which it does not hold; 0: never
@@ -96,6 +117,7 @@ struct rule {
 	struct rule_binding interpreter;  // of a `#!` script
 	struct rule_binding script;       // that the program is told to run: exact, or any (for an allow: none)
 	struct rule_list environment;     // names that may be kept; only for an allow
+	struct rule_sandbox sandbox;      // that the run gets; only for an allow
 	struct rule_until until;          // only beside `expires`
 	enum rule_made made;
 	char id[RULE_ID_BYTES_MAX + 1];

@@ -292,18 +292,72 @@ static int time_check(const struct rule *rule, struct err *err)
 
 static int conditions_check(const struct rule *rule, struct err *err)
 {
-	bool is_conditional = rule->tier != SANDBOX_STANDARD || rule->redaction || rule->is_counted ||
-			      rule->environment.count > 0;
-	if (rule->tier > SANDBOX_LOCKDOWN)
-		return field_refuse(err, "tier", "must be 'standard', 'hardened' or 'lockdown'");
+	bool is_conditional = rule->redaction || rule->is_counted || rule->environment.count > 0;
 	// They would make it stop to ask or to deny where the run is weaker.
 	if (rule->effect != RULE_ALLOW && is_conditional)
-		return field_refuse(err, "effect", "must be 'allow' where 'tier', 'redaction', 'uses' or 'environment' "
-						   "are given");
+		return field_refuse(err, "effect", "must be 'allow' where 'redaction', 'uses' or 'environment' are given");
 	if (rule->made > RULE_MADE_PROMPT)
 		return field_refuse(err, "made", "must be 'command' or 'prompt'");
 	return rule->directory ? path_check("directory", rule->directory, err) : 0;
 }
+
+// ------------------------------------------------------------------------------------------------------ the sandbox
+
+static int paths_check(const char *field, const struct rule_list *list, struct err *err)
+{
+	int r = list_check(field, list, SANDBOX_PATHS_MAX, err);
+	for (size_t i = 0; r == 0 && i < list->count; i++) {
+		r = path_check(field, list->items[i], err);
+		if (r == 0 && list_has_before(list, i))
+			r = field_refuse(err, field, "names one twice");
+	}
+	return r;
+}
+
+static int endpoints_check(const struct rule_sandbox *sandbox, struct err *err)
+{
+	const struct rule_list *list = &sandbox->endpoints;
+	struct err own;
+	bool is_wanted = sandbox->network == SANDBOX_NETWORK_ALLOW;
+	if (is_wanted != (list->count > 0))
+		return field_refuse(err, "endpoints", "must stand beside the network 'allow', and beside no other");
+	int r = list_check("endpoints", list, SANDBOX_ENDPOINTS_MAX, err);
+	for (size_t i = 0; r == 0 && i < list->count; i++) {
+		r = text_check("endpoints", list->items[i], RULE_PATTERN_BYTES_MAX + 8, "", err);
+		if (r == 0 && sandbox_endpoint_check(list->items[i], &own) < 0)
+			r = field_refuse(err, "endpoints", "must hold HOST:PORT, with an IPv6 address in brackets");
+		if (r == 0 && list_has_before(list, i))
+			r = field_refuse(err, "endpoints", "names one twice");
+	}
+	return r;
+}
+
+static bool is_empty(const struct rule_sandbox *sandbox)
+{
+	return sandbox->tier == SANDBOX_STANDARD && sandbox->network == SANDBOX_NETWORK_HOST && sandbox->readable.count == 0 &&
+	       sandbox->writable.count == 0 && sandbox->endpoints.count == 0 && !sandbox->is_unshielded &&
+	       !sandbox->is_degradable;
+}
+
+static int sandbox_check(const struct rule *rule, struct err *err)
+{
+	const struct rule_sandbox *sandbox = &rule->sandbox;
+	if (sandbox->tier > SANDBOX_LOCKDOWN)
+		return field_refuse(err, "tier", "must be 'standard', 'hardened' or 'lockdown'");
+	if (sandbox->network > SANDBOX_NETWORK_ALLOW)
+		return field_refuse(err, "network", "must be 'none', 'loopback' or 'allow'");
+	if (rule->effect != RULE_ALLOW && !is_empty(sandbox))
+		return field_refuse(err, "effect", "must be 'allow' where 'tier', 'read', 'write', 'network', 'endpoints', "
+						   "'shield' or 'degrade' are given");
+	if (sandbox->network != SANDBOX_NETWORK_HOST && sandbox->tier != SANDBOX_LOCKDOWN)
+		return field_refuse(err, "network", "needs the tier 'lockdown': the others share the machine's");
+	int r = paths_check("read", &sandbox->readable, err);
+	if (r == 0)
+		r = paths_check("write", &sandbox->writable, err);
+	return r == 0 ? endpoints_check(sandbox, err) : r;
+}
+
+// ---------------------------------------------------------------------------------------------------------- the rule
 
 static int id_check(const struct rule *rule, struct err *err)
 {
@@ -323,7 +377,7 @@ int rule_check(const struct rule *rule, struct err *err)
 {
 	static int (*const checks[])(const struct rule *, struct err *) = {
 		id_check, secrets_check, program_check, script_check, argv_check, delivery_check, environment_check,
-		conditions_check, time_check, until_check,
+		conditions_check, sandbox_check, time_check, until_check,
 	};
 	for (size_t i = 0; i < ARRAY_COUNT(checks); i++)
 		if (checks[i](rule, err) < 0)

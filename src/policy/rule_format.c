@@ -92,13 +92,27 @@ static bool set_what(json_t *object, const struct rule *rule)
 	       (!rule->directory || set(object, "directory", json_string(rule->directory)));
 }
 
+static bool set_paths(json_t *object, const char *key, const struct rule_list *list)
+{
+	return list->count == 0 || set(object, key, list_json(list));
+}
+
+static bool set_sandbox(json_t *object, const struct rule_sandbox *sandbox)
+{
+	return (!sandbox->tier || set(object, "tier", json_string(sandbox_tier_name(sandbox->tier)))) &&
+	       (!sandbox->network || set(object, "network", json_string(sandbox_network_name(sandbox->network)))) &&
+	       set_paths(object, "read", &sandbox->readable) && set_paths(object, "write", &sandbox->writable) &&
+	       set_paths(object, "endpoints", &sandbox->endpoints) &&
+	       (!sandbox->is_unshielded || set(object, "shield", json_false())) &&
+	       (!sandbox->is_degradable || set(object, "degrade", json_true()));
+}
+
 static bool set_conditions(json_t *object, const struct rule *rule)
 {
 	const struct rule_session *session = &rule->session;
 	const struct rule_until *until = &rule->until;
 	return set(object, "created", json_integer(rule->created)) &&
 	       (!rule->made || set(object, "made", json_string(rule_made_name(rule->made)))) &&
-	       (!rule->tier || set(object, "tier", json_string(sandbox_tier_name(rule->tier)))) &&
 	       (!rule->is_paired || set(object, "paired", json_true())) &&
 	       (!rule->redaction || set(object, "redaction", json_true())) &&
 	       (!rule->expires || set(object, "expires", json_integer(rule->expires))) &&
@@ -118,7 +132,7 @@ int rule_format(const struct rule *rule, struct buf *out, struct err *err)
 	if (r < 0)
 		return r;
 	json_auto_t *object = json_object();
-	bool ok = set_what(object, rule) && set_conditions(object, rule);
+	bool ok = set_what(object, rule) && set_conditions(object, rule) && set_sandbox(object, &rule->sandbox);
 	_cleanup_free_ char *text = ok ? json_dumps(object, JSON_SORT_KEYS | JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
 	if (!text)
 		return err_set(err, ERR_MEMORY, "out of memory for a rule");

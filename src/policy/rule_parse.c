@@ -113,18 +113,22 @@ static int deliveries_read(struct rule *rule, json_t *json, struct err *err)
 	return 0;
 }
 
-static int variables_read(struct rule *rule, json_t *json, struct err *err)
+// One that may be left out, and then is not empty.
+static int list_read(json_t *json, const char *field, size_t most, struct rule_list *out, struct err *err)
 {
 	if (json_is_array(json) && json_array_size(json) == 0)
-		return field_refuse(err, "variables", "is empty");
-	return field_read_list(json, "variables", RULE_VARIABLES_MAX, &rule->variables, err);
+		return field_refuse(err, field, "is empty");
+	return field_read_list(json, field, most, out, err);
+}
+
+static int variables_read(struct rule *rule, json_t *json, struct err *err)
+{
+	return list_read(json, "variables", RULE_VARIABLES_MAX, &rule->variables, err);
 }
 
 static int environment_read(struct rule *rule, json_t *json, struct err *err)
 {
-	if (json_is_array(json) && json_array_size(json) == 0)
-		return field_refuse(err, "environment", "is empty");
-	return field_read_list(json, "environment", RULE_ENVIRONMENT_MAX, &rule->environment, err);
+	return list_read(json, "environment", RULE_ENVIRONMENT_MAX, &rule->environment, err);
 }
 
 static int directory_read(struct rule *rule, json_t *json, struct err *err)
@@ -138,24 +142,67 @@ static int tier_read(struct rule *rule, json_t *json, struct err *err)
 				     sandbox_tier_name(SANDBOX_LOCKDOWN)};
 	size_t choice = 0;
 	int r = field_read_choice(json, "tier", names, ARRAY_COUNT(names), &choice, err);
-	rule->tier = (enum sandbox_tier)choice;
+	rule->sandbox.tier = (enum sandbox_tier)choice;
 	return r;
+}
+
+// What is the machine's own is no word of a rule: a tier says whether it is shared.
+static int network_read(struct rule *rule, json_t *json, struct err *err)
+{
+	static const enum sandbox_network networks[] = {SANDBOX_NETWORK_NONE, SANDBOX_NETWORK_LOOPBACK, SANDBOX_NETWORK_ALLOW};
+	const char *names[ARRAY_COUNT(networks)];
+	for (size_t i = 0; i < ARRAY_COUNT(networks); i++)
+		names[i] = sandbox_network_name(networks[i]);
+	size_t choice = 0;
+	int r = field_read_choice(json, "network", names, ARRAY_COUNT(names), &choice, err);
+	rule->sandbox.network = networks[choice];
+	return r;
+}
+
+static int read_read(struct rule *rule, json_t *json, struct err *err)
+{
+	return list_read(json, "read", SANDBOX_PATHS_MAX, &rule->sandbox.readable, err);
+}
+
+static int write_read(struct rule *rule, json_t *json, struct err *err)
+{
+	return list_read(json, "write", SANDBOX_PATHS_MAX, &rule->sandbox.writable, err);
+}
+
+static int endpoints_read(struct rule *rule, json_t *json, struct err *err)
+{
+	return list_read(json, "endpoints", SANDBOX_ENDPOINTS_MAX, &rule->sandbox.endpoints, err);
+}
+
+static int flag_read(json_t *json, const char *field, bool *out, struct err *err)
+{
+	if (!json_is_boolean(json))
+		return field_refuse(err, field, "must be true or false");
+	*out = json_is_true(json);
+	return 0;
+}
+
+static int shield_read(struct rule *rule, json_t *json, struct err *err)
+{
+	bool is_shielded = true;
+	int r = flag_read(json, "shield", &is_shielded, err);
+	rule->sandbox.is_unshielded = !is_shielded;
+	return r;
+}
+
+static int degrade_read(struct rule *rule, json_t *json, struct err *err)
+{
+	return flag_read(json, "degrade", &rule->sandbox.is_degradable, err);
 }
 
 static int paired_read(struct rule *rule, json_t *json, struct err *err)
 {
-	if (!json_is_boolean(json))
-		return field_refuse(err, "paired", "must be true or false");
-	rule->is_paired = json_is_true(json);
-	return 0;
+	return flag_read(json, "paired", &rule->is_paired, err);
 }
 
 static int redaction_read(struct rule *rule, json_t *json, struct err *err)
 {
-	if (!json_is_boolean(json))
-		return field_refuse(err, "redaction", "must be true or false");
-	rule->redaction = json_is_true(json);
-	return 0;
+	return flag_read(json, "redaction", &rule->redaction, err);
 }
 
 static int created_read(struct rule *rule, json_t *json, struct err *err)
@@ -231,7 +278,9 @@ static const struct {
 	{"paired", false, paired_read}, {"tier", false, tier_read}, {"redaction", false, redaction_read}, {"expires", false, expires_read},
 	{"boot", false, boot_read}, {"uses", false, uses_read}, {"session", false, session_read},
 	{"script", false, script_read}, {"environment", false, environment_read}, {"until", false, until_read},
-	{"made", false, made_read},
+	{"made", false, made_read}, {"read", false, read_read}, {"write", false, write_read},
+	{"network", false, network_read}, {"endpoints", false, endpoints_read}, {"shield", false, shield_read},
+	{"degrade", false, degrade_read},
 };
 
 // ----------------------------------------------------------------------------------------------------- rule and set

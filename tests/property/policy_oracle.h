@@ -166,6 +166,34 @@ static inline bool oracle_time_fits(const struct rule *rule, const struct policy
 	return !has_ended && !is_back && is_session && (!rule->boot[0] || oracle_is_text(rule->boot, request->boot));
 }
 
+// Of each path that is asked for, some text of the rule must be what it begins with, up to a '/' or the end.
+static inline bool oracle_paths_fit(const struct rule_list *list, const struct rule_list *asked)
+{
+	size_t fits = 0;
+	for (size_t i = 0; i < asked->count; i++) {
+		bool fit = false;
+		for (size_t j = 0; j < list->count; j++) {
+			char folder[128], path[128];
+			snprintf(folder, sizeof(folder), "%s/", strcmp(list->items[j], "/") == 0 ? "" : list->items[j]);
+			snprintf(path, sizeof(path), "%s/", strcmp(asked->items[i], "/") == 0 ? "" : asked->items[i]);
+			fit = fit || strstr(path, folder) == path;
+		}
+		fits += fit;
+	}
+	return fits == asked->count;
+}
+
+static inline bool oracle_sandbox_fits(const struct rule *rule, const struct policy_request *request)
+{
+	const struct rule_sandbox *has = &rule->sandbox, *asked = request->sandbox;
+	static const int openness[] = {0, 0, 1, 2}; // by enum sandbox_network
+	bool is_weaker = request->names_tier && asked->tier < has->tier;
+	bool fits = has->is_unshielded >= asked->is_unshielded && has->is_degradable >= asked->is_degradable &&
+		    openness[has->network] >= openness[asked->network] && oracle_paths_fit(&has->readable, &asked->readable) &&
+		    oracle_paths_fit(&has->writable, &asked->writable);
+	return rule->effect != RULE_ALLOW || (fits && !is_weaker);
+}
+
 static inline bool oracle_matches(const struct rule *rule, const struct policy_request *request,
 				  const struct policy_secret *secret)
 {
@@ -173,6 +201,6 @@ static inline bool oracle_matches(const struct rule *rule, const struct policy_r
 	return oracle_secret_fits(rule, secret) && oracle_program_fits(rule, request->program) &&
 	       oracle_arguments_fit(rule, request->argv) && oracle_script_fits(rule, request) &&
 	       oracle_kept_fit(rule, request) && oracle_directory_fits(rule, request) &&
-	       oracle_time_fits(rule, request) && request->tier >= rule->tier &&
+	       oracle_time_fits(rule, request) && oracle_sandbox_fits(rule, request) &&
 	       (request->redaction || !rule->redaction) && !is_used_up;
 }

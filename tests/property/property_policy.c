@@ -30,6 +30,7 @@ struct world {
 	struct policy_secret secrets[SECRETS_MOST];
 	char *argv[4];
 	const char *kept[3];
+	struct rule_sandbox sandbox; // that the request asks for
 	uint8_t script_digest[DIGEST_BYTES];
 	struct policy_request request;
 };
@@ -98,6 +99,27 @@ static void rule_run(struct dice *dice, struct rule *rule)
 	memset(rule->script.digest, (int)dice_below(dice, 2), DIGEST_BYTES);
 }
 
+static void paths_make(struct dice *dice, struct rule_list *list)
+{
+	list_add(list, PICK(dice, "/", "/w", "/w/a", "/w/ab"));
+	if (one_in(dice, 3) && strcmp(list->items[0], "/srv") != 0)
+		list_add(list, "/srv");
+}
+
+// The larger the odds, the less there is in it.
+static void sandbox_make(struct dice *dice, size_t odds, struct rule_sandbox *sandbox)
+{
+	sandbox->tier = (enum sandbox_tier)dice_below(dice, 3);
+	if (sandbox->tier == SANDBOX_LOCKDOWN)
+		sandbox->network = (enum sandbox_network)dice_below(dice, 3);
+	if (one_in(dice, odds))
+		paths_make(dice, &sandbox->readable);
+	if (one_in(dice, odds))
+		paths_make(dice, &sandbox->writable);
+	sandbox->is_unshielded = one_in(dice, odds);
+	sandbox->is_degradable = one_in(dice, odds);
+}
+
 static void rule_until(struct dice *dice, struct rule *rule)
 {
 	rule->created = 100;
@@ -113,7 +135,7 @@ static void rule_until(struct dice *dice, struct rule *rule)
 		rule->session = (struct rule_session){1 + (int64_t)dice_below(dice, 2), dice_below(dice, 2)};
 	if (rule->effect != RULE_ALLOW)
 		return;
-	rule->tier = one_in(dice, 4) ? SANDBOX_HARDENED : SANDBOX_STANDARD;
+	sandbox_make(dice, 2, &rule->sandbox);
 	rule->redaction = one_in(dice, 4);
 	rule->is_counted = one_in(dice, 4);
 	rule->uses_left = rule->is_counted ? dice_below(dice, 3) : 0;
@@ -180,10 +202,12 @@ static void request_make(struct world *world)
 	world->argv[0] = PICK(dice, "tool", "tool", "x");
 	world->argv[1] = PICK(dice, "a", "b", NULL);
 	world->argv[2] = world->argv[1] ? PICK(dice, "a", "b", NULL) : NULL;
+	if (one_in(dice, 4))
+		sandbox_make(dice, 4, &world->sandbox);
 	world->request = (struct policy_request){
 		.secrets = world->secrets, .secret_count = one_in(dice, 2) ? 1 : 1 + dice_below(dice, SECRETS_MOST),
 		.program = &world->program, .argv = world->argv, .directory = PICK(dice, "/w", "/w/a", "/w/a/c", "/wx"),
-		.tier = (enum sandbox_tier)dice_below(dice, 2), .redaction = !one_in(dice, 4),
+		.sandbox = &world->sandbox, .names_tier = one_in(dice, 3), .redaction = !one_in(dice, 4),
 		.now = 80 + (int64_t)dice_below(dice, 200), .boot = PICK(dice, BOOT_A, BOOT_A, BOOT_B),
 		.session = {1 + (int64_t)dice_below(dice, 2), dice_below(dice, 2)}, .uses = 1};
 }
@@ -351,7 +375,10 @@ static const char *check_allowed(const struct world *world, const struct answer 
 			       (rule->is_counted && rule->uses_left == 0) ||
 			       (rule->boot[0] && strcmp(rule->boot, request->boot) != 0) ||
 			       (rule->session.pid && rule->session.pid != request->session.pid);
-		if (is_dead || request->tier < rule->tier || (rule->redaction && !request->redaction))
+		bool is_weaker = request->names_tier && request->sandbox->tier < rule->sandbox.tier;
+		bool is_open = (request->sandbox->writable.count > 0 && rule->sandbox.writable.count == 0) ||
+			       (request->sandbox->is_degradable && !rule->sandbox.is_degradable);
+		if (is_dead || is_weaker || is_open || (rule->redaction && !request->redaction))
 			return "allowed by a rule that does not hold";
 		if (strcmp(request->secrets[i].variable, "LD_PRELOAD") == 0 || program->is_by_path)
 			return "allowed what never is";
@@ -459,6 +486,7 @@ static const char *case_run(uint64_t seed, size_t effects[3])
 	wrong = wrong ? wrong : check_added_deny(&world, &answer);
 	for (size_t i = 0; i <= world.count; i++)
 		rule_done(&world.rules[i]);
+	rule_sandbox_done(&world.sandbox);
 	return wrong;
 }
 

@@ -320,11 +320,78 @@ static void test_conditions(void **state)
 	(void)state;
 	struct scene s;
 	scene_init(&s);
-	s.request.tier = SANDBOX_HARDENED;
-	assert_int_equal(reason_of(&s, ALLOW("a", "'*'", ",'tier':'hardened','redaction':true")), POLICY_DECIDES);
-	assert_int_equal(reason_of(&s, ALLOW("a", "'*'", ",'tier':'lockdown'")), POLICY_WEAKER_TIER);
 	s.request.redaction = false;
 	assert_int_equal(reason_of(&s, ALLOW("a", "'*'", ",'redaction':true")), POLICY_NO_REDACTION);
+}
+
+// A tier that is asked for is not made a stronger one by a rule; where none is, the rule's is what the run gets.
+static void test_tier(void **state)
+{
+	(void)state;
+	struct scene s;
+	scene_init(&s);
+	struct rule_sandbox asked = {.tier = SANDBOX_HARDENED};
+	s.request.sandbox = &asked;
+	assert_int_equal(reason_of(&s, ALLOW("a", "'*'", ",'tier':'lockdown'")), POLICY_DECIDES);
+	s.request.names_tier = true;
+	assert_int_equal(reason_of(&s, ALLOW("a", "'*'", ",'tier':'lockdown'")), POLICY_WEAKER_TIER);
+	assert_int_equal(reason_of(&s, ALLOW("a", "'*'", ",'tier':'hardened'")), POLICY_DECIDES);
+	assert_int_equal(reason_of(&s, ALLOW("a", "'*'", "")), POLICY_DECIDES);
+	assert_int_equal(reason_of(&s, DENY("a", "'*'", "")), POLICY_DECIDES);
+}
+
+// Each way to ask for more openness, a rule that has as much, and one that falls short.
+static void test_openness(void **state)
+{
+	(void)state;
+	static char path[] = "/srv/data", *paths[] = {path};
+	const struct rule_list list = {paths, 1};
+	const struct {
+		struct rule_sandbox asked;
+		const char *has;
+		const char *lacks;
+	} rows[] = {
+		{{.readable = list}, ",'read':['/srv/data']", ",'write':['/srv/data']"},
+		{{.readable = list}, ",'read':['/etc','/srv']", ",'read':['/srv/dat']"},
+		{{.writable = list}, ",'write':['/']", ",'write':['/srv/data/x']"},
+		{{.writable = list}, ",'write':['/srv/data']", ",'write':['/srv/database']"},
+		{{.network = SANDBOX_NETWORK_LOOPBACK}, ",'tier':'lockdown','network':'loopback'", ",'tier':'lockdown'"},
+		{{.network = SANDBOX_NETWORK_LOOPBACK}, ",'tier':'lockdown','network':'loopback'",
+		 ",'tier':'lockdown','network':'none'"},
+		{{.network = SANDBOX_NETWORK_ALLOW}, ",'tier':'lockdown','network':'allow','endpoints':['a.example:443']",
+		 ",'tier':'lockdown','network':'loopback'"},
+		{{.is_unshielded = true}, ",'shield':false", ",'degrade':true"},
+		{{.is_degradable = true}, ",'degrade':true", ",'shield':false"},
+	};
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+		struct scene s;
+		scene_init(&s);
+		s.request.sandbox = &rows[i].asked;
+		char has[400], lacks[400];
+		snprintf(has, sizeof(has), ALLOW("a", "'*'", "%s"), rows[i].has);
+		snprintf(lacks, sizeof(lacks), ALLOW("a", "'*'", "%s"), rows[i].lacks);
+		assert_int_equal(reason_of(&s, has), POLICY_DECIDES);
+		assert_int_equal(reason_of(&s, lacks), POLICY_OTHER_SANDBOX);
+		assert_int_equal(reason_of(&s, ALLOW("a", "'*'", "")), POLICY_OTHER_SANDBOX);
+		assert_int_equal(reason_of(&s, DENY("a", "'*'", "")), POLICY_DECIDES);
+		assert_int_equal(reason_of(&s, ASK("a", "'*'", "")), POLICY_DECIDES);
+	}
+}
+
+static void test_endpoints(void **state)
+{
+	(void)state;
+	static char first[] = "a.example:443", second[] = "b.example:443", *both[] = {first, second};
+	struct rule_sandbox asked = {.network = SANDBOX_NETWORK_ALLOW, .endpoints = {both, 1}};
+	struct scene s;
+	scene_init(&s);
+	s.request.sandbox = &asked;
+#define REACHES(endpoints) ALLOW("a", "'*'", ",'tier':'lockdown','network':'allow','endpoints':[" endpoints "]")
+	assert_int_equal(reason_of(&s, REACHES("'a.example:443'")), POLICY_DECIDES);
+	assert_int_equal(reason_of(&s, REACHES("'a.example:80'")), POLICY_OTHER_SANDBOX);
+	asked.endpoints.count = 2;
+	assert_int_equal(reason_of(&s, REACHES("'a.example:443'")), POLICY_OTHER_SANDBOX);
+	assert_int_equal(reason_of(&s, REACHES("'b.example:443','c.example:1','a.example:443'")), POLICY_DECIDES);
 }
 
 #define SESSION(boot, pid, start) ",'boot':'" boot "','session':{'pid':" pid ",'start':" start "}"
@@ -550,7 +617,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nothing), cmocka_unit_test(test_secret), cmocka_unit_test(test_delivery),
 		cmocka_unit_test(test_steering_variable), cmocka_unit_test(test_program), cmocka_unit_test(test_script),
-		cmocka_unit_test(test_arguments), cmocka_unit_test(test_directory), cmocka_unit_test(test_conditions),
+		cmocka_unit_test(test_arguments), cmocka_unit_test(test_directory), cmocka_unit_test(test_conditions), cmocka_unit_test(test_tier), cmocka_unit_test(test_openness),
+		cmocka_unit_test(test_endpoints),
 		cmocka_unit_test(test_until), cmocka_unit_test(test_deny_wins), cmocka_unit_test(test_specificity),
 		cmocka_unit_test(test_script_that_is_run), cmocka_unit_test(test_script_that_is_denied),
 		cmocka_unit_test(test_kept_variables), cmocka_unit_test(test_until_in_this_boot),

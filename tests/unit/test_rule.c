@@ -65,6 +65,26 @@ static void test_round_trip(void **state)
 		"','path':'/home/u/work/x.py'},'secrets':['db/*','tag:team:?'],'session':{'pid':12,'start':345},"
 		"'tier':'lockdown','until':{'boot':'" BOOT "','milliseconds':9007199254740991},'uses':0,"
 		"'variables':['DB_*','TOKEN']}");
+	assert_same_text(
+		"{'argv':{'mode':'any'},'created':1,'degrade':true,'deliveries':['variable'],'effect':'allow','endpoints':"
+		"['example.com:443','[::1]:80'],'id':'a','network':'allow','program':{'binding':'system','path':'/usr/bin/tool'},"
+		"'read':['/home/u/.aws'],'secrets':['*'],'shield':false,'tier':'lockdown','variables':['T'],"
+		"'write':['/srv/data','/srv/other']}");
+	assert_same_text("{'argv':{'mode':'any'},'created':1,'deliveries':['stdin'],'effect':'allow','id':'a','network':'none',"
+			 "'program':{'binding':'system','path':'/usr/bin/tool'},'secrets':['*'],'tier':'lockdown'}");
+}
+
+// What is the default is not written.
+static void test_sandbox_defaults(void **state)
+{
+	(void)state;
+	_cleanup_rule_ struct rule rule = scene_rule(ALLOW("a", "'*'", ",'shield':true,'degrade':false,'tier':'standard'"));
+	_cleanup_rule_ struct rule plain = scene_rule(ALLOW("a", "'*'", ""));
+	_cleanup_buf_ struct buf out = BUF_INIT(RULE_BYTES_MAX), wanted = BUF_INIT(RULE_BYTES_MAX);
+	struct err err;
+	assert_int_equal(rule_format(&rule, &out, &err), 0);
+	assert_int_equal(rule_format(&plain, &wanted, &err), 0);
+	assert_string_equal(buf_text(&out), buf_text(&wanted));
 }
 
 static void test_set(void **state)
@@ -253,6 +273,23 @@ static void test_sound(void **state)
 		{DENY("a", "'*'", ",'expires':1900000000,'boot':'" BOOT_OTHER "'" UNTIL(BOOT, "1")),
 		 "'until.boot' is another than 'boot'"},
 		{DENY("a", "'*'", ",'tier':'hardened'"), "rule a: the field 'effect'"},
+		{DENY("a", "'*'", ",'read':['/a']"), "rule a: the field 'effect'"},
+		{ASK("a", "'*'", ",'write':['/a']"), "'effect'"}, {DENY("a", "'*'", ",'shield':false"), "'effect'"},
+		{ASK("a", "'*'", ",'degrade':true"), "'effect'"}, {DENY("a", "'*'", ",'network':'none'"), "'effect'"},
+		{ALLOW("a", "'*'", ",'network':'none'"), "the field 'network' needs the tier 'lockdown'"},
+		{ALLOW("a", "'*'", ",'tier':'hardened','network':'loopback'"), "the field 'network' needs"},
+		{ALLOW("a", "'*'", ",'tier':'lockdown','network':'host'"), "rule a: the field 'network' is none of"},
+		{ALLOW("a", "'*'", ",'tier':'lockdown','network':'allow'"), "rule a: the field 'endpoints' must stand beside"},
+		{ALLOW("a", "'*'", ",'tier':'lockdown','network':'loopback','endpoints':['a:1']"), "'endpoints' must stand"},
+		{ALLOW("a", "'*'", ",'tier':'lockdown','network':'allow','endpoints':['a']"), "'endpoints' must hold HOST:PORT"},
+		{ALLOW("a", "'*'", ",'tier':'lockdown','network':'allow','endpoints':[]"), "'endpoints' is empty"},
+		{ALLOW("a", "'*'", ",'read':['a']"), "rule a: the field 'read' must be an absolute path"},
+		{ALLOW("a", "'*'", ",'write':['/a/../b']"), "rule a: the field 'write' must be an absolute path"},
+		{ALLOW("a", "'*'", ",'write':['/a','/b','/a']"), "rule a: the field 'write' names one twice"},
+		{ALLOW("a", "'*'", ",'read':[]"), "rule a: the field 'read' is empty"},
+		{ALLOW("a", "'*'", ",'read':'/a'"), "rule a: the field 'read' must be a list"},
+		{ALLOW("a", "'*'", ",'shield':0"), "rule a: the field 'shield' must be true or false"},
+		{ALLOW("a", "'*'", ",'degrade':'yes'"), "rule a: the field 'degrade' must be true or false"},
 		{ASK("a", "'*'", ",'redaction':true"), "'effect'"}, {DENY("a", "'*'", ",'uses':3"), "'effect'"},
 		{ALLOW("a", "'*'", ",'uses':1000001"), "rule a: the field 'uses'"},
 		{DENY("a", "'*'", ",'expires':1700000000"), "rule a: the field 'expires'"},
@@ -357,7 +394,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_glob),
 		cmocka_unit_test(test_glob_that_backtracks),
-		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_sandbox_defaults),
 		cmocka_unit_test(test_set),
 		cmocka_unit_test(test_form),
 		cmocka_unit_test(test_form_of_set),
