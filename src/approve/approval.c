@@ -140,6 +140,25 @@ static int row_program(const struct approval *approval, struct buf *out, struct 
 	return r == 0 ? row_optional("run by", approval->interpreter_path, out, err) : r;
 }
 
+// A path a row: one that holds a comma is still one.
+static int rows_sandbox(const struct approval *approval, struct buf *out, struct err *err)
+{
+	int r = row_optional("tier", approval->tier, out, err);
+	if (r == 0)
+		r = row_sentences("may read", approval->readable, approval->readable_count, out, err);
+	if (r == 0)
+		r = row_sentences("may write", approval->writable, approval->writable_count, out, err);
+	if (r == 0)
+		r = row_optional("network", approval->network, out, err);
+	if (r == 0)
+		r = row_sentences("may reach", approval->endpoints, approval->endpoint_count, out, err);
+	if (r == 0 && approval->is_unshielded)
+		r = row_text("shield", "without it: other processes of yours may look into the program", out, err);
+	if (r == 0 && approval->is_degradable)
+		r = row_text("degrade", "weaker where the kernel cannot give the tier in full", out, err);
+	return r;
+}
+
 static int rows_environment(const struct approval *approval, struct buf *out, struct err *err)
 {
 	int r = approval->argv ? row_arguments(approval->argv, out, err) : 0;
@@ -152,7 +171,7 @@ static int rows_environment(const struct approval *approval, struct buf *out, st
 			     APPROVAL_DROPPED_BYTES_MAX, out, err);
 	if (r == 0)
 		r = row_optional("level", approval->level, out, err);
-	return r == 0 ? row_optional("tier", approval->tier, out, err) : r;
+	return r == 0 ? rows_sandbox(approval, out, err) : r;
 }
 
 static int row_title(const struct approval *approval, struct buf *out, struct err *err)

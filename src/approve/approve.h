@@ -58,6 +58,15 @@ struct approval {
 	const char *const *kept;        // steering variables kept on request
 	size_t kept_count;
 	const char *tier;               // of the sandbox; NULL: no row
+	const char *const *readable;    // paths that can be read beyond the tier, whole
+	size_t readable_count;
+	const char *const *writable;    // the same, written
+	size_t writable_count;
+	const char *network;            // of its own; NULL: no row
+	const char *const *endpoints;   // that it can reach
+	size_t endpoint_count;
+	bool is_unshielded;
+	bool is_degradable;             // weaker than the tier where the kernel cannot give it
 	const char *level;              // of the environment; NULL: no row
 	const char *const *notes;       // sentences: what changed since the last approval, findings, reasons
 	size_t note_count;

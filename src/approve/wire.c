@@ -3,12 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WIRE_VERSION 1
-enum { OFFERS_VALUES = 1, OFFERS_COOL_DOWN = 2 };
+#define WIRE_VERSION 2
+enum { OFFERS_VALUES = 1, OFFERS_COOL_DOWN = 2, IS_UNSHIELDED = 4, IS_DEGRADABLE = 8 };
 // A list of names, or what stands for none of it.
 enum { IS_ABSENT, IS_PRESENT };
 #define LENGTH_BYTES 4
-#define LISTS 6
+#define LISTS 9
 
 // ------------------------------------------------------------------------------------------------------------- writing
 
@@ -61,8 +61,8 @@ static int askers_write(const struct ancestry *askers, struct buf *out, struct e
 static int program_write(const struct approval *approval, struct buf *out, struct err *err)
 {
 	const char *const texts[] = {approval->program_path, approval->program_kind, approval->program_digest,
-				     approval->interpreter_path, approval->directory, approval->tier, approval->level,
-				     approval->reason};
+				     approval->interpreter_path, approval->directory, approval->tier, approval->network,
+				     approval->level, approval->reason};
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < ARRAY_COUNT(texts); i++)
 		r = text_write(texts[i], out, err);
@@ -77,13 +77,20 @@ static int lists_write(const struct approval *approval, struct buf *out, struct 
 	if (r == 0)
 		r = list_write(approval->kept, approval->kept_count, out, err);
 	if (r == 0)
+		r = list_write(approval->readable, approval->readable_count, out, err);
+	if (r == 0)
+		r = list_write(approval->writable, approval->writable_count, out, err);
+	if (r == 0)
+		r = list_write(approval->endpoints, approval->endpoint_count, out, err);
+	if (r == 0)
 		r = list_write(approval->notes, approval->note_count, out, err);
 	return r == 0 ? list_write(approval->waiting, approval->waiting_count, out, err) : r;
 }
 
 static int choices_write(const struct approval *approval, struct buf *out, struct err *err)
 {
-	unsigned flags = (approval->offers_values ? OFFERS_VALUES : 0) | (approval->offers_cool_down ? OFFERS_COOL_DOWN : 0);
+	unsigned flags = (approval->offers_values ? OFFERS_VALUES : 0) | (approval->offers_cool_down ? OFFERS_COOL_DOWN : 0) |
+			 (approval->is_unshielded ? IS_UNSHIELDED : 0) | (approval->is_degradable ? IS_DEGRADABLE : 0);
 	int r = writer_u8(out, (uint8_t)flags, err);
 	if (r == 0)
 		r = writer_u8(out, (uint8_t)approval->choices, err);
@@ -195,6 +202,7 @@ static void program_read(struct room *room, struct approval *out)
 	out->interpreter_path = text_read(room);
 	out->directory = text_read(room);
 	out->tier = text_read(room);
+	out->network = text_read(room);
 	out->level = text_read(room);
 	out->reason = text_read(room);
 	out->argv = is_present(room) ? list_read(room, &ignored) : NULL;
@@ -213,6 +221,9 @@ static void lists_read(struct room *room, struct approval *out)
 		room->reader.failed = true;
 	out->dropped_more = (size_t)more;
 	out->kept = (const char *const *)list_read(room, &out->kept_count);
+	out->readable = (const char *const *)list_read(room, &out->readable_count);
+	out->writable = (const char *const *)list_read(room, &out->writable_count);
+	out->endpoints = (const char *const *)list_read(room, &out->endpoint_count);
 	out->notes = (const char *const *)list_read(room, &out->note_count);
 	out->waiting = (const char *const *)list_read(room, &out->waiting_count);
 }
@@ -222,11 +233,13 @@ static void choices_read(struct room *room, struct approval *out)
 	uint8_t flags = reader_u8(&room->reader);
 	out->offers_values = flags & OFFERS_VALUES;
 	out->offers_cool_down = flags & OFFERS_COOL_DOWN;
+	out->is_unshielded = flags & IS_UNSHIELDED;
+	out->is_degradable = flags & IS_DEGRADABLE;
 	out->choices = reader_u8(&room->reader);
 	out->choice_seconds = (int64_t)reader_u64(&room->reader);
 	for (size_t i = 0; i < APPROVAL_CHOICE_COUNT; i++)
 		out->becomes[i] = text_read(room);
-	if ((flags & ~(OFFERS_VALUES | OFFERS_COOL_DOWN)) != 0 || out->choices >= 1u << APPROVAL_CHOICE_COUNT ||
+	if ((flags & ~(OFFERS_VALUES | OFFERS_COOL_DOWN | IS_UNSHIELDED | IS_DEGRADABLE)) != 0 || out->choices >= 1u << APPROVAL_CHOICE_COUNT ||
 	    out->choice_seconds < 0)
 		room->reader.failed = true;
 }

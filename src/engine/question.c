@@ -133,6 +133,7 @@ void question_fill(const struct engine *engine, const struct plan *plan, const s
 		   bool only_once, struct question *question)
 {
 	const struct program *program = plan->program;
+	bool has_network = plan->sandbox.network != SANDBOX_NETWORK_HOST;
 	ancestry_find("/proc", engine_asker(engine), &question->askers);
 	digest_hex(program->digest, question->digest);
 	waiting_lines(plan, &question->waiting);
@@ -152,6 +153,15 @@ void question_fill(const struct engine *engine, const struct plan *plan, const s
 		.kept = plan->keep,
 		.kept_count = plan->keep_count,
 		.tier = sandbox_tier_name(plan->sandbox.tier),
+		.readable = (const char *const *)plan->granted.readable.items,
+		.readable_count = plan->granted.readable.count,
+		.writable = (const char *const *)plan->granted.writable.items,
+		.writable_count = plan->granted.writable.count,
+		.network = has_network ? sandbox_network_name(plan->sandbox.network) : NULL,
+		.endpoints = (const char *const *)plan->sandbox.endpoints.items,
+		.endpoint_count = plan->sandbox.endpoints.count,
+		.is_unshielded = plan->granted.is_unshielded,
+		.is_degradable = plan->granted.is_degradable,
 		.level = level,
 		.notes = (const char *const *)notes->items,
 		.note_count = notes->count,

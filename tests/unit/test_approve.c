@@ -207,6 +207,43 @@ static void test_notes_and_waiting(void **state)
 						"  waiting     NEW was stored while locked\n"));
 }
 
+// What is open beyond the tier has a row each; a path that holds a line feed makes none.
+static void test_the_sandbox(void **state)
+{
+	(void)state;
+	char *argv[] = {"true", NULL};
+	const char *const readable[] = {"/home/u/.aws", "/home/u/.ssh\n  tier        lockdown"};
+	const char *const writable[] = {"/srv/a, /srv/b"}, *const endpoints[] = {"a.example:443", "[::1]:80"};
+	struct approval approval = approval_sample(argv);
+	approval.tier = "lockdown";
+	approval.network = "allow";
+	approval.readable = readable;
+	approval.readable_count = ARRAY_COUNT(readable);
+	approval.writable = writable;
+	approval.writable_count = ARRAY_COUNT(writable);
+	approval.endpoints = endpoints;
+	approval.endpoint_count = ARRAY_COUNT(endpoints);
+	approval.is_unshielded = approval.is_degradable = true;
+	_cleanup_buf_ struct buf text = BUF_INIT(1u << 16), plain = BUF_INIT(1u << 16);
+	format(&approval, &text);
+	assert_non_null(strstr(buf_text(&text), "  tier        lockdown\n"
+						"  may read    /home/u/.aws\n"
+						"              /home/u/.ssh\\n \\x20tier \\x20\\x20\\x20\\x20\\x20\\x20\\x20lockdown\n"
+						"  may write   /srv/a, /srv/b\n"
+						"  network     allow\n"
+						"  may reach   a.example:443\n"
+						"              [::1]:80\n"
+						"  shield      without it: other processes of yours may look into the program\n"
+						"  degrade     weaker where the kernel cannot give the tier in full\n"));
+	struct approval closed = approval_sample(argv);
+	closed.tier = "hardened";
+	format(&closed, &plain);
+	assert_null(strstr(buf_text(&plain), "may "));
+	assert_null(strstr(buf_text(&plain), "network"));
+	assert_null(strstr(buf_text(&plain), "shield"));
+	assert_null(strstr(buf_text(&plain), "degrade"));
+}
+
 static void test_the_reason_is_inert_and_cut(void **state)
 {
 	(void)state;
@@ -390,7 +427,7 @@ int main(void)
 		cmocka_unit_test(test_an_argument_cannot_draw_rows),
 		cmocka_unit_test(test_askers_cannot_be_forged),
 		cmocka_unit_test(test_eight_askers_are_named),
-		cmocka_unit_test(test_notes_and_waiting),
+		cmocka_unit_test(test_notes_and_waiting), cmocka_unit_test(test_the_sandbox),
 		cmocka_unit_test(test_the_reason_is_inert_and_cut),
 		cmocka_unit_test(test_a_change),
 		cmocka_unit_test(test_choices_are_listed),

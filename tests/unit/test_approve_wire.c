@@ -19,6 +19,7 @@ static const char *const secrets[] = {"DATABASE_URL as $DATABASE_URL", "", "\xff
 static const char *const dropped[] = {"LD_PRELOAD", "PYTHONPATH"};
 static const char *const kept[] = {"PATH"};
 static const char *const notes[] = {"the program has changed", "x\n  secrets     none"};
+static const char *const readable[] = {"/home/user/.aws", "/home/user/.ssh\n  tier        hardened"};
 static const char *const waiting[] = {"NEW: stored while locked"};
 static char *argv[] = {"psql", "", "a b\n\x1b[31m\xe2\x80\xae", NULL};
 
@@ -28,7 +29,8 @@ static struct approval whole(void)
 		.action = "run", .askers = &askers, .secrets = secrets, .secret_count = 3, .program_path = "/usr/bin/psql",
 		.program_kind = "a system file", .program_digest = "00ff", .interpreter_path = "/bin/sh", .argv = argv,
 		.directory = "/home/user", .dropped = dropped, .dropped_count = 2, .dropped_more = 7, .kept = kept, .kept_count = 1,
-		.tier = "standard", .level = "hardened", .notes = notes, .note_count = 2, .waiting = waiting, .waiting_count = 1,
+		.tier = "standard", .readable = readable, .readable_count = 2, .writable = kept, .writable_count = 1,
+		.network = "allow", .endpoints = notes, .endpoint_count = 1, .is_unshielded = true, .is_degradable = true, .level = "hardened", .notes = notes, .note_count = 2, .waiting = waiting, .waiting_count = 1,
 		.reason = "to migrate", .offers_cool_down = true, .offers_values = true,
 		.choices = 1u << APPROVAL_ONCE | 1u << APPROVAL_SESSION | 1u << APPROVAL_ALWAYS, .choice_seconds = 8 * 3600,
 		.becomes = {[APPROVAL_SESSION] = "until the session ends", [APPROVAL_ALWAYS] = "as a rule"}};
@@ -82,6 +84,12 @@ static void same(const struct approval *a, const struct approval *b)
 	assert_int_equal(a->dropped_more, b->dropped_more);
 	list_same(a->kept, a->kept_count, b->kept, b->kept_count);
 	text_same(a->tier, b->tier);
+	list_same(a->readable, a->readable_count, b->readable, b->readable_count);
+	list_same(a->writable, a->writable_count, b->writable, b->writable_count);
+	text_same(a->network, b->network);
+	list_same(a->endpoints, a->endpoint_count, b->endpoints, b->endpoint_count);
+	assert_int_equal(a->is_unshielded, b->is_unshielded);
+	assert_int_equal(a->is_degradable, b->is_degradable);
 	text_same(a->level, b->level);
 	list_same(a->notes, a->note_count, b->notes, b->note_count);
 	list_same(a->waiting, a->waiting_count, b->waiting, b->waiting_count);
