@@ -100,7 +100,7 @@ static int arguments_option(struct arguments *arguments, char *const **at, struc
 static bool has_endpoints(const struct arguments *arguments)
 {
 	const char *network = arguments_value(arguments, OPTION_NET);
-	return arguments->command->takes_endpoints && network && strcmp(network, sandbox_network_name(SANDBOX_NETWORK_ALLOW)) == 0;
+	return arguments->command->takes_endpoints && network && strcmp(network, "allow") == 0;
 }
 
 const char *const *arguments_endpoints(const struct arguments *arguments, size_t *ret_count)

@@ -8,7 +8,6 @@
 #pragma once
 
 #include "engine/decide.h"
-#include "policy/level.h"
 
 // Words to data; paths become real ones. ERR_USAGE, ERR_NOT_FOUND for a path that is not there, ERR_LIMIT.
 int enclosure_read(const struct engine_sandbox *request, struct rule_sandbox *out, struct err *err);
