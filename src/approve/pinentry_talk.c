@@ -139,7 +139,8 @@ static void child_run(int socket_fd, pid_t parent, const struct program *program
 		_exit(127);
 	syscall(SYS_close_range, (unsigned)NULL_FD_MIN, ~0U, CLOSE_ON_EXEC);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	program_exec(program, argv, environment);
+	const struct program_image image = program_image_make(program, false);
+	program_exec(program, &image, argv, environment);
 	_exit(127);
 }
 

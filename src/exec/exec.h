@@ -186,6 +186,7 @@ struct exec_outcome {
 	bool writers_ended;      // processes that outlived the program were ended
 	bool tables_unlocked;    // redaction tables could not be kept out of swap
 	struct sandbox_record sandbox;
+	enum program_shield shield; // why, where `sandbox` says that it is missing
 	bool caller_gone;        // the caller had ended (exec_event.is_gone), and all the program's processes were killed
 	bool killed_for_leak;    // EXEC_LEAK_KILL, and there was a leak, leaks.rows[0]: all its processes were killed
 	int64_t milliseconds;

@@ -50,6 +50,7 @@ struct launch {
 	const struct exec_plan *plan;
 	const struct delivery *delivery;
 	const struct program_argv *argv;
+	const struct program_image *image;
 	struct sandbox *sandbox;
 	int std_fds[3]; // borrowed: what becomes the program's 0-2; -1 hands on this process's own
 	bool has_monitor;  // the session is the caller's: the program leads a process group in it
@@ -359,6 +360,7 @@ struct supervisor {
 	const struct exec_plan *plan;
 	struct delivery delivery;
 	struct program_argv argv;
+	struct program_image image;
 	struct sandbox *sandbox;
 	struct relay relays[STREAM_COUNT]; // [i]: of stream i, or of the terminal that stream i is the first to be on
 	struct job job;

@@ -170,7 +170,8 @@ static int step_signals(const struct launch *launch, int *ret_detail)
 static int step_exec(const struct launch *launch, int *ret_detail)
 {
 	(void)ret_detail;
-	program_exec(launch->plan->program, launch->argv, launch->delivery->environment);
+	sandbox_note_shield(launch->sandbox, program_image_is_closed(launch->image));
+	program_exec(launch->plan->program, launch->image, launch->argv, launch->delivery->environment);
 	return errno;
 }
 

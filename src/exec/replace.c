@@ -12,6 +12,7 @@ int exec_replace(const struct exec_plan *plan, struct err *err)
 {
 	_cleanup_(delivery_done) struct delivery delivery = DELIVERY_INIT;
 	_cleanup_(replacement_done) struct program_argv argv = {.script_fd = -1};
+	_cleanup_(program_image_done) struct program_image image = PROGRAM_IMAGE_INIT;
 	_cleanup_sandbox_ struct sandbox *sandbox = NULL;
 	int r = delivery_prepare(plan, &delivery, err);
 	if (r == 0)
@@ -20,10 +21,12 @@ int exec_replace(const struct exec_plan *plan, struct err *err)
 		r = sandbox_prepare(plan->sandbox, &sandbox, err);
 	if (r < 0)
 		return r;
+	image = program_image_make(plan->program, plan->sandbox->needs[SANDBOX_SHIELD] != SANDBOX_UNUSED);
 	const struct launch launch = {
 		.plan = plan,
 		.delivery = &delivery,
 		.argv = &argv,
+		.image = &image,
 		.sandbox = sandbox,
 		.std_fds = {delivery.stdin_fd, -1, -1},
 		.report_fd = -1,

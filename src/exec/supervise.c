@@ -21,6 +21,7 @@ static struct supervisor supervisor_of(const struct exec_plan *plan)
 		.plan = plan,
 		.delivery = DELIVERY_INIT,
 		.argv = {.script_fd = -1},
+		.image = PROGRAM_IMAGE_INIT,
 		.relays = {RELAY_INIT, RELAY_INIT, RELAY_INIT},
 		.job = {.monitor = MONITOR_INIT, .consoles = {CONSOLE_INIT, CONSOLE_INIT, CONSOLE_INIT}},
 		.signals = {.fd = -1},
@@ -37,6 +38,7 @@ static void supervisor_done(struct supervisor *sv)
 		relay_done(&sv->relays[i]);
 	exec_leaks_done(&sv->leaks);
 	sandbox_free_ptr(&sv->sandbox);
+	program_image_done(&sv->image);
 	program_argv_done(&sv->argv);
 	delivery_done(&sv->delivery);
 	signals_close(&sv->signals);
@@ -73,6 +75,7 @@ static int supervisor_prepare(struct supervisor *sv, struct err *err)
 	r = sandbox_prepare(sv->plan->sandbox, &sv->sandbox, err);
 	if (r < 0)
 		return r;
+	sv->image = program_image_make(sv->plan->program, sv->plan->sandbox->needs[SANDBOX_SHIELD] != SANDBOX_UNUSED);
 	// Now, so that the outcome of a program that has run cannot fail for want of memory.
 	r = exec_leaks_init(&sv->leaks, err);
 	if (r == 0)
@@ -89,6 +92,7 @@ static int supervisor_start(struct supervisor *sv, struct err *err)
 		.plan = sv->plan,
 		.delivery = &sv->delivery,
 		.argv = &sv->argv,
+		.image = &sv->image,
 		.sandbox = sv->sandbox,
 		.std_fds = {sv->std_fds[0], sv->std_fds[1], sv->std_fds[2]},
 		.foreground_fd = -1,
@@ -144,6 +148,9 @@ static struct exec_outcome outcome_make(struct supervisor *sv)
 		.milliseconds = clock_monotonic_ms() - sv->started_ms,
 	};
 	sv->leaks = (struct exec_leaks){0};
+	outcome.shield = sv->image.shield;
+	if (outcome.shield == PROGRAM_SHIELD_APPLIED && !(outcome.sandbox.applied & UINT32_C(1) << SANDBOX_SHIELD))
+		outcome.shield = PROGRAM_SHIELD_UNAVAILABLE;
 	outcome.signal = sv->end.si_code == CLD_EXITED ? 0 : sv->end.si_status;
 	outcome.status = outcome.signal == 0 ? sv->end.si_status : 128 + outcome.signal;
 	outcome_failure(sv, &outcome);

@@ -2,7 +2,6 @@
 #include "program/program_internal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +27,7 @@ void program_free_ptr(struct program **program)
 	*program = program_free(*program);
 }
 
-static bool is_pinned_by_copy(const struct program *program)
+bool program_is_copied(const struct program *program)
 {
 	return !program->is_system && !program->is_by_path;
 }
@@ -39,7 +38,7 @@ static int program_pin(struct program *program, const struct program_options *op
 {
 	program->is_system = path_is_system(program->path, program->fd);
 	program->is_by_path = options->by_path && !program->is_system;
-	if (is_pinned_by_copy(program)) {
+	if (program_is_copied(program)) {
 		int copy = -1;
 		int r = program_seal(program->fd, program->path, &copy, err);
 		if (r < 0)
@@ -232,7 +231,7 @@ static size_t argv_count(char *const argv[])
 // How the script is named to its interpreter: by the sealed copy's descriptor, or by its path.
 static int script_path_make(const struct program *program, struct program_argv *out, struct err *err)
 {
-	bool by_fd = is_pinned_by_copy(program);
+	bool by_fd = program_is_copied(program);
 	if (!by_fd)
 		out->script_path = strdup(program->script_name);
 	else if (asprintf(&out->script_path, "/proc/self/fd/%d", program->fd) < 0)
@@ -283,17 +282,6 @@ void program_argv_done(struct program_argv *argv)
 	free(argv->argv);
 	free(argv->script_path);
 	*argv = (struct program_argv){.script_fd = -1};
-}
-
-void program_exec(const struct program *program, const struct program_argv *argv, char *const envp[])
-{
-	const struct program *image = program->interpreter ? program->interpreter : program;
-	// By its path, so that its name in ps and its auxiliary vector are as always. Only root could swap a system
-	// file, and a program run by path as asked for is one that wants to be found there.
-	if (!is_pinned_by_copy(image))
-		execve(image->path, argv->argv, envp);
-	else
-		execveat(image->fd, "", argv->argv, envp, AT_EMPTY_PATH);
 }
 
 void argv_fingerprint(char *const argv[], uint8_t out[DIGEST_BYTES])

@@ -25,6 +25,11 @@ int name_absolute(const char *found, char **out, struct err *err);
 // Sets ERR_NO_EXEC, "PATH cannot be executed: why".
 int program_refuse(const char *path, const char *why, struct err *err);
 
+// --- program.c
+
+// Is what counts a sealed copy, and not the file itself?
+bool program_is_copied(const struct program *program);
+
 // --- pin.c
 
 // Copies the file into a sealed memfd.
@@ -51,3 +56,17 @@ int env_parse(const char *argument, char ***out, struct err *err);
 
 // The program's entry in the table, without version, flavour and triple; NULL when it has none.
 const char *open_ended_entry(const char *path);
+
+// --- elf.c
+
+struct elf_traits {
+	bool is_dynamic; // has a loader (PT_INTERP)
+	bool has_origin; // finds libraries by its own place: $ORIGIN in its dynamic section
+};
+// Neither, for what cannot be understood. Any bytes are fine.
+struct elf_traits elf_look(int fd);
+
+// --- shield.c
+
+// has_place: it would be executed by its path, and not as a copy anyway.
+enum program_shield shield_judge_file(int fd, uint64_t size, const char *path, bool has_place);

@@ -144,20 +144,21 @@ static inline char *const *mutable(const char *const argv[])
 }
 
 // Runs it and returns what it wrote; its status must be `status`.
-static inline const char *run(const struct program *program, const char *const argv[], int status)
+static inline const char *run_image(const struct program *program, bool is_shielded, const char *const argv[], int status)
 {
 	static char out[4096];
 	struct program_argv built;
 	struct err err;
 	int ends[2], wait_status;
 	assert_int_equal(program_argv_build(program, mutable(argv), &built, &err), 0);
+	struct program_image image = program_image_make(program, is_shielded);
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 	pid_t pid = fork();
 	if (pid == 0) {
 		dup2(ends[1], 1);
 		if (built.script_fd >= 0)
 			fcntl(built.script_fd, F_SETFD, 0);
-		program_exec(program, &built, (char *const[]){(char[]){"PATH=" SYSTEM_PATH}, NULL});
+		program_exec(program, &image, &built, (char *const[]){(char[]){"PATH=" SYSTEM_PATH}, NULL});
 		_exit(99);
 	}
 	close(ends[1]);
@@ -171,5 +172,11 @@ static inline const char *run(const struct program *program, const char *const a
 	if (!WIFEXITED(wait_status) || WEXITSTATUS(wait_status) != status)
 		fail_msg("wait status %#x instead of exit %d", (unsigned)wait_status, status);
 	program_argv_done(&built);
+	program_image_done(&image);
 	return out;
+}
+
+static inline const char *run(const struct program *program, const char *const argv[], int status)
+{
+	return run_image(program, false, argv, status);
 }

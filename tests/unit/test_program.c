@@ -200,7 +200,8 @@ static void test_damaged_binary(void **state)
 	struct program_argv argv;
 	struct err err;
 	assert_int_equal(program_argv_build(program, mutable(STRINGS("program")), &argv, &err), 0);
-	program_exec(program, &argv, (char *const[]){NULL});
+	const struct program_image image = program_image_make(program, false);
+	program_exec(program, &image, &argv, (char *const[]){NULL});
 	assert_int_equal(errno, ENOEXEC);
 	program_argv_done(&argv);
 }
