@@ -50,6 +50,7 @@ struct session {
 	bool is_by_key;                         // opened by the key that is held: what is told of wrong passphrases waits for a human
 	uint64_t failures_recorded;             // wrong passphrases that the log has behind the anchor; by session_check_log
 	char failures_since[CLOCK_TEXT_BYTES];  // the first of them
+	uint64_t states_lost;                   // records behind the anchor whose states a power cut has taken; by the same
 };
 void session_done(struct session *session);
 #define _cleanup_session_ _cleanup_(session_done)

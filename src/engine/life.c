@@ -306,13 +306,14 @@ void history_done(struct life_history *history)
 	*history = (struct life_history){0};
 }
 
-// The pending change happened, unless the next generation is that of its own record again.
+// The pending change happened, unless the next generation is that of its own record again, or an earlier one: then a power
+// cut has taken states before it too.
 static int pending_settle(struct life_history *history, uint64_t generation, struct err *err)
 {
 	json_t *record = TAKE_PTR(history->pending);
 	struct life_voids *voids = &history->voids;
 	int r = 0;
-	if (member_number(record, "generation") != generation) {
+	if (member_number(record, "generation") < generation) {
 		r = change_find(record)(&history->life, record, err);
 	} else {
 		uint64_t *records = array_room(voids->records, voids->count, sizeof(*records));

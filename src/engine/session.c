@@ -1,6 +1,7 @@
 #include "engine/engine_internal.h"
 
 #include "engine/backoff.h"
+#include "engine/rules.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -168,8 +169,16 @@ struct audit_head head_from_anchor(const struct vault_anchor *anchor)
 	return head;
 }
 
-// Records of changes carry the generation that the vault has from then on. One more than the vault's own is a change that a
-// crash kept from being committed; more than that means that the vault is older than the log.
+// The state of such a record was not waited for. It goes with the boot only: within one, all processes see it.
+static bool is_lost(const json_t *record)
+{
+	const char *boot = json_string_value(json_object_get(record, "boot"));
+	return boot && strcmp(boot, rule_clock_now().boot) != 0;
+}
+
+// Records carry the generation that the vault has from then on. One more than the vault's own is a change that a crash kept
+// from being committed, where those before it were lost by a power cut; more than that means that the vault is older than
+// the log.
 static int tail_check(void *context, json_t *record)
 {
 	struct session *session = context;
@@ -178,7 +187,10 @@ static int tail_check(void *context, json_t *record)
 	if (kind && time && strcmp(kind, "unlock.failed") == 0 && session->failures_recorded++ == 0)
 		snprintf(session->failures_since, sizeof(session->failures_since), "%s", time);
 	json_int_t generation = json_integer_value(json_object_get(record, "generation"));
-	return generation > 0 && (uint64_t)generation > vault_generation(session->vault) + 1 ? ERR_DAMAGED : 0;
+	uint64_t next = vault_generation(session->vault) + session->states_lost + 1;
+	if (generation > 0 && (uint64_t)generation == next)
+		session->states_lost += is_lost(record);
+	return generation > 0 && (uint64_t)generation > next ? ERR_DAMAGED : 0;
 }
 
 static int generation_check(struct session *session, const struct audit_head *anchor, struct err *err)
@@ -196,6 +208,7 @@ int session_check_log(struct session *session, struct err *err)
 	struct vault_anchor anchor;
 	uint64_t unanchored = 0;
 	session->failures_recorded = 0;
+	session->states_lost = 0;
 	int r = vault_anchor_get(session->vault, &anchor, err);
 	if (r < 0)
 		return r;
@@ -330,11 +343,19 @@ void session_rollback(struct session *session)
 		queue_leave(session->engine);
 }
 
+static void generation_set(const struct session *session, json_t *fields)
+{
+	if (!fields || !vault_is_unlocked(session->vault))
+		return;
+	json_object_set_new(fields, "generation", json_integer((json_int_t)vault_generation(session->vault) + 1));
+	if (!vault_is_changed(session->vault))
+		json_object_set_new(fields, "boot", json_string(rule_clock_now().boot));
+}
+
 int session_commit(struct session *session, const char *kind, json_t *fields, struct err *err)
 {
 	struct audit_head head;
-	if (fields && vault_is_unlocked(session->vault))
-		json_object_set_new(fields, "generation", json_integer((json_int_t)vault_generation(session->vault) + 1));
+	generation_set(session, fields);
 	int r = fields ? audit_append(session->audit, kind, fields, &head, err) : err_set(err, ERR_MEMORY, "out of memory");
 	json_decref(fields);
 	if (r == 0 && vault_is_unlocked(session->vault)) {

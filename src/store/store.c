@@ -32,9 +32,9 @@ int store_begin(struct store *store, enum store_access access, struct err *err)
 	return store->driver->begin(store, access, err);
 }
 
-int store_commit(struct store *store, struct err *err)
+int store_commit(struct store *store, enum store_when when, struct err *err)
 {
-	return store->driver->commit(store, err);
+	return store->driver->commit(store, when, err);
 }
 
 void store_rollback(struct store *store)

@@ -4,8 +4,8 @@
 // Invariants
 //  - A driver is one constant table of functions. SQLite is the only one; the table is narrow enough that a database
 //    server can take its place (one transaction at a time per store, ordered byte keys, no SQL above this line).
-//  - Every change happens between store_begin(STORE_WRITE) and store_commit and is durable when commit returns, or has
-//    not happened at all. Reading between store_begin(STORE_READ) and store_commit sees one moment.
+//  - Every change happens between store_begin(STORE_WRITE) and store_commit and is durable when commit returns (but see
+//    STORE_SOON), or has not happened at all. Reading between store_begin(STORE_READ) and store_commit sees one moment.
 //  - Only ciphertext, names and hashes come here, so a struct buf may hold every body.
 //
 // A store must not be used across fork. While one is open, the process must not open and close vault.db by other means:
@@ -22,6 +22,10 @@
 #define STORE_WAIT_MS 60000          // how long store_begin waits for another writer
 
 enum store_access { STORE_READ, STORE_WRITE };
+
+// When a commit is on disk. STORE_SOON: with the next one that is STORE_NOW, or in the kernel's time. Every process sees it
+// at once; behind a power cut the last of these may be missing, and nothing that came before one that is there.
+enum store_when { STORE_NOW, STORE_SOON };
 
 // One row. `key` orders rows of a kind bytewise, a shorter key before its continuation.
 struct store_row {
@@ -45,7 +49,7 @@ struct store_driver {
 	int (*open)(const char *place, struct store **out, struct err *err);
 	void (*close)(struct store *store);
 	int (*begin)(struct store *store, enum store_access access, struct err *err);
-	int (*commit)(struct store *store, struct err *err);
+	int (*commit)(struct store *store, enum store_when when, struct err *err);
 	void (*rollback)(struct store *store);
 	int (*row_get)(struct store *store, uint8_t kind, struct span key, struct buf *body, struct err *err);
 	int (*row_put)(struct store *store, const struct store_row *row, struct err *err);
@@ -85,7 +89,7 @@ struct store *store_close(struct store *store); // rolls back; NULL allowed; ret
 
 // STORE_WRITE waits up to STORE_WAIT_MS for the writer before it; ERR_SYSTEM then, or where the store is read-only.
 int store_begin(struct store *store, enum store_access access, struct err *err);
-int store_commit(struct store *store, struct err *err); // on failure everything is rolled back
+int store_commit(struct store *store, enum store_when when, struct err *err); // on failure everything is rolled back
 void store_rollback(struct store *store);               // harmless when no transaction is open
 
 // --- rows. Changes need a STORE_WRITE transaction.

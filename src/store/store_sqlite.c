@@ -113,14 +113,46 @@ static void sqlite_rollback(struct store *store)
 		sqlite_run(s, STATEMENT_ROLLBACK, "roll back", &ignored);
 }
 
-static int sqlite_commit(struct store *store, struct err *err)
+// Stands in for the functions of the write-ahead log's file during a commit that need not wait for the disk.
+struct hasty {
+	sqlite3_io_methods methods; // first: its file points here
+	const sqlite3_io_methods *own;
+};
+
+// A commit asks for SYNC_NORMAL. What a checkpoint, or the log's beginning anew, relies on is SYNC_FULL
+// (checkpoint_fullfsync), and is waited for: the file stays whole in any case.
+static int hasty_sync(sqlite3_file *file, int flags)
+{
+	const struct hasty *hasty = (const struct hasty *)(const void *)file->pMethods;
+	bool is_commit = (flags & (SQLITE_SYNC_NORMAL | SQLITE_SYNC_FULL)) == SQLITE_SYNC_NORMAL;
+	return is_commit ? SQLITE_OK : hasty->own->xSync(file, flags);
+}
+
+// SQLite changes its own setting (synchronous) between transactions only, and what a transaction is worth is known at its end.
+static int sqlite_commit_soon(struct sqlite_store *s, struct err *err)
+{
+	sqlite3_file *log = NULL;
+	int rc = s->has_log ? sqlite3_file_control(s->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) : SQLITE_ERROR;
+	if (rc != SQLITE_OK || !log || !log->pMethods)
+		return sqlite_run(s, STATEMENT_COMMIT, "write", err);
+	struct hasty hasty = {.methods = *log->pMethods, .own = log->pMethods};
+	// Newer libraries have more of them behind these.
+	hasty.methods.iVersion = hasty.methods.iVersion > 3 ? 3 : hasty.methods.iVersion;
+	hasty.methods.xSync = hasty_sync;
+	log->pMethods = &hasty.methods;
+	int r = sqlite_run(s, STATEMENT_COMMIT, "write", err);
+	log->pMethods = hasty.own;
+	return r;
+}
+
+static int sqlite_commit(struct store *store, enum store_when when, struct err *err)
 {
 	struct sqlite_store *s = (struct sqlite_store *)store;
 	if (sqlite3_get_autocommit(s->db))
 		return err_set(err, ERR_SYSTEM,
 			       "cannot change %s: an earlier error ended the transaction; nothing was changed",
 			       s->shown);
-	int r = sqlite_run(s, STATEMENT_COMMIT, "write", err);
+	int r = when == STORE_SOON ? sqlite_commit_soon(s, err) : sqlite_run(s, STATEMENT_COMMIT, "write", err);
 	if (r < 0)
 		sqlite_rollback(store);
 	return r;

@@ -30,6 +30,7 @@ struct sqlite_store {
 	char shown[200];                     // the path made printable, for sentences
 	char *fresh_name;                    // name in `dir` until it is published, else NULL
 	bool has_made_dir;
+	bool has_log;                        // its write-ahead log is in use
 	int64_t wait_until_ms; // when the busy handler gives up; 0 while nobody waits
 	int last_rc;           // of the last failure
 };

@@ -209,11 +209,13 @@ static int connection_harden(struct sqlite_store *s, struct err *err)
 	sqlite3_limit(s->db, SQLITE_LIMIT_TRIGGER_DEPTH, 1);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_busy_handler(s->db, wait_for_writer, s);
-	// synchronous=FULL: in WAL mode only this makes a commit durable. temp_store: nothing is written elsewhere.
+	// synchronous=FULL: in WAL mode only this makes a commit durable. checkpoint_fullfsync: to tell apart what a commit
+	// waits for and what a checkpoint does. temp_store: nothing is written elsewhere.
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(s->db,
 				  "PRAGMA trusted_schema=OFF; PRAGMA mmap_size=0; PRAGMA cell_size_check=ON; "
-				  "PRAGMA secure_delete=ON; PRAGMA temp_store=MEMORY; PRAGMA synchronous=FULL",
+				  "PRAGMA secure_delete=ON; PRAGMA temp_store=MEMORY; PRAGMA synchronous=FULL; "
+				  "PRAGMA fullfsync=OFF; PRAGMA checkpoint_fullfsync=ON",
 				  NULL, NULL, NULL);
 	return rc == SQLITE_OK ? 0 : sqlite_fail(s, rc, "open", err);
 }
@@ -245,9 +247,17 @@ int sqlite_connect(struct sqlite_store *s, const char *name, bool is_immutable, 
 	return r;
 }
 
+static int mode_take(void *context, int count, char **values, char **names)
+{
+	(void)names;
+	struct sqlite_store *s = context;
+	s->has_log = count == 1 && values[0] && strcmp(values[0], "wal") == 0;
+	return 0;
+}
+
 int sqlite_log_use(struct sqlite_store *s, struct err *err)
 {
-	int rc = sqlite3_exec(s->db, "PRAGMA journal_mode=WAL", NULL, NULL, NULL);
+	int rc = sqlite3_exec(s->db, "PRAGMA journal_mode=WAL", mode_take, s, NULL);
 	return rc == SQLITE_OK ? 0 : sqlite_fail(s, rc, "open", err);
 }
 

@@ -239,6 +239,7 @@ static int vault_fill(struct vault *vault, struct span slot, struct err *err)
 	if (r < 0)
 		return r;
 	vault->is_writing = true;
+	vault->is_changed = true;
 	r = header_encode(vault, &header, err);
 	if (r == 0)
 		r = tree_put(vault, KIND_HEADER, HEADER_KEY, buf_span(&header), err);

@@ -101,12 +101,14 @@ void vault_close_ptr(struct vault **vault);
 // Takes the write lock and, when unlocked, verifies the state MAC again: another process may have written meanwhile.
 int vault_begin(struct vault *vault, struct err *err);
 // Renews the state with this audit anchor when unlocked (while locked the anchor stays: pass NULL) and makes everything
-// since vault_begin durable.
+// since vault_begin durable. An anchor that goes on, and nothing else, does not wait for the disk: all processes see it
+// at once, and behind a power cut the state may be an older one, by such anchors alone.
 int vault_commit(struct vault *vault, const struct vault_anchor *anchor, struct err *err);
 void vault_rollback(struct vault *vault); // harmless when no transaction is open
 // The anchor as last stored; verified when unlocked.
 int vault_anchor_get(struct vault *vault, struct vault_anchor *out, struct err *err);
 uint64_t vault_generation(const struct vault *vault); // as last read or written
+bool vault_is_changed(const struct vault *vault);      // in this transaction, but for the anchor
 
 // --- wrong passphrases since the state was last renewed. The caller counts them, and takes the row away with the change
 // that tells of them: kept outside the tree and written while locked, it is *unverified* whatever it says.

@@ -54,6 +54,7 @@ struct vault {
 	struct secret *scratch;   // KEY_BYTES: the data key or seed in use, wiped after each use
 	bool is_narrow;
 	bool is_writing;                       // between vault_begin and vault_commit
+	bool is_changed;                       // more than the anchor is to be committed
 	bool is_half;                          // a change has written some of its rows and not yet all
 	unsigned reader_count;                 // nested reading scopes
 	uint8_t dirty[STORE_BUCKET_COUNT / 8]; // buckets changed in this transaction

@@ -113,14 +113,23 @@ void scope_leave(struct vault_scope *scope)
 		store_rollback(scope->vault->store);
 }
 
-int change_start(struct vault *vault, bool needs_keys, struct err *err)
+static int change_check(const struct vault *vault, struct err *err)
 {
 	if (!vault->is_writing)
 		return err_set(err, ERR_USAGE, "the vault is not open for a change");
 	if (vault->is_half)
 		return err_set(err, ERR_SYSTEM,
 			       "an earlier step of this change failed half-way; nothing of it is kept: try again");
-	return needs_keys ? vault_need_keys(vault, err) : 0;
+	return 0;
+}
+
+int change_start(struct vault *vault, bool needs_keys, struct err *err)
+{
+	int r = change_check(vault, err);
+	if (r == 0 && needs_keys)
+		r = vault_need_keys(vault, err);
+	vault->is_changed |= r == 0;
+	return r;
 }
 
 int change_finish(struct vault *vault)
@@ -132,6 +141,7 @@ int change_finish(struct vault *vault)
 static void transaction_reset(struct vault *vault)
 {
 	vault->is_writing = false;
+	vault->is_changed = false;
 	vault->is_half = false;
 	memset(vault->dirty, 0, sizeof(vault->dirty));
 }
@@ -156,13 +166,15 @@ int vault_begin(struct vault *vault, struct err *err)
 int vault_commit(struct vault *vault, const struct vault_anchor *anchor, struct err *err)
 {
 	struct vault_state next = vault->state;
-	int r = change_start(vault, false, err);
+	// A log that was begun anew is more than an anchor that goes on.
+	bool is_anchor = !vault->is_changed && anchor && anchor->count > vault->state.anchor.count;
+	int r = change_check(vault, err);
 	if (r == 0 && anchor)
 		r = vault_need_keys(vault, err);
 	if (r == 0 && vault->keys)
 		r = state_renew(vault, anchor, &next, err);
 	if (r == 0)
-		r = store_commit(vault->store, err);
+		r = store_commit(vault->store, is_anchor ? STORE_SOON : STORE_NOW, err);
 	if (r < 0) {
 		vault_rollback(vault);
 		return r;
@@ -189,6 +201,11 @@ int vault_anchor_get(struct vault *vault, struct vault_anchor *out, struct err *
 	if (r == 0)
 		*out = vault->state.anchor;
 	return r;
+}
+
+bool vault_is_changed(const struct vault *vault)
+{
+	return vault->is_changed;
 }
 
 uint64_t vault_generation(const struct vault *vault)

@@ -1,5 +1,6 @@
 """C5: a row that was deleted, changed, moved, swapped or brought back is detected, and so is an older vault put back whole."""
 
+import json
 import os
 import shutil
 import struct
@@ -7,6 +8,7 @@ import struct
 import pytest
 
 from attack_support import DEPOSIT, HEADER, SECRET, SETTING, SLOT, STATE, VERSION, Database
+from audit_support import forged, lines_of
 from backoff_support import take
 from envseal_support import PASSPHRASE, SECRETS, assert_nowhere, copy_vault
 
@@ -315,6 +317,39 @@ def test_older_by_a_single_change(target, tmp_path):
     last = target.records()[-1]
     assert (last["kind"], last["secret"]) == ("secret.set", "KEY")
     assert target.is_value("KEY", NEW)
+
+
+def in_another_boot(vault, known):
+    """The log as if what is behind its first `known` records had been written before the machine was started anew."""
+    lines = lines_of(vault)
+    for i in range(known, len(lines)):
+        record = json.loads(lines[i])
+        boot = {"boot": "0" * 8 + record["boot"][8:]} if "boot" in record else {}
+        lines[i] = forged(lines[i], prev=json.loads(lines[i - 1])["hash"], **boot)
+    vault.log.write_bytes(b"".join(lines))
+
+
+def test_states_that_a_power_cut_took(target, tmp_path):
+    """Runs are not waited for in the vault: behind a power cut it may stand where they had not been, beside the whole log."""
+    put_back, known = older_copy(target, tmp_path), len(lines_of(target))
+    for _ in range(2):
+        target.ok("run", "-s", "KEY", "--", "true")
+    put_back()
+    in_another_boot(target, known)
+    assert target.ok("audit", "verify", "--json").json()["unanchored"] == 4
+    target.ok("run", "-s", "KEY", "--", "true")
+    assert target.ok("audit", "verify", "--json").json()["unanchored"] == 0
+
+
+def test_no_power_cut_takes_changes(target, tmp_path):
+    """They are on disk, and with them all that came before."""
+    put_back, known = older_copy(target, tmp_path), len(lines_of(target))
+    target.ok("run", "-s", "KEY", "--", "true")
+    target.set("KEY", OTHER, "--force")
+    target.ok("run", "-s", "KEY", "--", "true")
+    put_back()
+    in_another_boot(target, known)
+    assert "older" in target.run("audit", "verify", status=6).talk
 
 
 def test_going_on_from_an_older_vault_is_recorded(target, tmp_path):

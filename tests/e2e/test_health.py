@@ -162,7 +162,7 @@ def test_nothing_of_it_is_stored(kinds):
     """No digest of a value is kept: with one, anybody could try guesses, without the passphrase."""
     health(kinds, status=1)
     record = kinds.records(kind="secret.health")[-1]
-    assert set(record) == {"seq", "time", "kind", "secrets", "secrets_left_out", "generation", "prev", "hash"}
+    assert set(record) == {"seq", "time", "kind", "secrets", "secrets_left_out", "generation", "boot", "prev", "hash"}
     digests = [hashlib.blake2b(value.encode(), digest_size=32) for value in VALUES.values()]
     for data in kinds.files().values():
         assert_nowhere([digest.digest() for digest in digests] + [digest.hexdigest().encode() for digest in digests], data)

@@ -196,6 +196,9 @@ static void test_a_change_that_never_happened(void **state)
 		    "/a 1/0/0/0, /no 0/0/1/0");
 	assert_rows(radius_of(CRASHED ",{\"kind\":\"secret.tag\",\"secret\":\"A\",\"generation\":4}]", "A", false, 4), "/no 0/0/1/0");
 	assert_rows(radius_of(CRASHED "," SET_IN("A", 2, 3) "," RUN("A", "/b") "]", "A", false, 3), "/b 1/0/0/0");
+	// Nor did what a power cut took before it.
+	assert_rows(radius_of(CRASHED ",{\"kind\":\"secret.tag\",\"secret\":\"A\",\"generation\":2}]", "A", false, 2),
+		    "/a 1/0/0/0, /no 0/0/1/0");
 }
 
 static void test_a_leak_is_of_the_value_that_the_run_began_with(void **state)
