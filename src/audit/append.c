@@ -18,11 +18,16 @@ static int torn_cut(const struct audit *audit, const struct tail *tail, uint64_t
 	return 0;
 }
 
-static int line_write(int fd, struct span line, uint64_t end, struct err *err)
+static int file_sync(int fd, struct err *err)
+{
+	return fdatasync(fd) < 0 ? err_set_errno(err, ERR_SYSTEM, errno, "cannot write the audit log to disk") : 0;
+}
+
+static int line_write(int fd, struct span line, uint64_t end, bool waits, struct err *err)
 {
 	int r = fd_write_all(fd, line, "the audit log", err);
-	if (r == 0 && fdatasync(fd) < 0)
-		r = err_set_errno(err, ERR_SYSTEM, errno, "cannot write the audit log to disk");
+	if (r == 0 && waits)
+		r = file_sync(fd, err);
 	// A record that was not acknowledged must not stand: the caller will not do what it tells of.
 	if (r < 0 && ftruncate(fd, (off_t)end) < 0)
 		return err_prefix(err, "the audit log could not be cut back");
@@ -52,7 +57,8 @@ static int append_begin(struct audit *audit, int *out_lock, struct audit_head *h
 	return r < 0 ? r : append_prepare(audit, head, active_end, err);
 }
 
-int audit_append(struct audit *audit, const char *kind, json_t *fields, struct audit_head *out_head, struct err *err)
+static int record_append(struct audit *audit, const char *kind, json_t *fields, bool waits, struct audit_head *out_head,
+			 struct err *err)
 {
 	_cleanup_log_lock_ int lock = -1;
 	struct audit_head head = {0};
@@ -68,12 +74,27 @@ int audit_append(struct audit *audit, const char *kind, json_t *fields, struct a
 		end = 0;
 	}
 	if (r == 0)
-		r = line_write(audit->active_fd, buf_span(&line), end, err);
+		r = line_write(audit->active_fd, buf_span(&line), end, waits, err);
 	if (r < 0)
 		return r;
 	*out_head = (struct audit_head){.count = head.count + 1, .file_offset = end + line.len};
 	memcpy(out_head->hash, hash, DIGEST_BYTES);
 	return 0;
+}
+
+int audit_append(struct audit *audit, const char *kind, json_t *fields, struct audit_head *out_head, struct err *err)
+{
+	return record_append(audit, kind, fields, true, out_head, err);
+}
+
+int audit_append_soon(struct audit *audit, const char *kind, json_t *fields, struct audit_head *out_head, struct err *err)
+{
+	return record_append(audit, kind, fields, false, out_head, err);
+}
+
+int audit_sync(struct audit *audit, struct err *err)
+{
+	return audit->active_fd < 0 ? 0 : file_sync(audit->active_fd, err);
 }
 
 int audit_rotate(struct audit *audit, struct err *err)

@@ -2,7 +2,7 @@
 //
 // Invariants
 //  - Each record carries its number, the hash of the one before and its own (BLAKE2b-256); one write(2) per record,
-//    under a lock that all processes share, and fdatasync before audit_append returns.
+//    under a lock that all processes share, and fdatasync before audit_append returns (but see audit_append_soon).
 //  - The log holds names and digests, never values; callers hand in text that is already printable.
 //  - A chain alone does not show a cut tail: the vault anchors count and hash under its MAC (struct audit_head there
 //    and back), and audit_verify compares.
@@ -38,6 +38,11 @@ void audit_close_ptr(struct audit **audit);
 // chain. ERR_LIMIT when the record would exceed AUDIT_LINE_BYTES_MAX; ERR_SYSTEM for a full disk (nothing is left half
 // written where the kernel lets it be cut off again).
 int audit_append(struct audit *audit, const char *kind, json_t *fields, struct audit_head *out_head, struct err *err);
+// The same without waiting for the disk: every process sees the record, and it is on disk with the next one, or with
+// audit_sync. Behind a power cut it may be missing, or torn.
+int audit_append_soon(struct audit *audit, const char *kind, json_t *fields, struct audit_head *out_head, struct err *err);
+// What this handle has appended is on disk.
+int audit_sync(struct audit *audit, struct err *err);
 int audit_head_get(struct audit *audit, struct audit_head *out, struct err *err);
 
 // Fast check at each unlock: the log still holds record `anchor->count` with that hash (found by the hint or by walking

@@ -145,6 +145,7 @@ _Noreturn void worker_run(const struct worker_setup *setup)
 	// Where the keeper is gone the program was killed for that: the connection's end says so.
 	if (!worker->is_gone)
 		client_tell_end(worker, &end);
+	engine_settle(setup->engine);
 	// Nothing is freed: secret pages that came from the keeper are still the keeper's.
 	_exit(waitpid(-1, NULL, WNOHANG) < 0 ? 0 : WORKER_LEFT_SURVIVORS);
 }

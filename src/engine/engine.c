@@ -39,6 +39,7 @@ int engine_new(engine_notice_fn *notice, struct engine **out, struct err *err)
 struct engine *engine_free(struct engine *engine)
 {
 	if (engine) {
+		engine_settle(engine);
 		// A worker's pages are its keeper's.
 		if (!engine->client)
 			shielded_free(engine->root);

@@ -106,6 +106,9 @@ struct engine_client {
 // From then on only what a human decides about, by a rule or at the desk, and what tells names and rules is done with
 // the key; everything else that wants the vault open is ERR_DENIED.
 void engine_serve(struct engine *engine, const struct engine_client *client);
+// A worker's last call, when the client knows how its run ended: what the client need not wait for. The record of the end is
+// in the log by then; here it comes to the disk, and the vault anchors it. What fails is said by a notice.
+void engine_settle(struct engine *engine);
 // For a forked child: takes the key out of this process, and leaves it to the parent.
 void engine_forget(struct engine *engine);
 // Keeps the vault open, locked, until `fd` is readable or at its end: while one process has it open, others open and

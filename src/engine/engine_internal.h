@@ -10,6 +10,7 @@ struct engine {
 	struct shielded *root;              // the vault's key, where it is held; NULL
 	const struct engine_client *client; // in a broker's worker: for whom; NULL
 	struct vault *spare;                // opened, locked, for a look under a held key; for the session that follows
+	struct session *unsettled;          // in a worker: of a run that has ended; run.c; NULL
 	int queue_fd;                        // queue.c; -1: none was taken yet
 	bool is_permitted;                  // and the human has agreed to the whole command
 };
@@ -90,6 +91,11 @@ int session_begin(struct session *session, struct err *err);
 // NULL fields are out of memory.
 int session_commit(struct session *session, const char *kind, json_t *fields, struct err *err);
 void session_rollback(struct session *session);
+// Outside of a transaction: appends the record, and waits neither for the disk nor for other writers of the vault. Takes over
+// `fields` as session_commit does. session_settle is to follow.
+int session_note(struct session *session, const char *kind, json_t *fields, struct err *err);
+// What was noted is on disk, and anchored.
+int session_settle(struct session *session, struct err *err);
 // In a transaction that moves the anchor without session_begin: the wrong passphrases counted in the vault, which has none
 // from then on; those recorded before the anchor are added to the session's.
 int session_failures_take(struct session *session, struct vault_failures *out, struct err *err);

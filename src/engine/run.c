@@ -2,6 +2,7 @@
 #include "engine/record.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 // The record is on disk and anchored before anything leaves this process.
 static int plan_record_intent(const struct plan *plan, json_t *decision, struct session *session,
@@ -17,18 +18,49 @@ static int plan_record_intent(const struct plan *plan, json_t *decision, struct 
 	return session_commit(session, kind, fields, err);
 }
 
+static void outcome_lost(struct engine *engine, const struct err *err)
+{
+	engine_notice(engine, "the end of the program could not be recorded in the audit log: %s", err->text);
+}
+
+// The client is told of the end when the record is in the log, and the rest follows then.
+static int outcome_note(struct engine *engine, const char *kind, struct session *session, json_t *fields, struct err *err)
+{
+	engine->unsettled = calloc(1, sizeof(*engine->unsettled));
+	int r = session_note(session, kind, engine->unsettled ? fields : NULL, err);
+	if (!engine->unsettled)
+		json_decref(fields);
+	if (r < 0)
+		return r;
+	*engine->unsettled = *session;
+	*session = (struct session){0};
+	return 0;
+}
+
+void engine_settle(struct engine *engine)
+{
+	struct err err;
+	if (!engine->unsettled)
+		return;
+	if (engine->unsettled->vault && session_settle(engine->unsettled, &err) < 0)
+		outcome_lost(engine, &err);
+	session_done(engine->unsettled);
+	free(engine->unsettled);
+	engine->unsettled = NULL;
+}
+
 static void plan_record_outcome(struct engine *engine, const struct plan *plan, struct session *session, json_t *fields)
 {
 	char kind[32];
 	struct err err;
 	snprintf(kind, sizeof(kind), "%s.outcome", engine_action_name(plan->action));
-	int r = session_begin(session, &err);
+	int r = engine->client ? 0 : session_begin(session, &err);
 	if (r == 0)
-		r = session_commit(session, kind, fields, &err);
+		r = engine->client ? outcome_note(engine, kind, session, fields, &err) : session_commit(session, kind, fields, &err);
 	else
 		json_decref(fields);
 	if (r < 0)
-		engine_notice(engine, "the end of the program could not be recorded in the audit log: %s", err.text);
+		outcome_lost(engine, &err);
 }
 
 // Narrowed first: while the program runs, this process can go on with the log, and open nothing more.

@@ -178,7 +178,7 @@ static bool is_lost(const json_t *record)
 
 // Records carry the generation that the vault has from then on. One more than the vault's own is a change that a crash kept
 // from being committed, where those before it were lost by a power cut; more than that means that the vault is older than
-// the log.
+// the log. So does a record that was noted under a generation that the vault does not have.
 static int tail_check(void *context, json_t *record)
 {
 	struct session *session = context;
@@ -190,7 +190,8 @@ static int tail_check(void *context, json_t *record)
 	uint64_t next = vault_generation(session->vault) + session->states_lost + 1;
 	if (generation > 0 && (uint64_t)generation == next)
 		session->states_lost += is_lost(record);
-	return generation > 0 && (uint64_t)generation > next ? ERR_DAMAGED : 0;
+	json_int_t at = json_integer_value(json_object_get(record, "at_generation"));
+	return (generation > 0 && (uint64_t)generation > next) || (at > 0 && (uint64_t)at >= next) ? ERR_DAMAGED : 0;
 }
 
 static int generation_check(struct session *session, const struct audit_head *anchor, struct err *err)
@@ -350,6 +351,40 @@ static void generation_set(const struct session *session, json_t *fields)
 	json_object_set_new(fields, "generation", json_integer((json_int_t)vault_generation(session->vault) + 1));
 	if (!vault_is_changed(session->vault))
 		json_object_set_new(fields, "boot", json_string(rule_clock_now().boot));
+}
+
+// The vault's generation is left as it is, and the record says which it was.
+int session_note(struct session *session, const char *kind, json_t *fields, struct err *err)
+{
+	struct vault_anchor anchor;
+	struct audit_head head;
+	int r = fields ? vault_anchor_get(session->vault, &anchor, err) : err_set(err, ERR_MEMORY, "out of memory");
+	if (r == 0) {
+		json_object_set_new(fields, "at_generation", json_integer((json_int_t)vault_generation(session->vault)));
+		r = audit_append_soon(session->audit, kind, fields, &head, err);
+	}
+	json_decref(fields);
+	return r;
+}
+
+int session_settle(struct session *session, struct err *err)
+{
+	struct audit_head head;
+	struct vault_anchor anchor;
+	int r = audit_sync(session->audit, err);
+	if (r == 0)
+		r = session_begin(session, err);
+	if (r == 0)
+		r = vault_anchor_get(session->vault, &anchor, err);
+	if (r == 0)
+		r = audit_head_get(session->audit, &head, err);
+	// Whoever wrote meanwhile may have anchored it.
+	if (r == 0 && head.count > anchor.count) {
+		anchor = anchor_from_head(&head);
+		r = vault_commit_anchor(session->vault, &anchor, err);
+	}
+	session_rollback(session);
+	return r;
 }
 
 int session_commit(struct session *session, const char *kind, json_t *fields, struct err *err)

@@ -104,6 +104,8 @@ int vault_begin(struct vault *vault, struct err *err);
 // since vault_begin durable. An anchor that goes on, and nothing else, does not wait for the disk: all processes see it
 // at once, and behind a power cut the state may be an older one, by such anchors alone.
 int vault_commit(struct vault *vault, const struct vault_anchor *anchor, struct err *err);
+// The same for an anchor that moves for records that are no changes: the generation stays. ERR_USAGE behind a change.
+int vault_commit_anchor(struct vault *vault, const struct vault_anchor *anchor, struct err *err);
 void vault_rollback(struct vault *vault); // harmless when no transaction is open
 // The anchor as last stored; verified when unlocked.
 int vault_anchor_get(struct vault *vault, struct vault_anchor *out, struct err *err);

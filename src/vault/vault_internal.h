@@ -72,7 +72,8 @@ int vault_create_with_root_key(const char *dir, const struct secret *root, const
 
 int state_read(struct vault *vault, struct err *err); // into vault->state; verified when unlocked
 // Folds the tree and writes the next state; the caller commits and then takes *out into vault->state.
-int state_renew(struct vault *vault, const struct vault_anchor *anchor, struct vault_state *out, struct err *err);
+int state_renew(struct vault *vault, const struct vault_anchor *anchor, uint64_t generation, struct vault_state *out,
+		struct err *err);
 
 // One moment of the store, with the state of that moment. Inside a transaction or another scope it opens nothing.
 struct vault_scope {

@@ -62,12 +62,12 @@ int state_read(struct vault *vault, struct err *err)
 	return 0;
 }
 
-int state_renew(struct vault *vault, const struct vault_anchor *anchor, struct vault_state *out, struct err *err)
+int state_renew(struct vault *vault, const struct vault_anchor *anchor, uint64_t generation, struct vault_state *out, struct err *err)
 {
 	struct vault_state state = vault->state;
 	if (anchor)
 		state.anchor = *anchor;
-	state.generation++;
+	state.generation = generation;
 	int r = tree_fold(vault, state.root, err);
 	_cleanup_buf_ struct buf body = BUF_INIT(1024);
 	if (r == 0)
@@ -163,7 +163,7 @@ int vault_begin(struct vault *vault, struct err *err)
 	return 0;
 }
 
-int vault_commit(struct vault *vault, const struct vault_anchor *anchor, struct err *err)
+static int state_commit(struct vault *vault, const struct vault_anchor *anchor, uint64_t generation, struct err *err)
 {
 	struct vault_state next = vault->state;
 	// A log that was begun anew is more than an anchor that goes on.
@@ -172,7 +172,7 @@ int vault_commit(struct vault *vault, const struct vault_anchor *anchor, struct 
 	if (r == 0 && anchor)
 		r = vault_need_keys(vault, err);
 	if (r == 0 && vault->keys)
-		r = state_renew(vault, anchor, &next, err);
+		r = state_renew(vault, anchor, generation, &next, err);
 	if (r == 0)
 		r = store_commit(vault->store, is_anchor ? STORE_SOON : STORE_NOW, err);
 	if (r < 0) {
@@ -184,6 +184,18 @@ int vault_commit(struct vault *vault, const struct vault_anchor *anchor, struct 
 		vault->generation_seen = next.generation;
 	transaction_reset(vault);
 	return 0;
+}
+
+int vault_commit(struct vault *vault, const struct vault_anchor *anchor, struct err *err)
+{
+	return state_commit(vault, anchor, vault->state.generation + 1, err);
+}
+
+int vault_commit_anchor(struct vault *vault, const struct vault_anchor *anchor, struct err *err)
+{
+	if (vault->is_changed)
+		return err_set(err, ERR_USAGE, "a change is more than an anchor");
+	return state_commit(vault, anchor, vault->state.generation, err);
 }
 
 void vault_rollback(struct vault *vault)
