@@ -137,7 +137,8 @@ static int step_limits(const struct launch *launch, int *ret_detail)
 			row.rlim_max = own.rlim_max;
 		if (row.rlim_cur > row.rlim_max)
 			row.rlim_cur = row.rlim_max;
-		if (setrlimit(i, &row) < 0)
+		bool is_same = row.rlim_cur == own.rlim_cur && row.rlim_max == own.rlim_max;
+		if (!is_same && setrlimit(i, &row) < 0)
 			return errno;
 	}
 	umask(limits->umask);

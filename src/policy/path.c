@@ -13,8 +13,9 @@ static bool is_owner_trusted(const struct stat *st)
 // Where users have a group of their own with their own number, it is nobody else's.
 static bool is_writable_by_others(const struct stat *st)
 {
-	bool own_group = st->st_gid == getegid() && getegid() == geteuid();
-	return (st->st_mode & S_IWOTH) || ((st->st_mode & S_IWGRP) && !own_group);
+	if (st->st_mode & S_IWOTH)
+		return true;
+	return (st->st_mode & S_IWGRP) && (st->st_gid != getegid() || getegid() != geteuid());
 }
 
 // In a sticky folder others can make names and cannot change those of root and the user: bad where programs are looked
@@ -22,9 +23,11 @@ static bool is_writable_by_others(const struct stat *st)
 static bool folder_is_safe(const char *path, bool is_last)
 {
 	struct stat st;
-	if (lstat(path, &st) < 0 || (S_ISLNK(st.st_mode) && !is_owner_trusted(&st)))
+	if (lstat(path, &st) < 0 || !is_owner_trusted(&st))
 		return false;
-	if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode) || !is_owner_trusted(&st))
+	if (S_ISLNK(st.st_mode) && (stat(path, &st) < 0 || !is_owner_trusted(&st)))
+		return false;
+	if (!S_ISDIR(st.st_mode))
 		return false;
 	return !is_writable_by_others(&st) || (!is_last && (st.st_mode & S_ISVTX));
 }
@@ -51,5 +54,7 @@ bool path_entry_is_safe(struct span entry)
 	path[entry.len] = 0;
 	// Both as it is written and as it is without links: each may pass through folders that the other does not.
 	_cleanup_free_ char *real = realpath(path, NULL);
-	return real && folders_are_safe(path) && folders_are_safe(real);
+	if (!real || (strcmp(real, path) != 0 && !folders_are_safe(path)))
+		return false;
+	return folders_are_safe(real);
 }
