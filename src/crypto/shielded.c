@@ -17,6 +17,7 @@ struct shield_making {
 };
 
 struct shield_opening {
+	uint8_t key[KEY_BYTES]; // first: what is left in the end
 	uint8_t wrap[KEY_BYTES];
 	uint8_t nonce[AEAD_NONCE_BYTES];
 	uint8_t sealed[KEY_BYTES + AEAD_TAG_BYTES];
@@ -66,26 +67,23 @@ int shielded_new(const struct secret *key, struct shielded **out, struct err *er
 
 // From a copy: what changed between the check of the tag and the decryption would open to another key. Half of a
 // pre-key does not verify; it need not be copied.
-static int shield_open(struct shielded *shielded, struct secret *key, struct err *err)
+static int shield_open(struct shielded *shielded, struct secret *memory, struct err *err)
 {
-	_cleanup_secret_ struct secret *memory = NULL;
 	const struct shield *shield = shield_of(shielded);
-	int r = secret_new(sizeof(struct shield_opening), SECRET_LOCK_REQUIRED, &memory, err);
-	if (r < 0)
-		return r;
 	struct shield_opening *opening = (struct shield_opening *)(void *)secret_data(memory);
 	memcpy(opening->nonce, shield->nonce, sizeof(opening->nonce));
 	memcpy(opening->sealed, shield->sealed, sizeof(opening->sealed));
 	wrap_derive(shield, opening->wrap);
 	return aead_open(opening->wrap, opening->nonce, span_of(opening->sealed, sizeof(opening->sealed)), span_of("", 0),
-			 secret_data(key), err);
+			 opening->key, err);
 }
 
 int shielded_open(struct shielded *shielded, struct secret **out, struct err *err)
 {
 	_cleanup_secret_ struct secret *key = NULL;
 	bool is_owner = shielded->owner == getpid();
-	int r = secret_new(KEY_BYTES, SECRET_LOCK_REQUIRED, &key, err);
+	// In one piece of memory, which costs more to get than all that is done in it.
+	int r = secret_new(sizeof(struct shield_opening), SECRET_LOCK_REQUIRED, &key, err);
 	if (r < 0)
 		return r;
 	r = shield_open(shielded, key, err);
@@ -95,6 +93,7 @@ int shielded_open(struct shielded *shielded, struct secret **out, struct err *er
 	}
 	if (r == ERR_DAMAGED)
 		return err_set(err, ERR_DAMAGED, "the key that is kept in memory does not open any more; lock, and unlock again");
+	secret_shorten(key, KEY_BYTES);
 	if (r == 0 && is_owner)
 		r = shield_renew(shielded, key, err);
 	if (r == 0)

@@ -215,7 +215,7 @@ static int connection_harden(struct sqlite_store *s, struct err *err)
 		rc = sqlite3_exec(s->db,
 				  "PRAGMA trusted_schema=OFF; PRAGMA mmap_size=0; PRAGMA cell_size_check=ON; "
 				  "PRAGMA secure_delete=ON; PRAGMA temp_store=MEMORY; PRAGMA synchronous=FULL; "
-				  "PRAGMA fullfsync=OFF; PRAGMA checkpoint_fullfsync=ON",
+				  "PRAGMA checkpoint_fullfsync=ON",
 				  NULL, NULL, NULL);
 	return rc == SQLITE_OK ? 0 : sqlite_fail(s, rc, "open", err);
 }

@@ -68,7 +68,8 @@ int state_renew(struct vault *vault, const struct vault_anchor *anchor, uint64_t
 	if (anchor)
 		state.anchor = *anchor;
 	state.generation = generation;
-	int r = tree_fold(vault, state.root, err);
+	// An anchor alone leaves every bucket as it is.
+	int r = vault->is_changed || !anchor ? tree_fold(vault, state.root, err) : 0;
 	_cleanup_buf_ struct buf body = BUF_INIT(1024);
 	if (r == 0)
 		r = state_encode(vault, &state, &body, err);
