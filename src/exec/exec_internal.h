@@ -53,14 +53,15 @@ struct launch {
 	const struct program_image *image;
 	struct sandbox *sandbox;
 	int std_fds[3]; // borrowed: what becomes the program's 0-2; -1 hands on this process's own
-	bool has_monitor;  // the session is the caller's: the program leads a process group in it
+	bool leads_group;  // and no session of its own: that is the monitor's, with the terminal
 	bool stops_by_terminal; // SIGTTIN and SIGTTOU must have their default effect, whatever was inherited
 	int foreground_fd; // its controlling terminal, if that group is to have it from the start; else -1
+	int child_fd;   // of process 1: readable when a child may have changed its state; else -1
 	pid_t parent;
 	int report_fd;  // where the child tells why it could not start
 };
 // Forks and waits until the program's image is in place, or says why not. The program then leads its own session, or
-// with a monitor its own group.
+// its own group.
 int launch_start(struct launch *launch, pid_t *ret_pid, struct err *err);
 // Puts the program into this process. Returns only on failure.
 int launch_here(const struct launch *launch, struct err *err);
@@ -212,13 +213,16 @@ void console_guard_restore(const struct console_guard *guard, int user_fd);
 
 // ------------------------------------------------------------------------------------------------------- monitor.c
 
-// The process between envseal and a program on a terminal. It leads the session whose controlling terminal is the
-// pseudo-terminal, and is the parent of the program. Why it must be:
+// The process between envseal and a program on a terminal, or in a sandbox whose process 1 it then is; the program's parent.
+// On a terminal it leads the session whose controlling terminal is the pseudo-terminal. Why it must be:
 //  - Job control (SIGTSTP, SIGTTIN, SIGTTOU) stops only groups with a member whose parent is in the same session and
 //    another group. A program that leads the session itself could not be stopped by Ctrl-Z.
 //  - The foreground group of a terminal can be set from inside its session only.
 //  - It outlives a SIGKILL of envseal's whole group, and then ends the program's session and restores the user's
 //    terminal: from another session, job control does not stand in the way of that.
+//  - Without a process 1 that reaps, a PID namespace fills with what has ended; and when it ends, the kernel ends all others.
+// As process 1 it passes on, to the program's group, what somebody outside sends to it; not what comes from inside, nor what
+// the kernel says of a terminal, which that group hears itself.
 // It holds the slave open while the program runs, so that the master ends when the program has, and not when the
 // program closes its descriptors to open /dev/tty again. It has envseal's memory (fork), is as undumpable, reads none
 // of it, and ends before exec_supervise returns.
@@ -232,14 +236,13 @@ struct monitor {
 enum monitor_request {
 	MONITOR_FOREGROUND = 1, // the group that had the pseudo-terminal last, at first the program's, gets it
 	MONITOR_BACKGROUND,     // nobody of the program's has it
-	MONITOR_CONTINUE,       // SIGCONT to the program's group
-	MONITOR_LEAVE           // end, and do not touch anything
+	MONITOR_CONTINUE        // SIGCONT to the program's group
 };
 
 enum monitor_event_kind { MONITOR_STARTED = 1, MONITOR_FAILED, MONITOR_STOPPED, MONITOR_ENDED };
 struct monitor_event {
 	enum monitor_event_kind kind;
-	pid_t program;  // STARTED
+	pid_t program;  // STARTED; as the receiver sees it
 	int code;       // ENDED: si_code
 	int status;     // STOPPED: the signal; ENDED: si_status
 	struct err err; // FAILED
@@ -247,16 +250,17 @@ struct monitor_event {
 
 struct monitor_plan {
 	struct launch *launch;
-	int terminal_fd; // the slave that becomes the controlling terminal; at least 3
+	int terminal_fd; // the slave that becomes the controlling terminal; at least 3, or -1
 	int user_fds[STREAM_COUNT];
-	const struct console_guard *guards; // one for each of these
+	const struct console_guard *guards; // one for each of these, where there is a terminal
 };
-// Forks the monitor, and waits until the program's image is in place, or says why not.
+// Forks the monitor, into the sandbox's namespaces, and waits until the program's image is in place, or says why not. What
+// the sandbox can do without is left out at another try.
 int monitor_start(struct monitor *monitor, const struct monitor_plan *plan, struct err *err);
 void monitor_ask(const struct monitor *monitor, enum monitor_request request);
 // Next event, without waiting. The death of the monitor itself counts as the program's by SIGKILL: it takes it along.
 bool monitor_next(struct monitor *monitor, struct monitor_event *out);
-// Lets the monitor end and waits for it.
+// Ends the monitor, and with it what is in its PID namespace.
 void monitor_done(struct monitor *monitor);
 
 // ----------------------------------------------------------------------------------------------------------- job.c
@@ -289,6 +293,7 @@ struct job {
 int job_open(struct job *job, struct relay *relays, const struct exec_plan *plan, struct exec_leaks *leaks,
 	     const bool skipped[STREAM_COUNT], int std_fds[STREAM_COUNT], struct err *err);
 void job_done(struct job *job);
+// By way of a monitor, with or without a terminal.
 int job_start(struct job *job, struct launch *launch, struct err *err);
 struct signals;
 void job_signal(struct job *job, const struct exec_event *event);
@@ -322,9 +327,9 @@ struct pollfd signals_caller_poll(const struct signals *signals);
 bool signals_next(struct signals *signals, struct exec_event *out);
 // Passes a signal on to the group of a program without a terminal; TSTP stops both and continues both.
 void signals_forward(struct signals *signals, int number, pid_t program);
-// A program without a terminal has stopped: stops the caller with it, and continues the program when the caller is
-// continued.
-void signals_stop_along(struct signals *signals, pid_t program);
+// A program without a terminal has stopped: stops the caller with it, by `number`, and continues the program when the
+// caller is continued.
+void signals_stop_along(struct signals *signals, int number, pid_t program);
 // Stops the caller, or its whole group, as the program was stopped, and returns when it is continued; true when that
 // is so. False: nobody could continue it (its group is orphaned), so it did not stop; or it is gone.
 bool signals_stop(struct signals *signals, int number, bool whole_group);
@@ -370,6 +375,8 @@ struct supervisor {
 	int was_subreaper;
 	bool is_subreaper;
 	pid_t program;
+	bool has_monitor;
+	bool was_told_to_stop; // without a terminal and by way of a monitor: by a SIGTSTP that came from outside
 	int pidfd; // of the program while it runs; -1 where the kernel has none, or a monitor tells of the end
 	enum phase phase;
 	siginfo_t end;

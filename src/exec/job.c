@@ -134,15 +134,12 @@ static void job_leave_terminal(struct job *job)
 
 int job_start(struct job *job, struct launch *launch, struct err *err)
 {
-	bool is_foreground = !job->is_pipeline && job_is_foreground(job);
-	launch->has_monitor = true;
+	bool is_foreground = job->has_terminal && !job->is_pipeline && job_is_foreground(job);
+	int terminal_fd = job->has_terminal ? job->controlling->relay->program_fd : -1;
+	launch->leads_group = job->has_terminal;
 	launch->stops_by_terminal = job->is_pipeline;
-	launch->foreground_fd = is_foreground ? job->controlling->relay->program_fd : -1;
-	struct monitor_plan plan = {
-		.launch = launch,
-		.terminal_fd = job->controlling->relay->program_fd,
-		.guards = job->guards,
-	};
+	launch->foreground_fd = is_foreground ? terminal_fd : -1;
+	struct monitor_plan plan = {.launch = launch, .terminal_fd = terminal_fd, .guards = job->guards};
 	for (size_t i = 0; i < STREAM_COUNT; i++)
 		plan.user_fds[i] = job->consoles[i].user.fd;
 	if (is_foreground)

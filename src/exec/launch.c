@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -78,7 +79,7 @@ static void descriptors_mark(void)
 static int step_session(const struct launch *launch, int *ret_detail)
 {
 	(void)ret_detail;
-	if (!launch->has_monitor)
+	if (!launch->leads_group)
 		return setsid() < 0 ? errno : 0;
 	// Before the program runs, or its first read could meet the background. Allowed from the background, since the
 	// monitor ignores SIGTTOU and this process still does.
@@ -145,26 +146,43 @@ static int step_limits(const struct launch *launch, int *ret_detail)
 	return 0;
 }
 
-static int step_sandbox(const struct launch *launch, int *ret_detail)
+static int step_hold(const struct launch *launch, int *ret_detail)
 {
-	struct sandbox_failure failure = sandbox_enter(launch->sandbox, (const int[3]){-1, -1, -1});
+	struct sandbox_failure failure = sandbox_hold(launch->sandbox);
 	*ret_detail = (int)failure.mechanism;
 	return failure.error;
+}
+
+static int step_sandbox(const struct launch *launch, int *ret_detail)
+{
+	int terminal_fds[3];
+	for (int fd = 0; fd <= 2; fd++)
+		terminal_fds[fd] = launch->leads_group && launch->std_fds[fd] >= 0 && isatty(fd) ? fd : -1;
+	struct sandbox_failure failure = sandbox_enter(launch->sandbox, terminal_fds);
+	*ret_detail = (int)failure.mechanism;
+	return failure.error;
+}
+
+static void signal_unblock(int number)
+{
+	sigset_t one;
+	sigemptyset(&one);
+	sigaddset(&one, number);
+	sigprocmask(SIG_UNBLOCK, &one, NULL);
 }
 
 static int step_signals(const struct launch *launch, int *ret_detail)
 {
 	(void)ret_detail;
 	inherited_restore(launch->plan->inherited);
+	if (sandbox_is_held(launch->sandbox))
+		signal_unblock(SIGTRAP);
 	if (!launch->stops_by_terminal)
 		return 0;
-	sigset_t two;
-	sigemptyset(&two);
-	sigaddset(&two, SIGTTIN);
-	sigaddset(&two, SIGTTOU);
 	signal(SIGTTIN, SIG_DFL);
 	signal(SIGTTOU, SIG_DFL);
-	sigprocmask(SIG_UNBLOCK, &two, NULL);
+	signal_unblock(SIGTTIN);
+	signal_unblock(SIGTTOU);
 	return 0;
 }
 
@@ -190,6 +208,7 @@ static const struct launch_step steps[] = {
 	{"the standard descriptors", false, step_streams},
 	{"the descriptors", false, step_descriptors},
 	{"the limits", false, step_limits},
+	{"the hold", true, step_hold},
 	{"the sandbox", false, step_sandbox},
 	{"the signals", false, step_signals},
 	{"the program", false, step_exec},
@@ -233,7 +252,7 @@ static int report_error(const struct launch *launch, const struct launch_report 
 	const struct launch_step *step = &steps[report->step];
 	if (step->run == step_exec)
 		return exec_error(path, report->error, err);
-	if (step->run == step_sandbox)
+	if (step->run == step_sandbox || step->run == step_hold)
 		return sandbox_failure_say(path, (struct sandbox_failure){(enum sandbox_mechanism)report->detail, report->error},
 					   err);
 	return err_set_errno(err, ERR_SYSTEM, report->error, "cannot prepare %s for %s", step->what, path);
@@ -247,6 +266,20 @@ static _Noreturn void child_run(const struct launch *launch)
 	// Shorter than PIPE_BUF, so it arrives whole; when the parent is gone there is nobody to tell.
 	ssize_t n = write(launch->report_fd, &report, sizeof(report));
 	_exit(n == (ssize_t)sizeof(report) ? 126 : 125);
+}
+
+// A program that is held is stopped by each signal; what comes before its exec must not keep it from there.
+static void report_await(const struct launch *launch, int fd, pid_t program)
+{
+	struct pollfd fds[] = {{.fd = fd, .events = POLLIN}, {.fd = launch->child_fd, .events = POLLIN}};
+	struct signalfd_siginfo ignored;
+	while (poll(fds, ARRAY_COUNT(fds), -1) < 0 || fds[0].revents == 0) {
+		while (read(launch->child_fd, &ignored, sizeof(ignored)) > 0)
+			;
+		// Once more: the stop may be that of the exec, which has closed the other end before.
+		if (poll(fds, 1, 0) == 0)
+			sandbox_pass_on(launch->sandbox, program);
+	}
 }
 
 // End of file without a report: the exec has closed the other end.
@@ -275,6 +308,8 @@ int launch_start(struct launch *launch, pid_t *ret_pid, struct err *err)
 		child_run(launch);
 	fd_close(&child_fd);
 	struct launch_report report;
+	if (launch->child_fd >= 0)
+		report_await(launch, report_fd, pid);
 	if (report_read(report_fd, &report)) {
 		waitpid(pid, NULL, 0);
 		return report_error(launch, &report, err);

@@ -20,6 +20,11 @@ static struct survivors survivors_of(const struct supervisor *sv)
 // Nobody of the program's session runs on, in whatever phase.
 static void processes_end(const struct supervisor *sv)
 {
+	// The kernel ends them with their process 1, also those that are about to fork.
+	if (sv->has_monitor && sandbox_has_init(sv->sandbox)) {
+		kill(sv->job.monitor.pid, SIGKILL);
+		return;
+	}
 	const struct survivors survivors = survivors_of(sv);
 	kill(-sv->program, SIGKILL);
 	survivors_kill(survivors.session, survivors.spared);
@@ -67,7 +72,7 @@ static void supervisor_hurry(struct supervisor *sv)
 // everything is over, which keeps its number, and so the number of its group, from being given to somebody else.
 static bool children_reap(struct supervisor *sv)
 {
-	pid_t child = sv->job.has_terminal ? sv->job.monitor.pid : sv->program;
+	pid_t child = sv->has_monitor ? sv->job.monitor.pid : sv->program;
 	for (;;) {
 		siginfo_t info = {0};
 		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
@@ -103,16 +108,16 @@ static void supervisor_child(struct supervisor *sv)
 	siginfo_t info = {0};
 	if (sv->phase != PHASE_RUNNING)
 		return;
-	if (children_reap(sv) && !sv->job.has_terminal) {
+	if (children_reap(sv) && !sv->has_monitor) {
 		supervisor_ended(sv);
 		return;
 	}
-	if (sv->job.has_terminal || waitid(P_PID, (id_t)sv->program, &info, WSTOPPED | WNOHANG) < 0 ||
+	if (sv->has_monitor || waitid(P_PID, (id_t)sv->program, &info, WSTOPPED | WNOHANG) < 0 ||
 	    info.si_pid != sv->program)
 		return;
 	// What it said before it stopped is to be seen before the shell says that it has stopped.
 	relays_advance(sv);
-	signals_stop_along(&sv->signals, sv->program);
+	signals_stop_along(&sv->signals, SIGSTOP, sv->program);
 }
 
 static void supervisor_monitor(struct supervisor *sv)
@@ -126,8 +131,27 @@ static void supervisor_monitor(struct supervisor *sv)
 			return;
 		}
 		relays_advance(sv);
-		job_stopped(&sv->job, &sv->signals, event.status);
+		if (sv->job.has_terminal)
+			job_stopped(&sv->job, &sv->signals, event.status);
+		else
+			signals_stop_along(&sv->signals, sv->was_told_to_stop ? SIGTSTP : SIGSTOP, sv->program);
+		sv->was_told_to_stop = false;
 	}
+}
+
+static void supervisor_forward(struct supervisor *sv, const struct exec_event *event)
+{
+	if (sv->job.has_terminal) {
+		job_signal(&sv->job, event);
+		return;
+	}
+	// The monitor tells when it has stopped. Stopping here at once would be told once more when it goes on.
+	if (sv->has_monitor && event->number == SIGTSTP && sv->phase == PHASE_RUNNING) {
+		sv->was_told_to_stop = true;
+		kill(-sv->program, SIGSTOP);
+		return;
+	}
+	signals_forward(&sv->signals, event->number, sv->program);
 }
 
 static void supervisor_signals(struct supervisor *sv)
@@ -140,10 +164,7 @@ static void supervisor_signals(struct supervisor *sv)
 		}
 		if (event.number == SIGCHLD)
 			continue;
-		if (sv->job.has_terminal)
-			job_signal(&sv->job, &event);
-		else
-			signals_forward(&sv->signals, event.number, sv->program);
+		supervisor_forward(sv, &event);
 		if (sv->phase != PHASE_RUNNING && is_terminating(event.number))
 			supervisor_hurry(sv);
 	}

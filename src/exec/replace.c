@@ -29,6 +29,7 @@ int exec_replace(const struct exec_plan *plan, struct err *err)
 		.image = &image,
 		.sandbox = sandbox,
 		.std_fds = {delivery.stdin_fd, -1, -1},
+		.child_fd = -1,
 		.report_fd = -1,
 	};
 	return launch_here(&launch, err);

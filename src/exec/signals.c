@@ -136,8 +136,8 @@ void signals_forward(struct signals *signals, int number, pid_t program)
 	kill(-program, SIGCONT);
 }
 
-void signals_stop_along(struct signals *signals, pid_t program)
+void signals_stop_along(struct signals *signals, int number, pid_t program)
 {
-	caller_stop(signals, SIGSTOP, false);
+	caller_stop(signals, number, false);
 	kill(-program, SIGCONT);
 }

@@ -96,14 +96,16 @@ static int supervisor_start(struct supervisor *sv, struct err *err)
 		.sandbox = sv->sandbox,
 		.std_fds = {sv->std_fds[0], sv->std_fds[1], sv->std_fds[2]},
 		.foreground_fd = -1,
+		.child_fd = -1,
 	};
 	sv->started_ms = clock_monotonic_ms();
-	int r = sv->job.has_terminal ? job_start(&sv->job, &launch, err) : launch_start(&launch, &sv->program, err);
+	sv->has_monitor = sv->job.has_terminal || sandbox_has_init(sv->sandbox);
+	int r = sv->has_monitor ? job_start(&sv->job, &launch, err) : launch_start(&launch, &sv->program, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < STREAM_COUNT; i++)
 		relay_started(&sv->relays[i]);
-	if (sv->job.has_terminal)
+	if (sv->has_monitor)
 		sv->program = sv->job.monitor.program;
 	else
 		sv->pidfd = (int)syscall(SYS_pidfd_open, sv->program, 0);

@@ -1,113 +1,374 @@
 #include "sandbox/sandbox_internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+// In memory that the processes of one start share.
+struct shared {
+	struct sandbox_record record;
+	uint32_t given_up; // bits: what the next try leaves out
+	bool is_held;
+};
+
 struct sandbox {
 	const struct sandbox_plan *plan;
-	struct sandbox_record *record; // in memory that the processes of one start share
+	enum sandbox_need needs[SANDBOX_MECHANISM_COUNT]; // the plan's, less what was given up
+	struct sandbox_record base; // of what was given up, and the shield's
+	struct shared *shared;
+	struct access_list access;
+	struct sock_fprog filter;
+	struct relay *relay;
+	uid_t user; // as they are outside
+	gid_t group;
 };
+
+static uint32_t bit_of(enum sandbox_mechanism mechanism)
+{
+	return UINT32_C(1) << mechanism;
+}
+
+static bool is_wanted(const struct sandbox *sandbox, enum sandbox_mechanism mechanism)
+{
+	return sandbox->needs[mechanism] != SANDBOX_UNUSED;
+}
+
+// ----------------------------------------------------------------------------------------------------------- beginning
+
+static int parts_prepare(struct sandbox *sandbox, struct err *err)
+{
+	const struct sandbox_plan *plan = sandbox->plan;
+	int r = 0;
+	if (is_wanted(sandbox, SANDBOX_LANDLOCK))
+		r = access_list_build(plan, &sandbox->access, err);
+	if (r == 0 && is_wanted(sandbox, SANDBOX_FILTER))
+		r = filter_build(FILTER_TIER, &sandbox->filter, err);
+	if (r == 0 && plan->network == SANDBOX_NETWORK_ALLOW)
+		r = network_relay_start(plan, &sandbox->relay, err);
+	return r;
+}
 
 int sandbox_prepare(const struct sandbox_plan *plan, struct sandbox **out, struct err *err)
 {
-	struct sandbox *sandbox = calloc(1, sizeof(*sandbox));
+	_cleanup_sandbox_ struct sandbox *sandbox = calloc(1, sizeof(*sandbox));
 	if (!sandbox)
 		return err_set(err, ERR_MEMORY, "out of memory");
 	sandbox->plan = plan;
-	sandbox->record = mmap(NULL, sizeof(*sandbox->record), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (sandbox->record == MAP_FAILED) {
-		free(sandbox);
+	sandbox->user = geteuid();
+	sandbox->group = getegid();
+	memcpy(sandbox->needs, plan->needs, sizeof(sandbox->needs));
+	sandbox->shared = mmap(NULL, sizeof(*sandbox->shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (sandbox->shared == MAP_FAILED)
 		return err_set_errno(err, ERR_MEMORY, errno, "cannot share memory with the program's process");
-	}
-	*out = sandbox;
+	int r = parts_prepare(sandbox, err);
+	if (r < 0)
+		return r;
+	*out = TAKE_PTR(sandbox);
 	return 0;
 }
 
 void sandbox_free_ptr(struct sandbox **sandbox)
 {
-	if (!*sandbox)
+	struct sandbox *old = *sandbox;
+	if (!old)
 		return;
-	munmap((*sandbox)->record, sizeof(*(*sandbox)->record));
-	free(*sandbox);
+	network_relay_stop(old->relay);
+	access_list_done(&old->access);
+	if (old->shared != MAP_FAILED)
+		munmap(old->shared, sizeof(*old->shared));
+	free(old);
 	*sandbox = NULL;
 }
 
+// -------------------------------------------------------------------------------------------- what is there, and what not
+
 bool sandbox_has_init(const struct sandbox *sandbox)
 {
-	return sandbox->plan->needs[SANDBOX_PID_NAMESPACE] != SANDBOX_UNUSED;
+	return is_wanted(sandbox, SANDBOX_PID_NAMESPACE);
 }
+
+static void record_missing(struct sandbox_record *record, enum sandbox_mechanism mechanism, int error)
+{
+	record->applied &= ~bit_of(mechanism);
+	record->missing |= bit_of(mechanism);
+	record->errors[mechanism] = error;
+}
+
+// What stands in the way of what is required; else nothing.
+static struct sandbox_failure mechanism_note(struct sandbox *sandbox, enum sandbox_mechanism mechanism, int error)
+{
+	struct sandbox_record *record = &sandbox->shared->record;
+	if (error != 0)
+		record_missing(record, mechanism, error);
+	else
+		record->applied |= bit_of(mechanism);
+	bool is_needed = sandbox->needs[mechanism] == SANDBOX_REQUIRED && !sandbox->plan->is_degradable;
+	return (struct sandbox_failure){.mechanism = mechanism, .error = is_needed ? error : 0};
+}
+
+// Of a mechanism that nothing can go on without: another try, without it, may follow.
+static struct sandbox_failure mechanism_fail(struct sandbox *sandbox, enum sandbox_mechanism mechanism, int error)
+{
+	record_missing(&sandbox->shared->record, mechanism, error);
+	if (sandbox->plan->is_degradable || sandbox->needs[mechanism] == SANDBOX_PREFERRED)
+		sandbox->shared->given_up |= bit_of(mechanism);
+	return (struct sandbox_failure){.mechanism = mechanism, .error = error};
+}
+
+// What is nothing without another one: a plain user has no other namespace without a user namespace.
+static uint32_t with_dependents(enum sandbox_mechanism mechanism)
+{
+	const uint32_t mounting = bit_of(SANDBOX_MOUNTS) | bit_of(SANDBOX_PROC);
+	switch ((int)mechanism) {
+	case SANDBOX_USER_NAMESPACE:
+		return mounting | bit_of(SANDBOX_USER_NAMESPACE) | bit_of(SANDBOX_PID_NAMESPACE) |
+		       bit_of(SANDBOX_IPC_NAMESPACE) | bit_of(SANDBOX_NETWORK_NAMESPACE);
+	case SANDBOX_PID_NAMESPACE:
+		return mounting | bit_of(SANDBOX_PID_NAMESPACE);
+	case SANDBOX_PROC:
+	case SANDBOX_MOUNTS:
+		return mounting;
+	default:
+		return bit_of(mechanism);
+	}
+}
+
+static void mechanism_give_up(struct sandbox *sandbox, enum sandbox_mechanism mechanism, int error)
+{
+	uint32_t bits = with_dependents(mechanism);
+	for (enum sandbox_mechanism i = 0; i < SANDBOX_MECHANISM_COUNT; i++) {
+		if (!(bits & bit_of(i)) || !is_wanted(sandbox, i))
+			continue;
+		record_missing(&sandbox->base, i, error);
+		sandbox->needs[i] = SANDBOX_UNUSED;
+	}
+}
+
+bool sandbox_retry(struct sandbox *sandbox)
+{
+	uint32_t bits = sandbox->shared->given_up;
+	for (enum sandbox_mechanism i = 0; i < SANDBOX_MECHANISM_COUNT; i++)
+		if (bits & bit_of(i))
+			mechanism_give_up(sandbox, i, sandbox->shared->record.errors[i]);
+	sandbox->shared->given_up = 0;
+	return bits != 0;
+}
+
+// ----------------------------------------------------------------------------------------------------------- process 1
 
 int sandbox_fork(struct sandbox *sandbox, pid_t *ret_pid, struct err *err)
 {
-	(void)sandbox;
-	pid_t pid = fork();
-	if (pid < 0)
-		return err_set_errno(err, ERR_SYSTEM, errno, "cannot make a process");
-	*ret_pid = pid;
-	return 0;
+	for (;;) {
+		*sandbox->shared = (struct shared){.record = sandbox->base};
+		int error = namespaces_fork(sandbox->needs, ret_pid);
+		if (error == 0)
+			return 0;
+		bool has_namespaces = is_wanted(sandbox, SANDBOX_USER_NAMESPACE) || sandbox_has_init(sandbox);
+		if (error == EAGAIN || error == ENOMEM || !has_namespaces)
+			return err_set_errno(err, ERR_SYSTEM, error, "cannot make a process");
+		enum sandbox_mechanism culprit = namespaces_culprit(sandbox->needs);
+		mechanism_fail(sandbox, culprit, error);
+		if (!sandbox_retry(sandbox))
+			return sandbox_failure_say(NULL, (struct sandbox_failure){culprit, error}, err);
+	}
+}
+
+// With the shield on, after the exec: see "Invariants".
+static bool maps_are_late(const struct sandbox *sandbox)
+{
+	return is_wanted(sandbox, SANDBOX_USER_NAMESPACE) && is_wanted(sandbox, SANDBOX_SHIELD);
+}
+
+static int maps_make(const struct sandbox *sandbox)
+{
+	return is_wanted(sandbox, SANDBOX_USER_NAMESPACE) ? namespaces_map(sandbox->user, sandbox->group) : 0;
+}
+
+static int mounts_make(const struct sandbox *sandbox, enum sandbox_mechanism mechanism)
+{
+	if (mechanism == SANDBOX_MOUNTS)
+		return mounts_tree(sandbox->plan);
+	// The tree has one.
+	return is_wanted(sandbox, SANDBOX_MOUNTS) ? 0 : mounts_proc();
 }
 
 struct sandbox_failure sandbox_settle(struct sandbox *sandbox)
 {
-	(void)sandbox;
-	return (struct sandbox_failure){0};
-}
-
-// 0 or an errno.
-static int (*const entries[SANDBOX_MECHANISM_COUNT])(void) = {
-	[SANDBOX_NO_CORE] = limits_no_core,
-	[SANDBOX_NO_NEW_PRIVS] = limits_no_new_privs,
-};
-
-// The answer, or what stands in the way of what is required.
-static int mechanism_note(struct sandbox *sandbox, enum sandbox_mechanism mechanism, int error)
-{
-	struct sandbox_record *record = sandbox->record;
-	uint32_t bit = UINT32_C(1) << mechanism;
-	record->applied |= error == 0 ? bit : 0;
-	record->missing |= error != 0 ? bit : 0;
-	record->errors[mechanism] = error;
-	bool is_needed = sandbox->plan->needs[mechanism] == SANDBOX_REQUIRED && !sandbox->plan->is_degradable;
-	return is_needed ? error : 0;
-}
-
-struct sandbox_failure sandbox_enter(struct sandbox *sandbox, const int terminal_fds[3])
-{
-	(void)terminal_fds;
-	for (enum sandbox_mechanism i = SANDBOX_NO_CORE; i < SANDBOX_SHIELD; i++) {
-		if (sandbox->plan->needs[i] == SANDBOX_UNUSED)
+	static const enum sandbox_mechanism steps[] = {SANDBOX_USER_NAMESPACE, SANDBOX_PID_NAMESPACE, SANDBOX_IPC_NAMESPACE,
+						       SANDBOX_NETWORK_NAMESPACE, SANDBOX_MOUNTS, SANDBOX_PROC};
+	struct sandbox_failure failure = {0};
+	int error = maps_are_late(sandbox) ? 0 : maps_make(sandbox);
+	if (error != 0)
+		return mechanism_fail(sandbox, SANDBOX_USER_NAMESPACE, error);
+	for (size_t i = 0; i < ARRAY_COUNT(steps) && failure.error == 0; i++) {
+		if (!is_wanted(sandbox, steps[i]))
 			continue;
-		int error = mechanism_note(sandbox, i, entries[i] ? entries[i]() : ENOSYS);
+		if (steps[i] == SANDBOX_NETWORK_NAMESPACE)
+			error = network_enter(sandbox->plan, sandbox->relay);
+		else if (steps[i] == SANDBOX_MOUNTS || steps[i] == SANDBOX_PROC)
+			error = mounts_make(sandbox, steps[i]);
+		failure = mechanism_note(sandbox, steps[i], error);
+	}
+	return failure;
+}
+
+void sandbox_pass_on(struct sandbox *sandbox, pid_t program)
+{
+	if (sandbox->shared->is_held)
+		hold_pass_on(program);
+}
+
+struct sandbox_failure sandbox_started(struct sandbox *sandbox, pid_t program, const sigset_t *mask)
+{
+	if (sandbox->shared->is_held && hold_await(program)) {
+		int error = maps_make(sandbox);
 		if (error != 0)
-			return (struct sandbox_failure){.mechanism = i, .error = error};
+			return mechanism_fail(sandbox, SANDBOX_USER_NAMESPACE, error);
+		hold_release(program, mask);
 	}
 	return (struct sandbox_failure){0};
 }
 
-void sandbox_started(struct sandbox *sandbox, pid_t program)
+void sandbox_lower(struct sandbox *sandbox)
 {
-	(void)sandbox;
-	(void)program;
+	if (is_wanted(sandbox, SANDBOX_USER_NAMESPACE))
+		limits_capabilities_drop();
+}
+
+// ------------------------------------------------------------------------------------------------ the program's process
+
+struct sandbox_failure sandbox_hold(struct sandbox *sandbox)
+{
+	if (!maps_are_late(sandbox))
+		return (struct sandbox_failure){0};
+	int error = hold_ask();
+	sandbox->shared->is_held = error == 0;
+	return error == 0 ? (struct sandbox_failure){0} : mechanism_fail(sandbox, SANDBOX_SHIELD, error);
+}
+
+bool sandbox_is_held(const struct sandbox *sandbox)
+{
+	return sandbox->shared->is_held;
+}
+
+// Both are one domain. A kernel that has Landlock and no scopes gives the first alone.
+static struct sandbox_failure domain_enter(struct sandbox *sandbox, const int terminal_fds[3])
+{
+	bool has_scope = is_wanted(sandbox, SANDBOX_SCOPE) && landlock_abi() >= LANDLOCK_ABI_SCOPE;
+	int error = landlock_enter(&sandbox->access, terminal_fds, has_scope);
+	struct sandbox_failure failure = mechanism_note(sandbox, SANDBOX_LANDLOCK, error);
+	if (failure.error != 0 || !is_wanted(sandbox, SANDBOX_SCOPE))
+		return failure;
+	return mechanism_note(sandbox, SANDBOX_SCOPE, error != 0 || has_scope ? error : EOPNOTSUPP);
+}
+
+static int limits_enter(enum sandbox_mechanism mechanism)
+{
+	switch ((int)mechanism) {
+	case SANDBOX_NO_CORE:
+		return limits_no_core();
+	case SANDBOX_PROCESS_LIMIT:
+		return limits_processes();
+	case SANDBOX_CAPABILITIES:
+		return limits_capabilities();
+	default:
+		return limits_no_new_privs();
+	}
+}
+
+struct sandbox_failure sandbox_enter(struct sandbox *sandbox, const int terminal_fds[3])
+{
+	struct sandbox_failure failure = {0};
+	for (enum sandbox_mechanism i = SANDBOX_NO_CORE; i <= SANDBOX_NO_NEW_PRIVS && failure.error == 0; i++)
+		if (is_wanted(sandbox, i))
+			failure = mechanism_note(sandbox, i, limits_enter(i));
+	if (failure.error == 0 && is_wanted(sandbox, SANDBOX_LANDLOCK))
+		failure = domain_enter(sandbox, terminal_fds);
+	// Last: it may forbid what the others need.
+	if (failure.error == 0 && is_wanted(sandbox, SANDBOX_FILTER))
+		failure = mechanism_note(sandbox, SANDBOX_FILTER, filter_enter(&sandbox->filter));
+	return failure;
+}
+
+// -------------------------------------------------------------------------------------------------------------- telling
+
+static const char *namespace_advice(int error)
+{
+	switch (error) {
+	case ENOSPC:
+	case EUSERS:
+		return "the limit in /proc/sys/user is reached, or this runs inside another sandbox; `envseal doctor` says what "
+		       "to change, --degrade runs without it";
+	case ENOENT:
+		return "there is no /proc, which it is set up by; mount one, or use --degrade to run without it";
+	case EPERM:
+	case EACCES:
+		return "this system, or a sandbox around this one, forbids it; `envseal doctor` says what to change, --degrade "
+		       "runs without it";
+	default:
+		return NULL;
+	}
+}
+
+static const char *failure_advice(struct sandbox_failure failure)
+{
+	switch ((int)failure.mechanism) {
+	case SANDBOX_USER_NAMESPACE:
+	case SANDBOX_PID_NAMESPACE:
+	case SANDBOX_IPC_NAMESPACE:
+	case SANDBOX_NETWORK_NAMESPACE:
+		return namespace_advice(failure.error);
+	case SANDBOX_MOUNTS:
+	case SANDBOX_PROC:
+		if (failure.error == EPERM || failure.error == EACCES)
+			return "mounting is forbidden here, as AppArmor does for user namespaces; `envseal doctor` says what to "
+			       "change, --degrade runs without it";
+		break;
+	case SANDBOX_LANDLOCK:
+	case SANDBOX_SCOPE:
+		if (failure.error == E2BIG)
+			return "this process is inside as many Landlock domains as there may be (16); start envseal outside of "
+			       "some, or use --degrade";
+		if (failure.error == ENOSYS || failure.error == EOPNOTSUPP)
+			return "this kernel does not have it, or has it turned off; `envseal doctor` says what to change, "
+			       "--degrade runs without it";
+		break;
+	default:
+		break;
+	}
+	return NULL;
 }
 
 int sandbox_failure_say(const char *program, struct sandbox_failure failure, struct err *err)
 {
-	return err_set_errno(err, ERR_NO_EXEC, failure.error, "refused to start %s: the sandbox cannot give %s", program,
-			     sandbox_mechanism_name(failure.mechanism));
+	const char *name = sandbox_mechanism_name(failure.mechanism);
+	const char *advice = failure_advice(failure);
+	char what[ERR_TEXT_BYTES];
+	snprintf(what, sizeof(what), "%s%s: the sandbox cannot give %s", program ? "refused to start " : "refused",
+		 program ? program : "", name);
+	if (!advice)
+		advice = "`envseal doctor` says why, --degrade runs without it";
+	return err_set(err, ERR_NO_EXEC, "%s (%s): %s", what, strerror(failure.error), advice);
 }
 
 void sandbox_note_shield(struct sandbox *sandbox, bool is_applied)
 {
-	uint32_t bit = UINT32_C(1) << SANDBOX_SHIELD;
-	if (is_applied)
-		sandbox->record->applied |= bit;
-	else if (sandbox->plan->needs[SANDBOX_SHIELD] != SANDBOX_UNUSED)
-		sandbox->record->missing |= bit;
+	// Given up for want of a hold.
+	if (!is_wanted(sandbox, SANDBOX_SHIELD))
+		return;
+	if (is_applied) {
+		sandbox->base.applied |= bit_of(SANDBOX_SHIELD);
+		sandbox->shared->record.applied |= bit_of(SANDBOX_SHIELD);
+		return;
+	}
+	record_missing(&sandbox->shared->record, SANDBOX_SHIELD, 0);
+	mechanism_give_up(sandbox, SANDBOX_SHIELD, 0);
 }
 
 struct sandbox_record sandbox_record_get(const struct sandbox *sandbox)
 {
-	return *sandbox->record;
+	return sandbox->shared->record;
 }

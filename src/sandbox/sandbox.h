@@ -10,8 +10,9 @@
 //    everything in there.
 //  - A user namespace makes its owner, which is any process of the same user outside, all-powerful over the processes in
 //    it, except over one whose image lies in a file with an owner or group that the namespace does not map, and that
-//    may not be read (ptrace_may_access and would_dump in the kernel). So the group is mapped only after the program's
-//    image is in place (sandbox_started).
+//    may not be read (ptrace_may_access and would_dump in the kernel). So user and group are mapped only after the
+//    program's image is in place (sandbox_started): before that there is no process in the namespace that somebody
+//    outside could enter it by, to map them himself.
 //
 // Limits
 //  - Landlock allows hierarchies and cannot take one file out of an allowed one: what is to be hidden is left out by
@@ -21,6 +22,7 @@
 //  - Memory is not limited.
 #pragma once
 
+#include <signal.h>
 #include <sys/types.h>
 
 #include "base/base.h"
@@ -132,7 +134,7 @@ int sandbox_prepare(const struct sandbox_plan *plan, struct sandbox **out, struc
 void sandbox_free_ptr(struct sandbox **sandbox); // ends the relay too
 #define _cleanup_sandbox_ _cleanup_(sandbox_free_ptr)
 
-// Whether the program's parent must be a process 1 of the sandbox's.
+// Whether the program's parent is a process 1 of the sandbox's; changes where sandbox_fork had to do without.
 bool sandbox_has_init(const struct sandbox *sandbox);
 // fork(2), into the plan's namespaces: process 1 of the new PID namespace. Number as seen by the caller, in *ret_pid; in the
 // child *ret_pid is 0. ERR_NO_EXEC: "the sandbox cannot give …".
@@ -143,18 +145,30 @@ struct sandbox_failure {
 	enum sandbox_mechanism mechanism;
 	int error;
 };
-// In process 1, first thing: user map, mounts, /proc, network.
+// In process 1, first thing: mounts, /proc, network.
 struct sandbox_failure sandbox_settle(struct sandbox *sandbox);
+// In the program's process, before sandbox_enter: asks for its being held at its first instruction, where user and group
+// are mapped after the exec. Until then it must not block SIGTRAP, which is what stops it.
+struct sandbox_failure sandbox_hold(struct sandbox *sandbox);
+bool sandbox_is_held(const struct sandbox *sandbox);
+// In process 1, when a child has changed its state and the exec is not over: a signal that stops a held program is passed
+// on to it.
+void sandbox_pass_on(struct sandbox *sandbox, pid_t program);
 // In the program's process, right before exec; async-signal-safe. terminal_fds: pseudo-terminals that are the program's own
 // (-1: none), which it may open by their paths.
 struct sandbox_failure sandbox_enter(struct sandbox *sandbox, const int terminal_fds[3]);
-// In process 1, when the program's image is in place (its close-on-exec descriptors have closed): maps the group, and lets
-// the program go on, which has been held at its first instruction.
-void sandbox_started(struct sandbox *sandbox, pid_t program);
+// In process 1, when the program's image is in place (its close-on-exec descriptors have closed): maps user and group, and
+// lets the program go on, with this signal mask where it was held. After a failure it does not: it is to be killed.
+struct sandbox_failure sandbox_started(struct sandbox *sandbox, pid_t program, const sigset_t *mask);
+// In process 1, last: it gives up its capabilities, by which it could name the program to the outside (SCM_CREDENTIALS).
+void sandbox_lower(struct sandbox *sandbox);
+// In the process that supervises, after a failure of the above: is there less to be tried (degradable; or the shield, which
+// is only preferred)? Then the next sandbox_fork leaves it out, and the record says so.
+bool sandbox_retry(struct sandbox *sandbox);
 // "refused to start PROGRAM: the sandbox cannot give MECHANISM: …; next step". ERR_NO_EXEC.
 int sandbox_failure_say(const char *program, struct sandbox_failure failure, struct err *err);
 
-// What exec knows of the shield.
+// What exec knows of the shield; before the fork, or user and group are mapped late for nothing.
 void sandbox_note_shield(struct sandbox *sandbox, bool is_applied);
 // In the process that prepared it, once the program runs.
 struct sandbox_record sandbox_record_get(const struct sandbox *sandbox);

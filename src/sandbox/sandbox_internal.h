@@ -74,6 +74,7 @@ void access_list_done(struct access_list *list);
 
 // --- landlock.c. All async-signal-safe.
 
+#define LANDLOCK_ABI_SCOPE 6 // Linux 6.12
 int landlock_abi(void); // 0: there is none
 // Bits of the faults that this kernel has repaired (Documentation/userspace-api/landlock.rst, "Landlock errata"). 0 before
 // Linux 6.15, which does not tell.
@@ -156,7 +157,30 @@ void network_relay_stop(struct relay *relay); // NULL is fine
 // host, /etc/hosts covered by one that names them, listening sockets, which go to the relay. 0 or errno.
 int network_enter(const struct sandbox_plan *plan, struct relay *relay);
 
+// --- namespaces.c: 0 or errno
+
+// fork(2) into the namespaces that `needs` names.
+int namespaces_fork(const enum sandbox_need needs[], pid_t *ret_pid);
+// After a failure: the first of them that cannot be had.
+enum sandbox_mechanism namespaces_culprit(const enum sandbox_need needs[]);
+// In a new user namespace, with all capabilities in it: maps one user and one group, to the same numbers. Wants /proc.
+int namespaces_map(uid_t user, gid_t group);
+
+// A program is held at its first instruction, by its parent. In the program's process; its memory must not be envseal's
+// much longer. Where SIGTRAP is blocked, an exec stops nobody.
+int hold_ask(void);
+// In the parent, before the exec: what stops a held program by the way goes on.
+void hold_pass_on(pid_t program);
+// When the program's image is in place: waits until it is held. False: it has ended.
+bool hold_await(pid_t program);
+void hold_release(pid_t program, const sigset_t *mask); // with that signal mask
+
 // --- limits.c: 0 or errno
 
 int limits_no_new_privs(void);
 int limits_no_core(void);
+int limits_processes(void);
+// None in any set, none in the bounding set, and root's exec gains none.
+int limits_capabilities(void);
+// Of this process alone, and now.
+void limits_capabilities_drop(void);

@@ -50,6 +50,8 @@ struct scene {
 	enum exec_on_leak on_leak;
 	const struct exec_caller *caller; // the helper is in a session without a terminal then, and keeps caller->fd
 	const struct exec_limits *limits;
+	const struct sandbox_plan *sandbox; // NULL: the standard tier's
+	bool is_undumpable; // the helper, as envseal itself is
 };
 
 struct scene_report {
@@ -106,6 +108,7 @@ static inline void scene_play(const struct scene *scene)
 	struct program *program;
 	struct exec_secret secrets[SCENE_SECRETS_MAX];
 	struct scene_report report = {0};
+	scene_require(!scene->is_undumpable || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0);
 	scene_require(exec_inherit(&inherited, &err) == 0);
 	const struct program_options options = {.path_list = "/usr/bin:/bin"};
 	report.code = program_resolve(scene->argv[0], &options, &program, &err);
@@ -114,7 +117,7 @@ static inline void scene_play(const struct scene *scene)
 				 .environment = scene_strings(scene->environment),
 				 .secrets = secrets,
 				 .inherited = &inherited,
-				 .sandbox = &standard_tier,
+				 .sandbox = scene->sandbox ? scene->sandbox : &standard_tier,
 				 .on_leak = scene->on_leak,
 				 .caller = scene->caller,
 				 .limits = scene->limits};

@@ -1,0 +1,263 @@
+// Namespaces of the program's own: making them, their one user and group, and the program that is held until the kernel
+// has been told of those.
+//
+// Who may write a namespace's maps. /proc/PID/uid_map belongs to the user only where process PID may be dumped, and
+// nothing here may: every process has envseal's memory until its exec. So a process is made that has none of it: an image
+// of a page that stops itself, and is killed when its maps have been written.
+#include "sandbox/sandbox_internal.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+// Linux 6.3; an older kernel refuses it, and makes every memfd executable.
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U
+#endif
+
+// ------------------------------------------------------------------------------------------------------- making them
+
+static const struct {
+	enum sandbox_mechanism mechanism;
+	unsigned long flag;
+} kinds[] = {
+	{SANDBOX_USER_NAMESPACE, CLONE_NEWUSER}, {SANDBOX_PID_NAMESPACE, CLONE_NEWPID},
+	{SANDBOX_IPC_NAMESPACE, CLONE_NEWIPC},   {SANDBOX_PROC, CLONE_NEWNS},
+	{SANDBOX_MOUNTS, CLONE_NEWNS},           {SANDBOX_NETWORK_NAMESPACE, CLONE_NEWNET},
+};
+
+static unsigned long flags_of(const enum sandbox_need needs[])
+{
+	unsigned long flags = 0;
+	for (size_t i = 0; i < ARRAY_COUNT(kinds); i++)
+		flags |= needs[kinds[i].mechanism] == SANDBOX_UNUSED ? 0 : kinds[i].flag;
+	return flags;
+}
+
+// As fork(2), with the memory copied. Not the C library's clone(2), which begins on another stack.
+static pid_t process_clone(unsigned long flags)
+{
+#if defined(__s390__) || defined(__CRIS__)
+	return (pid_t)syscall(SYS_clone, 0UL, flags | SIGCHLD, 0UL, 0UL, 0UL);
+#else
+	return (pid_t)syscall(SYS_clone, flags | SIGCHLD, 0UL, 0UL, 0UL, 0UL);
+#endif
+}
+
+int namespaces_fork(const enum sandbox_need needs[], pid_t *ret_pid)
+{
+	unsigned long flags = flags_of(needs);
+	pid_t pid = flags == 0 ? fork() : process_clone(flags);
+	if (pid < 0)
+		return errno;
+	*ret_pid = pid;
+	return 0;
+}
+
+static bool flags_are_given(unsigned long flags)
+{
+	pid_t pid = process_clone(flags);
+	if (pid == 0)
+		_exit(0);
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+	return pid > 0;
+}
+
+enum sandbox_mechanism namespaces_culprit(const enum sandbox_need needs[])
+{
+	unsigned long flags = 0;
+	for (size_t i = 0; i < ARRAY_COUNT(kinds); i++) {
+		if (needs[kinds[i].mechanism] == SANDBOX_UNUSED)
+			continue;
+		flags |= kinds[i].flag;
+		if (!flags_are_given(flags))
+			return kinds[i].mechanism;
+	}
+	return SANDBOX_USER_NAMESPACE;
+}
+
+// ------------------------------------------------------------------------------------------------------ user and group
+
+// getpid, kill(itself, SIGSTOP), and again.
+#if defined(__x86_64__)
+#define STANDIN_MACHINE EM_X86_64
+static const uint8_t standin_code[] = {0xb8, 39, 0, 0, 0, 0x0f, 0x05,             // mov $39, %eax; syscall
+				       0x89, 0xc7, 0xbe, 19, 0, 0, 0,             // mov %eax, %edi; mov $19, %esi
+				       0xb8, 62, 0, 0, 0, 0x0f, 0x05, 0xeb, 0xe9}; // mov $62, %eax; syscall; jmp
+#elif defined(__aarch64__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define STANDIN_MACHINE EM_AARCH64
+static const uint8_t standin_code[] = {0x88, 0x15, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4,  // mov x8, #172; svc #0
+				       0x61, 0x02, 0x80, 0xd2, 0x28, 0x10, 0x80, 0xd2,  // mov x1, #19; mov x8, #129
+				       0x01, 0x00, 0x00, 0xd4, 0xfb, 0xff, 0xff, 0x17}; // svc #0; b
+#else
+#define STANDIN_MACHINE EM_NONE
+static const uint8_t standin_code[] = {0};
+#endif
+
+struct standin_image {
+	Elf64_Ehdr header;
+	Elf64_Phdr segment;
+	uint8_t code[sizeof(standin_code)];
+};
+#define STANDIN_ADDRESS 0x400000
+
+static int standin_image_make(void)
+{
+	struct standin_image image = {
+		.header = {.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
+			   .e_type = ET_EXEC,
+			   .e_machine = STANDIN_MACHINE,
+			   .e_version = EV_CURRENT,
+			   .e_entry = STANDIN_ADDRESS + offsetof(struct standin_image, code),
+			   .e_phoff = offsetof(struct standin_image, segment),
+			   .e_ehsize = sizeof(Elf64_Ehdr),
+			   .e_phentsize = sizeof(Elf64_Phdr),
+			   .e_phnum = 1},
+		.segment = {.p_type = PT_LOAD,
+			    .p_flags = PF_R | PF_X,
+			    .p_vaddr = STANDIN_ADDRESS,
+			    .p_filesz = sizeof(image),
+			    .p_memsz = sizeof(image),
+			    .p_align = 0x10000},
+	};
+	memcpy(image.code, standin_code, sizeof(standin_code));
+	int fd = memfd_create("envseal", MFD_CLOEXEC | MFD_EXEC);
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create("envseal", MFD_CLOEXEC);
+	if (fd >= 0 && write(fd, &image, sizeof(image)) != (ssize_t)sizeof(image))
+		fd_close(&fd);
+	return fd;
+}
+
+struct standin {
+	pid_t pid;
+	char number[16]; // its name in the /proc there is, which may be of a PID namespace outside
+};
+
+// Shares the memory until its exec, and so is closed to others until then.
+static int standin_start(struct standin *standin)
+{
+	_cleanup_fd_ int fd = standin_image_make();
+	char name[] = "envseal";
+	char *const argv[] = {name, NULL};
+	volatile int error = fd < 0 ? errno : 0;
+	if (error != 0)
+		return error;
+	standin->pid = vfork();
+	if (standin->pid == 0) {
+		ssize_t len = readlink("/proc/self", standin->number, sizeof(standin->number) - 1);
+		standin->number[len > 0 ? len : 0] = 0;
+		if (len > 0)
+			syscall(SYS_execveat, fd, "", argv, argv + 1, AT_EMPTY_PATH);
+		error = errno;
+		_exit(1);
+	}
+	if (standin->pid < 0)
+		return errno;
+	// Only now is the exec over, and the process known to be one that may be dumped.
+	siginfo_t info = {0};
+	if (waitid(P_PID, (id_t)standin->pid, &info, WSTOPPED | WEXITED | WNOWAIT) < 0)
+		return errno;
+	return info.si_code == CLD_STOPPED ? 0 : error != 0 ? error : ECHILD;
+}
+
+static int map_write(const struct standin *standin, const char *name, const char *text)
+{
+	char path[48];
+	snprintf(path, sizeof(path), "/proc/%s/%s", standin->number, name);
+	_cleanup_fd_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno;
+	return write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : errno;
+}
+
+static int maps_write(const struct standin *standin, uid_t user, gid_t group)
+{
+	char text[48];
+	snprintf(text, sizeof(text), "%u %u 1", user, user);
+	int error = map_write(standin, "uid_map", text);
+	// A group can be mapped without a privilege only when no process can give one up that it is denied something by.
+	if (error == 0)
+		error = map_write(standin, "setgroups", "deny");
+	snprintf(text, sizeof(text), "%u %u 1", group, group);
+	return error == 0 ? map_write(standin, "gid_map", text) : error;
+}
+
+int namespaces_map(uid_t user, gid_t group)
+{
+	struct standin standin = {.pid = -1};
+	int error = STANDIN_MACHINE == EM_NONE ? ENOSYS : standin_start(&standin);
+	if (error == 0)
+		error = maps_write(&standin, user, group);
+	if (standin.pid > 0) {
+		kill(standin.pid, SIGKILL);
+		waitpid(standin.pid, NULL, 0);
+	}
+	return error;
+}
+
+// ------------------------------------------------------------------------------------------------------------ the hold
+
+int hold_ask(void)
+{
+	return ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0 ? errno : 0;
+}
+
+// The signal that it is stopped by, 0: by none; -1: it has ended.
+static int hold_look(pid_t program, int flags)
+{
+	siginfo_t info = {0};
+	if (waitid(P_PID, (id_t)program, &info, WSTOPPED | WEXITED | WNOWAIT | flags) < 0)
+		return -1;
+	if (info.si_pid == 0)
+		return 0;
+	return info.si_code == CLD_TRAPPED || info.si_code == CLD_STOPPED ? info.si_status : -1;
+}
+
+// Takes note of the stop, or it would be seen again; and of nothing else, since the program's end is for others.
+static void hold_forget(pid_t program)
+{
+	siginfo_t info;
+	waitid(P_PID, (id_t)program, &info, WSTOPPED | WNOHANG);
+}
+
+static void hold_pass(pid_t program, int number)
+{
+	hold_forget(program);
+	ptrace(PTRACE_CONT, program, NULL, (void *)(intptr_t)number);
+}
+
+void hold_pass_on(pid_t program)
+{
+	int number = hold_look(program, WNOHANG);
+	if (number > 0)
+		hold_pass(program, number);
+}
+
+bool hold_await(pid_t program)
+{
+	int number;
+	while ((number = hold_look(program, 0)) > 0 && number != SIGTRAP)
+		hold_pass(program, number);
+	return number == SIGTRAP;
+}
+
+void hold_release(pid_t program, const sigset_t *mask)
+{
+	hold_forget(program);
+	// The kernel's set of signals, which is shorter than the C library's.
+	if (sigismember(mask, SIGTRAP) == 1)
+		ptrace(PTRACE_SETSIGMASK, program, (void *)(uintptr_t)(_NSIG / 8), mask);
+	ptrace(PTRACE_DETACH, program, NULL, NULL);
+}
