@@ -206,7 +206,7 @@ void exec_outcome_done(struct exec_outcome *outcome);
 // closed its own standard output, or the reader would see no end; ERR_INTERRUPTED when it was gone before the start.
 int exec_supervise(const struct exec_plan *plan, struct exec_outcome *out, struct err *err);
 // Replaces this process by the program: no supervision, no redaction; same checks and deliveries. Returns only on
-// failure. After a failure of the exec itself stdin, signal mask and privileges are the program's already: this process
+// failure. ERR_NO_EXEC for a tier that wants a process 1, unless that may be left out (sandbox_plan.is_degradable). After a failure of the exec itself stdin, signal mask and privileges are the program's already: this process
 // may still use what it has open, to record and report the error, and is then to end.
 int exec_replace(const struct exec_plan *plan, struct err *err);
 // Ends this process as the program ended: by the same signal, or with its status. Runs no exit handlers and flushes no

@@ -19,6 +19,8 @@ int exec_replace(const struct exec_plan *plan, struct err *err)
 		r = program_argv_build(plan->program, plan->argv, &argv, err);
 	if (r == 0)
 		r = sandbox_prepare(plan->sandbox, &sandbox, err);
+	if (r == 0)
+		r = sandbox_without_init(sandbox, err);
 	if (r < 0)
 		return r;
 	image = program_image_make(plan->program, plan->sandbox->needs[SANDBOX_SHIELD] != SANDBOX_UNUSED);

@@ -21,6 +21,7 @@ struct sandbox {
 	struct shared *shared;
 	struct access_list access;
 	struct sock_fprog filter;
+	struct mounts *mounts;
 	struct relay *relay;
 	uid_t user; // as they are outside
 	gid_t group;
@@ -46,6 +47,8 @@ static int parts_prepare(struct sandbox *sandbox, struct err *err)
 		r = access_list_build(plan, &sandbox->access, err);
 	if (r == 0 && is_wanted(sandbox, SANDBOX_FILTER))
 		r = filter_build(FILTER_TIER, &sandbox->filter, err);
+	if (r == 0 && is_wanted(sandbox, SANDBOX_MOUNTS))
+		r = mounts_prepare(plan, &sandbox->mounts, err);
 	if (r == 0 && plan->network == SANDBOX_NETWORK_ALLOW)
 		r = network_relay_start(plan, &sandbox->relay, err);
 	return r;
@@ -76,6 +79,8 @@ void sandbox_free_ptr(struct sandbox **sandbox)
 	if (!old)
 		return;
 	network_relay_stop(old->relay);
+	mounts_free(old->mounts);
+	free(old->filter.filter);
 	access_list_done(&old->access);
 	if (old->shared != MAP_FAILED)
 		munmap(old->shared, sizeof(*old->shared));
@@ -147,6 +152,19 @@ static void mechanism_give_up(struct sandbox *sandbox, enum sandbox_mechanism me
 	}
 }
 
+int sandbox_without_init(struct sandbox *sandbox, struct err *err)
+{
+	if (!is_wanted(sandbox, SANDBOX_USER_NAMESPACE) && !sandbox_has_init(sandbox))
+		return 0;
+	if (!sandbox->plan->is_degradable)
+		return err_set(err, ERR_NO_EXEC,
+			       "what becomes the program itself has no process 1, which the tier %s needs; use `envseal run`",
+			       sandbox_tier_name(sandbox->plan->tier));
+	mechanism_give_up(sandbox, SANDBOX_USER_NAMESPACE, 0);
+	*sandbox->shared = (struct shared){.record = sandbox->base};
+	return 0;
+}
+
 bool sandbox_retry(struct sandbox *sandbox)
 {
 	uint32_t bits = sandbox->shared->given_up;
@@ -187,32 +205,34 @@ static int maps_make(const struct sandbox *sandbox)
 	return is_wanted(sandbox, SANDBOX_USER_NAMESPACE) ? namespaces_map(sandbox->user, sandbox->group) : 0;
 }
 
-static int mounts_make(const struct sandbox *sandbox, enum sandbox_mechanism mechanism)
+static struct sandbox_failure mounts_make(struct sandbox *sandbox)
 {
-	if (mechanism == SANDBOX_MOUNTS)
-		return mounts_tree(sandbox->plan);
-	// The tree has one.
-	return is_wanted(sandbox, SANDBOX_MOUNTS) ? 0 : mounts_proc();
+	if (!is_wanted(sandbox, SANDBOX_MOUNTS))
+		return is_wanted(sandbox, SANDBOX_PROC) ? mechanism_note(sandbox, SANDBOX_PROC, mounts_proc())
+							: (struct sandbox_failure){0};
+	int error = mounts_tree(sandbox->plan, sandbox->mounts);
+	// Half a tree is fit for nobody.
+	if (error != 0)
+		return mechanism_fail(sandbox, SANDBOX_MOUNTS, error);
+	mechanism_note(sandbox, SANDBOX_PROC, 0);
+	return mechanism_note(sandbox, SANDBOX_MOUNTS, 0);
 }
 
 struct sandbox_failure sandbox_settle(struct sandbox *sandbox)
 {
-	static const enum sandbox_mechanism steps[] = {SANDBOX_USER_NAMESPACE, SANDBOX_PID_NAMESPACE, SANDBOX_IPC_NAMESPACE,
-						       SANDBOX_NETWORK_NAMESPACE, SANDBOX_MOUNTS, SANDBOX_PROC};
 	struct sandbox_failure failure = {0};
 	int error = maps_are_late(sandbox) ? 0 : maps_make(sandbox);
 	if (error != 0)
 		return mechanism_fail(sandbox, SANDBOX_USER_NAMESPACE, error);
-	for (size_t i = 0; i < ARRAY_COUNT(steps) && failure.error == 0; i++) {
-		if (!is_wanted(sandbox, steps[i]))
-			continue;
-		if (steps[i] == SANDBOX_NETWORK_NAMESPACE)
-			error = network_enter(sandbox->plan, sandbox->relay);
-		else if (steps[i] == SANDBOX_MOUNTS || steps[i] == SANDBOX_PROC)
-			error = mounts_make(sandbox, steps[i]);
-		failure = mechanism_note(sandbox, steps[i], error);
-	}
-	return failure;
+	for (enum sandbox_mechanism i = SANDBOX_USER_NAMESPACE; i <= SANDBOX_IPC_NAMESPACE; i++)
+		if (is_wanted(sandbox, i))
+			mechanism_note(sandbox, i, 0);
+	failure = mounts_make(sandbox);
+	// Behind the tree: what it says of hosts is laid on that.
+	if (failure.error != 0 || !is_wanted(sandbox, SANDBOX_NETWORK_NAMESPACE))
+		return failure;
+	error = network_enter(sandbox->plan, sandbox->relay);
+	return mechanism_note(sandbox, SANDBOX_NETWORK_NAMESPACE, error);
 }
 
 void sandbox_pass_on(struct sandbox *sandbox, pid_t program)

@@ -134,6 +134,9 @@ int sandbox_prepare(const struct sandbox_plan *plan, struct sandbox **out, struc
 void sandbox_free_ptr(struct sandbox **sandbox); // ends the relay too
 #define _cleanup_sandbox_ _cleanup_(sandbox_free_ptr)
 
+// For a program that this process becomes: ERR_NO_EXEC where the plan wants a process 1, or does without, where it is
+// degradable.
+int sandbox_without_init(struct sandbox *sandbox, struct err *err);
 // Whether the program's parent is a process 1 of the sandbox's; changes where sandbox_fork had to do without.
 bool sandbox_has_init(const struct sandbox *sandbox);
 // fork(2), into the plan's namespaces: process 1 of the new PID namespace. Number as seen by the caller, in *ret_pid; in the
