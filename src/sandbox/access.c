@@ -2,6 +2,7 @@
 #include "sandbox/sandbox_internal.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -21,7 +22,6 @@ struct walk {
 
 // A folder that is opened up, and what is hidden below it: [first, end).
 struct opened {
-	int fd;
 	size_t length; // of its path
 	size_t first;
 	size_t end;
@@ -111,26 +111,30 @@ static int devices_add(struct walk *walk, struct err *err)
 	return r < 0 ? r : access_list_add(walk->list, "/dev/shm", walk->rights, err);
 }
 
-static int folder_open_up(struct walk *walk, int parent_fd, const char *name, struct opened *folder, struct err *err);
+// Makes the child the place where the walk is; `length` is its path's. False: the path would be too long to be named.
+static bool walk_step(struct walk *walk, const struct opened *at, const char *name, size_t name_length, size_t *ret_length)
+{
+	*ret_length = at->length + 1 + name_length;
+	if (*ret_length >= sizeof(walk->path))
+		return false;
+	walk->path[at->length] = '/';
+	memcpy(walk->path + at->length + 1, name, name_length);
+	walk->path[*ret_length] = '\0';
+	return true;
+}
 
-// `type` is one of dirent's.
+// A child in whose way nothing hidden lies. `type` is one of dirent's.
 static int child_add(struct walk *walk, const struct opened *at, const char *name, unsigned char type, struct err *err)
 {
-	size_t name_length = strlen(name);
-	if (at->length + 1 + name_length >= sizeof(walk->path))
+	size_t first, end, length;
+	range_narrow(walk, at, name, &first, &end);
+	if (first < end || !walk_step(walk, at, name, strlen(name), &length))
 		return 0;
-	walk->path[at->length] = '/';
-	memcpy(walk->path + at->length + 1, name, name_length + 1);
-	struct opened below = {.fd = -1, .length = at->length + 1 + name_length};
-	range_narrow(walk, at, name, &below.first, &below.end);
-	int r = 0;
 	if (strcmp(walk->path, "/dev") == 0)
-		r = devices_add(walk, err);
-	else if (below.first == below.end)
-		r = type == DT_CHR || type == DT_BLK ? 0 : access_list_add(walk->list, walk->path, walk->rights, err);
-	else if (walk->hidden[below.first][below.length] != '\0')
-		r = folder_open_up(walk, at->fd, name, &below, err);
-	walk->path[at->length] = '\0';
+		return 0;
+	int r = access_list_add(walk->list, walk->path, walk->rights, err);
+	if (r == 0)
+		walk->list->items[walk->list->count - 1].is_file = type != DT_DIR && type != DT_UNKNOWN;
 	return r;
 }
 
@@ -143,59 +147,59 @@ static int children_list(struct walk *walk, const struct opened *at, DIR *dir, s
 		struct stat status;
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;
-		if (type == DT_UNKNOWN && fstatat(at->fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0)
+		if (type == DT_UNKNOWN && fstatat(dirfd(dir), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0)
 			type = (unsigned char)IFTODT(status.st_mode);
-		if (type != DT_LNK)
+		if (type != DT_LNK && type != DT_CHR && type != DT_BLK)
 			r = child_add(walk, at, entry->d_name, type, err);
 	}
 	return r;
 }
 
-// A folder that may be entered and not listed: what is on the way to something hidden is known by name.
-static int children_known(struct walk *walk, const struct opened *at, struct err *err)
+static int folder_open_up(struct walk *walk, const struct opened *folder, struct err *err);
+
+// Opens up each child that something hidden is below of. They are known by name, whether the folder can be listed or not.
+static int children_open_up(struct walk *walk, const struct opened *at, struct err *err)
 {
 	int r = 0;
-	for (size_t i = at->first; i < at->end && r == 0;) {
-		const char *component = walk->hidden[i] + at->length + 1;
-		char name[NAME_MAX + 1];
-		size_t length = strcspn(component, "/");
-		if (length < sizeof(name)) {
-			memcpy(name, component, length);
-			name[length] = '\0';
-			r = child_add(walk, at, name, DT_DIR, err);
-		}
-		do
-			i++;
-		while (i < at->end && strncmp(walk->hidden[i] + at->length + 1, component, length) == 0 &&
-		       path_rank(walk->hidden[i][at->length + 1 + length]) <= 1);
+	struct opened child = {.first = at->first};
+	for (; child.first < at->end && r == 0; child.first = child.end) {
+		const char *name = walk->hidden[child.first] + at->length + 1;
+		size_t name_length = strcspn(name, "/");
+		child.end = child.first + 1;
+		while (child.end < at->end && strncmp(walk->hidden[child.end] + at->length + 1, name, name_length) == 0 &&
+		       path_rank(walk->hidden[child.end][at->length + 1 + name_length]) <= 1)
+			child.end++;
+		bool is_hidden = name[name_length] == '\0';
+		if (!is_hidden && walk_step(walk, at, name, name_length, &child.length) && strcmp(walk->path, "/dev") != 0)
+			r = folder_open_up(walk, &child, err);
 	}
 	return r;
 }
 
-static int folder_open_up(struct walk *walk, int parent_fd, const char *name, struct opened *folder, struct err *err)
+// The folder where the walk is. One that does not exist, or is a symbolic link, gives nothing.
+static int folder_open_up(struct walk *walk, const struct opened *folder, struct err *err)
 {
-	_cleanup_fd_ int fd = openat(parent_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
+	int r = 0;
+	int fd = open(folder->length == 0 ? "/" : walk->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno != EACCES)
 		return 0;
-	folder->fd = fd;
-	int list_fd = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (list_fd < 0)
-		return children_known(walk, folder, err);
-	DIR *dir = fdopendir(list_fd);
-	if (!dir) {
-		close(list_fd);
-		return err_set(err, ERR_MEMORY, "out of memory");
+	if (fd >= 0) {
+		DIR *dir = fdopendir(fd);
+		if (!dir) {
+			close(fd);
+			return err_set(err, ERR_MEMORY, "out of memory");
+		}
+		r = children_list(walk, folder, dir, err);
+		closedir(dir);
 	}
-	int r = children_list(walk, folder, dir, err);
-	closedir(dir);
-	return r;
+	return r < 0 ? r : children_open_up(walk, folder, err);
 }
 
 // Everything at and below `path`, which is not hidden itself, but what is hidden in it.
 static int root_add(struct walk *walk, const char *path, unsigned rights, struct err *err)
 {
 	bool is_whole = strcmp(path, "/") == 0;
-	struct opened root = {.fd = -1, .length = is_whole ? 0 : strlen(path)};
+	struct opened root = {.length = is_whole ? 0 : strlen(path)};
 	if (root.length >= sizeof(walk->path))
 		return err_set(err, ERR_LIMIT, "%.64s...: the path is too long", path);
 	while (root.first < walk->count && !path_is_below(walk->hidden[root.first], path))
@@ -208,7 +212,8 @@ static int root_add(struct walk *walk, const char *path, unsigned rights, struct
 	walk->rights = rights;
 	memcpy(walk->path, path, root.length);
 	walk->path[root.length] = '\0';
-	return folder_open_up(walk, AT_FDCWD, path, &root, err);
+	int r = is_whole ? devices_add(walk, err) : 0;
+	return r < 0 ? r : folder_open_up(walk, &root, err);
 }
 
 static int roots_add(struct walk *walk, const struct sandbox_plan *plan, struct err *err)

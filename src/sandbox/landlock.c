@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -117,27 +119,47 @@ static uint64_t rights_of(unsigned access)
 static int rule_add(int ruleset_fd, int fd, uint64_t rights)
 {
 	struct path_rule rule = {.allowed_access = rights, .parent_fd = fd};
-	if (syscall(SYS_landlock_add_rule, ruleset_fd, RULE_PATH_BENEATH, &rule, 0) == 0)
+	if (rights == 0 || syscall(SYS_landlock_add_rule, ruleset_fd, RULE_PATH_BENEATH, &rule, 0) == 0)
 		return 0;
-	if (errno != EINVAL || (rights & ~FILE_RIGHTS) == 0)
-		return errno;
-	// Not a folder. Asked this way round, a folder, which most are, costs one call.
-	rule.allowed_access = rights & FILE_RIGHTS;
-	if (rule.allowed_access == 0)
-		return 0;
-	return syscall(SYS_landlock_add_rule, ruleset_fd, RULE_PATH_BENEATH, &rule, 0) == 0 ? 0 : errno;
+	return errno;
+}
+
+// The folder that is open, since neighbours lie together in a list.
+struct folder {
+	const char *path; // its first `length` bytes
+	size_t length;
+	int fd;
+};
+
+// A symbolic link that took the path's place since it was listed must not lead to what is hidden: it is opened itself.
+static int folder_open_path(struct folder *folder, const char *path)
+{
+	const int flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
+	const char *name = strrchr(path, '/') + 1;
+	size_t length = (size_t)(name - path);
+	if (*name == '\0' || length >= PATH_MAX)
+		return open(path, flags);
+	if (folder->fd < 0 || folder->length != length || memcmp(folder->path, path, length) != 0) {
+		char parent[PATH_MAX];
+		memcpy(parent, path, length);
+		parent[length] = '\0';
+		if (folder->fd >= 0)
+			close(folder->fd);
+		*folder = (struct folder){.path = path, .length = length, .fd = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC)};
+	}
+	return folder->fd < 0 ? -1 : openat(folder->fd, name, flags);
 }
 
 // What cannot be opened, or is of a file system that only the kernel uses, stays without a right.
-static int path_add(int ruleset_fd, const char *path, uint64_t rights)
+static int path_add(int ruleset_fd, struct folder *folder, const struct access *access, uint64_t handled)
 {
-	if (rights == 0)
-		return 0;
-	// A symbolic link in its place since it was listed must not lead to what is hidden.
-	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	uint64_t rights = rights_of(access->rights) & handled;
+	int fd = folder_open_path(folder, access->path);
 	if (fd < 0)
 		return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? errno : 0;
-	int error = rule_add(ruleset_fd, fd, rights);
+	int error = rule_add(ruleset_fd, fd, access->is_file ? rights & FILE_RIGHTS : rights);
+	if (error == EINVAL)
+		error = rule_add(ruleset_fd, fd, rights & FILE_RIGHTS);
 	close(fd);
 	return error == EBADFD ? 0 : error;
 }
@@ -145,8 +167,11 @@ static int path_add(int ruleset_fd, const char *path, uint64_t rights)
 static int rules_add(int ruleset_fd, const struct access_list *list, const int terminal_fds[3], uint64_t handled)
 {
 	int error = 0;
+	struct folder folder = {.fd = -1};
 	for (size_t i = 0; i < list->count && error == 0; i++)
-		error = path_add(ruleset_fd, list->items[i].path, rights_of(list->items[i].rights) & handled);
+		error = path_add(ruleset_fd, &folder, &list->items[i], handled);
+	if (folder.fd >= 0)
+		close(folder.fd);
 	for (size_t i = 0; i < 3 && error == 0; i++)
 		if (terminal_fds[i] >= 0)
 			error = rule_add(ruleset_fd, terminal_fds[i], rights_of(ACCESS_DEVICE) & handled);

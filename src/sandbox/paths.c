@@ -14,16 +14,15 @@ struct paths {
 	const struct sandbox_wish *wish;
 	const struct sandbox_place *place;
 	struct sandbox_plan *plan;
-	struct sandbox_list own; // as names, and as real paths
+	struct sandbox_list own;     // as names, and as real paths
+	struct sandbox_list links;   // hidden names that lead elsewhere,
+	struct sandbox_list targets; // and, in the same order, where to
 	char name[PATH_MAX];
 	char real[PATH_MAX];
 };
 
-int list_add(struct sandbox_list *list, const char *text, struct err *err)
+static int list_append(struct sandbox_list *list, const char *text, struct err *err)
 {
-	for (size_t i = 0; i < list->count; i++)
-		if (strcmp(list->items[i], text) == 0)
-			return 0;
 	char **items = reallocarray(list->items, list->count + 1, sizeof(*items));
 	if (!items)
 		return err_set(err, ERR_MEMORY, "out of memory");
@@ -33,6 +32,14 @@ int list_add(struct sandbox_list *list, const char *text, struct err *err)
 		return err_set(err, ERR_MEMORY, "out of memory");
 	list->count++;
 	return 0;
+}
+
+int list_add(struct sandbox_list *list, const char *text, struct err *err)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (strcmp(list->items[i], text) == 0)
+			return 0;
+	return list_append(list, text, err);
 }
 
 void list_done(struct sandbox_list *list)
@@ -110,31 +117,46 @@ static int path_check_absolute(const char *path, struct err *err)
 		       text_brief(span_text(path), brief, sizeof(brief)));
 }
 
-// A name, and the place it leads to.
+// A name, and where it is, or is below, a symbolic link, the place it leads to.
 static int hidden_add(struct paths *paths, const char *name, struct err *err)
 {
 	int r = path_real(name, paths->real, err);
 	if (r == 0)
 		r = list_add(&paths->plan->hidden, name, err);
+	if (r < 0 || strcmp(name, paths->real) == 0)
+		return r;
+	r = list_append(&paths->links, name, err);
+	if (r == 0)
+		r = list_append(&paths->targets, paths->real, err);
 	return r < 0 ? r : list_add(&paths->plan->hidden, paths->real, err);
 }
 
-// All names in the folder of the pattern, which ends in '*', that begin like it.
-static int hidden_add_matches(struct paths *paths, const char *pattern, struct err *err)
+// Whether a row of the table, which may end in '*', names that.
+static bool row_has(const char *row, const char *name)
 {
-	const char *prefix = strrchr(pattern, '/') + 1;
-	size_t length = strlen(prefix) - 1;
-	_cleanup_free_ char *folder = strndup(pattern, (size_t)(prefix - pattern));
-	if (!folder)
-		return err_set(err, ERR_MEMORY, "out of memory");
+	size_t i = 0;
+	while (row[i] != '\0' && row[i] != '*' && row[i] == name[i])
+		i++;
+	return row[i] == '*' || (row[i] == '\0' && name[i] == '\0');
+}
+
+// What is there by those names: for rows with '*' each, for others the symbolic links.
+static int hidden_add_present(struct paths *paths, const char *folder, const struct hidden_row *rows, size_t count,
+			      struct err *err)
+{
 	DIR *dir = opendir(folder);
 	if (!dir)
 		return errno == ENOMEM ? err_set(err, ERR_MEMORY, "out of memory") : 0;
-	folder[prefix - pattern - 1] = '\0';
 	int r = 0;
 	const struct dirent *entry;
 	while (r == 0 && (entry = readdir(dir)) != NULL) {
-		if (strncmp(entry->d_name, prefix, length) != 0)
+		size_t i = 0;
+		while (i < count && !row_has(rows[i].name, entry->d_name))
+			i++;
+		if (i == count)
+			continue;
+		// What is no link and has a row of its own is in the list by that.
+		if (entry->d_type != DT_LNK && entry->d_type != DT_UNKNOWN && !strchr(rows[i].name, '*'))
 			continue;
 		r = path_text(paths->name, folder, entry->d_name, err);
 		if (r == 0)
@@ -144,18 +166,58 @@ static int hidden_add_matches(struct paths *paths, const char *pattern, struct e
 	return r;
 }
 
-static int hidden_add_row(struct paths *paths, const char *home, const char *row, struct err *err)
+// Rows of one folder, all by their names, whether they are there or not. Each is there once, so they are not compared.
+static int hidden_add_rows(struct paths *paths, const char *folder, const struct hidden_row *rows, size_t count,
+			   struct err *err)
 {
-	int r = path_text(paths->name, home, row, err);
-	size_t length = strlen(paths->name);
-	if (r < 0 || paths->name[length - 1] != '*')
-		return r < 0 ? r : hidden_add(paths, paths->name, err);
-	_cleanup_free_ char *pattern = strdup(paths->name);
-	if (!pattern)
+	int r = 0;
+	for (size_t i = 0; i < count && r == 0; i++) {
+		r = path_text(paths->name, folder, rows[i].name, err);
+		size_t length = r == 0 ? strlen(paths->name) : 0;
+		if (length > 0 && paths->name[length - 1] == '*')
+			paths->name[length - 1] = '\0';
+		if (r == 0)
+			r = list_append(&paths->plan->hidden, paths->name, err);
+	}
+	return r < 0 ? r : hidden_add_present(paths, folder, rows, count, err);
+}
+
+// Is no part of the path behind `length`, which exists or not, a symbolic link? Quicker than realpath, which begins at "/".
+static bool path_is_plain(char *path, size_t length)
+{
+	char byte;
+	while (path[length] != '\0') {
+		size_t end = length + 1 + strcspn(path + length + 1, "/");
+		char after = path[end];
+		path[end] = '\0';
+		bool is_link = readlink(path, &byte, 1) >= 0;
+		bool is_other = !is_link && errno == EINVAL;
+		path[end] = after;
+		if (!is_other)
+			return !is_link && errno == ENOENT;
+		length = end;
+	}
+	return true;
+}
+
+// By the folder's name, and where that leads to another place, there too.
+static int hidden_add_folder(struct paths *paths, const char *home, const struct hidden_row *rows, size_t count,
+			     struct err *err)
+{
+	if (rows[0].folder[0] == '\0')
+		return hidden_add_rows(paths, home, rows, count, err);
+	int r = path_text(paths->name, home, rows[0].folder, err);
+	bool is_plain = r == 0 && path_is_plain(paths->name, strcmp(home, "/") == 0 ? 0 : strlen(home));
+	if (r == 0 && !is_plain)
+		r = path_real(paths->name, paths->real, err);
+	if (r < 0)
+		return r;
+	_cleanup_free_ char *named = strdup(paths->name);
+	_cleanup_free_ char *real = strdup(is_plain ? paths->name : paths->real);
+	if (!named || !real)
 		return err_set(err, ERR_MEMORY, "out of memory");
-	paths->name[length - 1] = '\0';
-	r = hidden_add(paths, paths->name, err);
-	return r < 0 ? r : hidden_add_matches(paths, pattern, err);
+	r = hidden_add_rows(paths, named, rows, count, err);
+	return r < 0 || strcmp(named, real) == 0 ? r : hidden_add_rows(paths, real, rows, count, err);
 }
 
 static int hidden_fill_home(struct paths *paths, struct err *err)
@@ -171,8 +233,11 @@ static int hidden_fill_home(struct paths *paths, struct err *err)
 		return r < 0 ? r : err_set(err, ERR_MEMORY, "out of memory");
 	size_t count;
 	const struct hidden_row *rows = hidden_rows(&count);
-	for (size_t i = 0; i < count && r == 0; i++)
-		r = hidden_add_row(paths, home, rows[i].path, err);
+	for (size_t first = 0, end = 0; first < count && r == 0; first = end) {
+		while (end < count && strcmp(rows[end].folder, rows[first].folder) == 0)
+			end++;
+		r = hidden_add_folder(paths, home, rows + first, end - first, err);
+	}
 	return r;
 }
 
@@ -198,23 +263,28 @@ static int own_refuse(const struct paths *paths, const char *path, const char *r
 	return err_set(err, ERR_USAGE, "%s belongs to envseal itself, and no program may see it; leave it out", path);
 }
 
-// Takes out what is that path, by any name. Returns whether there was any.
-static bool hidden_take_out(struct paths *paths, const char *path, const char *real, char *scratch)
+static void list_take_out(struct sandbox_list *list, const char *text)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < list->count; i++)
+		if (strcmp(list->items[i], text) == 0)
+			free(list->items[i]);
+		else
+			list->items[kept++] = list->items[i];
+	list->count = kept;
+}
+
+// Takes out what is that path, and names that lead to it. Returns whether there was any.
+static bool hidden_take_out(struct paths *paths, const char *path, const char *real)
 {
 	struct sandbox_list *hidden = &paths->plan->hidden;
-	size_t kept = 0, before = hidden->count;
-	struct err err;
-	for (size_t i = 0; i < before; i++) {
-		char *item = hidden->items[i];
-		bool is_same = strcmp(item, path) == 0 || strcmp(item, real) == 0 ||
-			       (path_real(item, scratch, &err) == 0 && strcmp(scratch, real) == 0);
-		if (is_same)
-			free(item);
-		else
-			hidden->items[kept++] = item;
-	}
-	hidden->count = kept;
-	return kept < before;
+	size_t before = hidden->count;
+	list_take_out(hidden, path);
+	list_take_out(hidden, real);
+	for (size_t i = 0; i < paths->links.count; i++)
+		if (strcmp(paths->targets.items[i], real) == 0)
+			list_take_out(hidden, paths->links.items[i]);
+	return hidden->count < before;
 }
 
 // What is hidden below that path; NULL: nothing.
@@ -238,7 +308,7 @@ static int readable_add(struct paths *paths, const char *path, struct err *err)
 		return r;
 	if (path_is_below(paths->real, "/dev") && !path_is_below(paths->real, "/dev/shm"))
 		return err_set(err, ERR_USAGE, "%s is a device; ask for it to be writable instead", path);
-	bool was_hidden = hidden_take_out(paths, path, paths->real, paths->name);
+	bool was_hidden = hidden_take_out(paths, path, paths->real);
 	if (path_is_hidden(plan, paths->real)) {
 		if (access(paths->real, F_OK) < 0)
 			return err_set_errno(err, ERR_NOT_FOUND, errno, "cannot show %s", path);
@@ -311,6 +381,8 @@ int paths_fill(const struct sandbox_wish *wish, const struct sandbox_place *plac
 	paths->plan = plan;
 	int r = lists_fill(paths, err);
 	list_done(&paths->own);
+	list_done(&paths->links);
+	list_done(&paths->targets);
 	free(paths);
 	return r;
 }

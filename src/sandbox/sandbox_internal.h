@@ -8,9 +8,11 @@
 // --- hidden.c: what hardened and lockdown hide in a home, beside envseal's own folders.
 
 struct hidden_row {
-	const char *group; // why: "keys", "cloud", "tokens", "keyrings", "agents", "browsers", "history"
-	const char *path;  // below the home; ending in '*': all names that begin so
+	const char *group;  // why: "keys", "cloud", "tokens", "keyrings", "agents", "browsers", "history"
+	const char *folder; // below the home; "": the home itself
+	const char *name;   // in it; ending in '*': all names that begin so
 };
+// Rows of one folder lie together.
 const struct hidden_row *hidden_rows(size_t *ret_count);
 
 // --- paths.c: what is hidden, and what may be written.
@@ -46,13 +48,14 @@ enum access_kind {
 struct access {
 	char *path; // owned; absolute
 	unsigned rights;
+	bool is_file; // seen to be anything but a folder: only for speed
 };
 struct access_list {
 	struct access *items; // owned
 	size_t count;
 	size_t capacity;
 };
-// Everything can be read but what plan->hidden names, and in that what plan->shown names; of the plan nothing else counts
+// Neighbours lie together in the list. Everything can be read but what plan->hidden names, and in that what plan->shown names; of the plan nothing else counts
 // but plan->writable. Blocks for reading folders; one that cannot be read gives what is known of it by name.
 //  - A folder above something hidden is opened up: each child gets the right by itself, as they are now. A child that comes
 //    later cannot be read. Symbolic links have no right of their own; where they lead to has.

@@ -78,6 +78,12 @@ static bool hides(struct world *world, const char *name)
 	return list_has(&world->plan.hidden, scene_path(&world->scene, name));
 }
 
+static bool row_covers(const char *row, const char *name)
+{
+	size_t length = strlen(row);
+	return row[length - 1] == '*' ? strncmp(row, name, length - 1) == 0 : strcmp(row, name) == 0;
+}
+
 static void test_table(void **state)
 {
 	size_t count;
@@ -85,12 +91,15 @@ static void test_table(void **state)
 	(void)state;
 	for (size_t i = 0; i < count; i++) {
 		assert_non_null(rows[i].group);
-		assert_true(rows[i].path[0] != '/' && rows[i].path[0] != '\0' && rows[i].path[0] != '*');
-		assert_null(strstr(rows[i].path, ".."));
-		const char *star = strchr(rows[i].path, '*');
+		assert_true(rows[i].folder[0] != '/' && rows[i].name[0] != '\0' && rows[i].name[0] != '*');
+		assert_null(strchr(rows[i].name, '/'));
+		const char *star = strchr(rows[i].name, '*');
 		assert_true(!star || star[1] == '\0');
-		for (size_t j = 0; j < i; j++)
-			assert_string_not_equal(rows[i].path, rows[j].path);
+		for (size_t j = 0; j < count; j++)
+			assert_true(i == j || strcmp(rows[i].folder, rows[j].folder) != 0 || !row_covers(rows[j].name, rows[i].name));
+		bool is_first = i == 0 || strcmp(rows[i - 1].folder, rows[i].folder) != 0;
+		for (size_t j = 0; j + 1 < i && is_first; j++)
+			assert_string_not_equal(rows[j].folder, rows[i].folder);
 	}
 }
 
@@ -138,7 +147,15 @@ static void test_links(void **state)
 	scene_link(&world.scene, "dots", "home/.gem");
 	scene_link(&world.scene, "home", "home-link");
 	snprintf(world.home, sizeof(world.home), "%s", scene_path(&world.scene, "home-link/"));
+	scene_make(&world.scene, "dots/share/keyrings/login");
+	char moved[PATH_MAX];
+	snprintf(moved, sizeof(moved), "%s", scene_path(&world.scene, "home/was"));
+	assert_int_equal(rename(scene_path(&world.scene, "home/.local"), moved), 0);
+	scene_link(&world.scene, "dots", "home/.local");
 	assert_int_equal(world_build(&world), 0);
+	assert_true(hides(&world, "home/.local/share/keyrings"));
+	assert_true(hides(&world, "dots/share/keyrings"));
+	assert_true(hides(&world, "dots/share/fish/fish_history"));
 	assert_true(hides(&world, "home/.aws"));
 	assert_true(hides(&world, "dots/aws"));
 	assert_true(hides(&world, "dots/config"));
