@@ -45,7 +45,11 @@ static const struct {
 	long abi;
 	const char *what;
 } landlock_steps[] = {
-	{2, "moves between folders"},   {3, "truncation"}, {4, "TCP"}, {5, "devices"}, {LANDLOCK_ABI_SCOPE, "signals and abstract sockets"},
+	{2, "moves between folders"},
+	{3, "truncation"},
+	{4, "TCP"},
+	{5, "devices"},
+	{LANDLOCK_ABI_SCOPE, "signals and abstract sockets"},
 	{LANDLOCK_ABI_SOCKETS, "sockets with a path"},
 };
 
@@ -65,11 +69,11 @@ static bool landlock_text(long abi, struct buf *out)
 			r = buf_printf(out, &ignored, "%s%d", fixes & ((1L << i) - 1) ? ", " : "; with the fixes ", i + 1);
 	if (r == 0)
 		r = buf_append_text(out, ")", &ignored);
-	bool is_first = true;
+	const char *before = "; it does not close: ";
 	for (size_t i = 0; r == 0 && i < ARRAY_COUNT(landlock_steps); i++)
 		if (abi < landlock_steps[i].abi) {
-			r = buf_printf(out, &ignored, "%s%s", is_first ? "; it does not close: " : ", ", landlock_steps[i].what);
-			is_first = false;
+			r = buf_printf(out, &ignored, "%s%s", before, landlock_steps[i].what);
+			before = ", ";
 		}
 	return r == 0;
 }

@@ -91,7 +91,7 @@ static struct cause cause_find(const struct guard_source *source, int error)
 		return (struct cause){"kernel.unprivileged_userns_clone is 0", "sysctl kernel.unprivileged_userns_clone=1"};
 	if (restricted != 0)
 		return (struct cause){"AppArmor restricts them", "load envseal's AppArmor profile: see envseal-doctor(1)"};
-	return (struct cause){strerrordesc_np(error), "look for the container, the jail or the filter around this that forbids it"};
+	return (struct cause){strerrordesc_np(error), "look for the container, jail or filter around this that forbids it"};
 }
 
 static void check_user_namespaces(const struct guard_source *source, struct finding *finding)

@@ -224,7 +224,8 @@ int filter_build(enum filter_kind kind, struct sock_fprog *out, struct err *err)
 	if (ARCHITECTURE == 0)
 		return err_set(err, ERR_NO_EXEC, "no filter of system calls is known for this machine's architecture; use the "
 						 "tier standard");
-	struct program program = {.code = calloc(filter_row_count * ROW_INSTRUCTIONS + HEAD_INSTRUCTIONS, sizeof(*program.code))};
+	size_t most = filter_row_count * ROW_INSTRUCTIONS + HEAD_INSTRUCTIONS;
+	struct program program = {.code = calloc(most, sizeof(*program.code))};
 	if (!program.code)
 		return err_set(err, ERR_MEMORY, "out of memory");
 	for (size_t i = 0; i < filter_row_count; i++)
