@@ -1,17 +1,23 @@
+#include "engine/promises.h"
 #include "engine/security.h"
 
 #include <stdio.h>
 #include <string.h>
 
-typedef int finding_fn(void *context, const struct finding *finding);
-
-// Where findings go, and the first non-zero answer.
 struct doctor {
 	struct engine *engine;
-	finding_fn *each;
-	void *context;
+	const struct engine_doctor_report *report;
+	struct promises promises;
 	bool has_vault;
 };
+
+static int doctor_finding(void *context, const struct finding *finding)
+{
+	struct doctor *doctor = context;
+	struct err ignored;
+	int r = promises_note(&doctor->promises, finding, &ignored);
+	return r < 0 ? r : doctor->report->finding(doctor->report->context, finding);
+}
 
 __attribute__((format(printf, 6, 7))) static int doctor_tell(struct doctor *doctor, const char *id,
 							      enum finding_severity severity, const char *category,
@@ -23,7 +29,7 @@ __attribute__((format(printf, 6, 7))) static int doctor_tell(struct doctor *doct
 	vsnprintf(finding.text, sizeof(finding.text), format, args);
 	va_end(args);
 	snprintf(finding.remedy, sizeof(finding.remedy), "%s", remedy);
-	return doctor->each(doctor->context, &finding);
+	return doctor_finding(doctor, &finding);
 }
 
 const char *engine_severity_name(enum finding_severity severity)
@@ -145,12 +151,12 @@ static int doctor_configuration(struct doctor *doctor)
 			   security_level_name(floor.level), floor.findings.count, floor.findings.count == 1 ? "" : "s");
 }
 
-int engine_doctor(struct engine *engine, const struct engine_unlock *unlock, finding_fn *each, void *context,
+int engine_doctor(struct engine *engine, const struct engine_unlock *unlock, const struct engine_doctor_report *report,
 		  struct err *err)
 {
-	struct doctor doctor = {.engine = engine, .each = each, .context = context};
+	struct doctor doctor = {.engine = engine, .report = report};
 	const struct guard_source source = engine_guard_source(engine);
-	int r = guard_check(&source, each, context);
+	int r = guard_check(&source, doctor_finding, &doctor);
 	if (r == 0)
 		r = doctor_configuration(&doctor);
 	if (r == 0)
@@ -159,5 +165,8 @@ int engine_doctor(struct engine *engine, const struct engine_unlock *unlock, fin
 		r = doctor_log(&doctor);
 	if (r == 0 && unlock)
 		r = doctor_unlocked(&doctor, unlock);
+	if (r == 0)
+		r = promises_tell(&doctor.promises, report->promise, report->context);
+	promises_done(&doctor.promises);
 	return r == 0 ? 0 : err_set(err, ERR_SYSTEM, "the findings could not be printed");
 }

@@ -652,9 +652,27 @@ int engine_audit_accept(struct engine *engine, const struct engine_unlock *unloc
 
 // --- doctor
 
-// guard's findings, then those about the vault and the log; with `unlock` not NULL everything in them is verified.
-int engine_doctor(struct engine *engine, const struct engine_unlock *unlock,
-		  int (*each)(void *context, const struct finding *finding), void *context, struct err *err);
+// A promise of docs/threats.md.
+#define ENGINE_PROMISE_FINDINGS_MAX 7
+struct engine_promise {
+	const char *id;    // of the claim, "C4"; or what is promised, "hardened"
+	const char *title;
+	const char *depends[ENGINE_PROMISE_FINDINGS_MAX]; // findings' ids
+	size_t depend_count;
+	const struct finding *causes[ENGINE_PROMISE_FINDINGS_MAX]; // those by which it does not hold here. Borrowed
+	size_t cause_count;                                        // 0: it holds
+};
+
+// Either returning non-zero stops.
+struct engine_doctor_report {
+	int (*finding)(void *context, const struct finding *finding);
+	int (*promise)(void *context, const struct engine_promise *promise);
+	void *context;
+};
+// guard's findings, then those about the vault and the log, then what they mean for each promise; with `unlock` not NULL
+// everything in vault and log is verified.
+int engine_doctor(struct engine *engine, const struct engine_unlock *unlock, const struct engine_doctor_report *report,
+		  struct err *err);
 
 // "masked 3 times: NAME (base64 on stdout, 2), …" for a notice. False when nothing was masked.
 bool outcome_leaks_text(const struct plan *plan, const struct exec_outcome *outcome, struct buf *out);

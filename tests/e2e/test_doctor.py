@@ -1,19 +1,25 @@
 """`doctor`: every finding is a line with what it means, and the exit status says whether one is bad."""
 
+import json
+import pathlib
 import re
+import subprocess
 
 import pytest
 
-from envseal_support import SECRETS, assert_nowhere
+from envseal_support import SECRETS, assert_nowhere, binary
 
-LINE = re.compile(r"\[(ok  |note|warn|bad )\] ([a-z][a-z-]+) +(\S.*)")
-REMEDY = re.compile(r" {26}-> \S.*")
+LINE = re.compile(r"\[(ok   |note |warn |bad  )\] ([a-z][a-z-]+) +(\S.*)")
+REMEDY = re.compile(r" {29}-> \S.*")
+CLAIM = re.compile(r"^### (C\d+)\. (.+)$", re.MULTILINE)
+THREATS = pathlib.Path(__file__).parents[2] / "docs/threats.md"
+BESIDE_CLAIMS = ["shield", "standard", "hardened", "lockdown", "jail", "jail-masks"]
 
 
 def findings(vault, *options, status=0):
     result = vault.run("doctor", "--json", *options, status=status)
     found = result.json()
-    assert set(found) == {"version", "findings", "ok"} and found["ok"] is (status == 0)
+    assert set(found) == {"version", "findings", "promises", "ok"} and found["ok"] is (status == 0)
     for finding in found["findings"]:
         assert set(finding) == {"id", "category", "severity", "text", "remedy"}
         assert finding["severity"] in ("ok", "note", "warn", "bad") and finding["text"]
@@ -22,7 +28,23 @@ def findings(vault, *options, status=0):
     assert_nowhere(SECRETS.values(), result.out + result.err)
     by_id = {finding["id"]: finding for finding in found["findings"]}
     assert len(by_id) == len(found["findings"]), "an id is there once"
+    assert_promises(found["promises"], by_id)
     return by_id
+
+
+def assert_promises(promises, found):
+    assert len({promise["id"] for promise in promises}) == len(promises)
+    for promise in promises:
+        assert set(promise) == {"id", "title", "holds", "depends", "because"}
+        assert promise["holds"] is (promise["because"] == [])
+        assert set(promise["because"]) <= set(promise["depends"]) <= set(found), promise
+        assert all(found[finding]["severity"] != "ok" for finding in promise["because"])
+        # A finding that is bad is never of no account.
+        assert all(finding in promise["because"] for finding in promise["depends"] if found[finding]["severity"] == "bad")
+
+
+def promises(vault, **options):
+    return {promise["id"]: promise for promise in vault.run("doctor", "--json", **options).json()["promises"]}
 
 
 def with_passphrase(vault):
@@ -31,13 +53,61 @@ def with_passphrase(vault):
 
 def test_text_and_json_tell_the_same(vault):
     found = findings(vault)
-    lines = vault.ok("doctor").text.splitlines()
+    above, _, below = vault.ok("doctor").text.partition("\n\n")
+    lines = above.splitlines()
     told = [LINE.fullmatch(line) for line in lines if not REMEDY.fullmatch(line)]
     assert all(told), lines
     assert [(match[2], match[1].strip(), match[3]) for match in told] == [
         (finding["id"], finding["severity"], finding["text"]) for finding in found.values()]
     remedies = [finding["remedy"] for finding in found.values() if finding["remedy"]]
     assert [line.strip() for line in lines if REMEDY.fullmatch(line)] == [f"-> {remedy}" for remedy in remedies]
+    assert below.startswith("What is promised")
+
+
+def test_promises_in_text_and_json(vault):
+    """One that holds and one that does not: with why, and what to do."""
+    env = {"TMUX": "/tmp/tmux-1/default,1,0", "DISPLAY": ":0"}
+    result = vault.run("doctor", "--json", env=env).json()
+    found = {finding["id"]: finding for finding in result["findings"]}
+    lines = vault.run("doctor", env=env).text.partition("\n\n")[2].splitlines()[1:]
+    expected = []
+    for promise in result["promises"]:
+        depends = f" ({', '.join(promise['depends'])})" if promise["depends"] else ""
+        expected.append(f"[{'holds' if promise['holds'] else 'no   '}] {promise['id']:20} {promise['title']}{depends}")
+        for cause in promise["because"]:
+            expected.append(f"{'':29}{cause}: {found[cause]['text']}")
+            if found[cause]["remedy"]:
+                expected.append(f"{'':29}-> {found[cause]['remedy']}")
+    assert lines == expected
+    told = {promise["id"]: promise for promise in result["promises"]}
+    assert {"terminal-multiplexer", "display"} <= set(told["C17"]["because"]) and told["C1"]["holds"]
+
+
+def test_the_promises_are_those_of_the_page(no_vault):
+    told = [(promise["id"], promise["title"]) for promise in promises(no_vault).values()]
+    claims = CLAIM.findall(THREATS.read_text())
+    assert len(claims) >= 18
+    assert [row for row in told if row[0].startswith("C")] == claims
+    assert [row[0] for row in told if not row[0].startswith("C")] == BESIDE_CLAIMS
+
+
+def test_where_no_namespaces_can_be_had(no_vault):
+    """In a namespace that allows no further ones: what needs them does not hold, and the rest does."""
+    script = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"'
+    inside = ["unshare", "--user", "--map-root-user", "sh", "-c", script, "sh"]
+    if subprocess.run([*inside, "true"], capture_output=True).returncode != 0:
+        pytest.skip("no user namespaces here")
+    result = subprocess.run([*inside, binary(), "doctor", "--json"], env=no_vault.environment(None), capture_output=True)
+    told = json.loads(result.stdout)
+    found = {finding["id"]: finding for finding in told["findings"]}
+    held = {promise["id"]: promise for promise in told["promises"]}
+    for name in ("user-namespaces", "network-namespaces", "mounts", "proc-mount"):
+        assert "max_user_namespaces is 0" in found[name]["text"] and "sysctl" in found[name]["remedy"]
+    assert "user-namespaces" in held["hardened"]["because"] and {"mounts", "proc-mount"} <= set(held["lockdown"]["because"])
+    assert held["jail-masks"]["because"] == ["user-namespaces", "mounts"]
+    # Whoever made the namespace can read what is in it.
+    assert all("user-namespace" in held[name]["because"] for name in ("C4", "C7", "C16", "C18", "shield"))
+    assert held["jail"]["because"] == promises(no_vault)["jail"]["because"] and held["C1"]["holds"]
 
 
 def test_without_a_vault(no_vault):
@@ -48,7 +118,8 @@ def test_without_a_vault(no_vault):
 
 def test_what_the_machine_enforces(no_vault):
     found = findings(no_vault)
-    for name in ("process-dumpable", "core-limit", "ptrace-scope", "memory-lock", "swap", "landlock", "seccomp",
+    for name in ("process-dumpable", "core-limit", "ptrace-scope", "memory-lock", "swap", "landlock", "landlock-scope",
+                 "landlock-sockets", "seccomp", "seccomp-notify", "user-namespaces", "network-namespaces", "mounts", "proc-mount",
                  "terminal", "variables", "uinput", "screen-recorder"):
         assert name in found, name
     assert found["process-dumpable"]["severity"] == found["core-limit"]["severity"] == "ok"
