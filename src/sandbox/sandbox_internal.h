@@ -152,12 +152,20 @@ int mounts_tree(const struct sandbox_plan *plan, struct mounts *mounts);
 // --- network.c
 
 struct relay; // the process outside that resolves and connects
-// SANDBOX_NETWORK_ALLOW: starts the relay, which has nothing of this process's memory that is secret, and no descriptor
-// but its own. ERR_SYSTEM.
+// SANDBOX_NETWORK_ALLOW: starts the relay, which is a program of its own (outside.h) and has nothing of this process's. It is
+// a child of this process and dies with it, also after that one's exec, so it may serve a program that takes its starter's
+// place. Until network_enter has handed it its sockets it also ends where the last copy of `relay` is closed.
+// ERR_SYSTEM, ERR_LIMIT.
 int network_relay_start(const struct sandbox_plan *plan, struct relay **out, struct err *err);
-void network_relay_stop(struct relay *relay); // NULL is fine
+void network_relay_stop(struct relay *relay); // NULL is fine. In the process that started it
 // In process 1, in its own network namespace: loopback up where it is wanted; for ALLOW an address of the loopback for each
-// host, /etc/hosts covered by one that names them, listening sockets, which go to the relay. 0 or errno.
+// host, /etc/hosts covered by one that names them first, listening sockets, which go to the relay. 0 or errno. After
+// mounts_tree, where there is one; ALLOW wants a mount namespace in any case.
+//  - A name leads to 127.77.0.1-32; an address is added to the loopback; localhost, 127.0.0.0/8 and ::1 are the machine's
+//    own, at these ports alone.
+//  - A host that does not resolve, refuses or does not answer within 5 s at any of its addresses is a connection that is
+//    reset (ECONNRESET). 256 connections at a time; further ones wait.
+//  - ENOENT where the machine has no /etc/hosts.
 int network_enter(const struct sandbox_plan *plan, struct relay *relay);
 
 // --- namespaces.c: 0 or errno

@@ -5,8 +5,8 @@
 // (EOVERFLOW, fs/namei.c, fsuidgid_has_mapping). Here both are mapped. It is a program and no fork, because the maps of
 // a process can only be written while others of the same user may look into it.
 //
-// Arguments: "d" or "f" and a path, for each folder or file that is to be there as a place to mount on. Descriptor 0: the
-// socket for the answer.
+// Arguments: "d" or "f" and a path, for each folder or file that is to be there as a place to mount on; or "h" and lines:
+// then it is one tree alone, a copy of /etc/hosts behind these lines. Descriptor 0: the socket for the answer.
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -266,6 +266,45 @@ static int trees_make(char *const places[], struct trees_answer *answer, int fds
 	return cover_make(&fds[TREE_COVER]);
 }
 
+static int text_write(int fd, const char *text, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, text, len);
+		if (n < 0)
+			return errno;
+		text += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static int hosts_fill(int old, int new, const char *lines)
+{
+	static char block[65536];
+	int error = text_write(new, lines, strlen(lines));
+	for (ssize_t n = 1; error == 0 && n > 0;) {
+		n = read(old, block, sizeof(block));
+		error = n < 0 ? errno : text_write(new, block, (size_t)n);
+	}
+	return error;
+}
+
+static int hosts_make(const char *lines, int *out_fd)
+{
+	int old = open("/etc/hosts", O_RDONLY | O_CLOEXEC);
+	int error = old < 0 ? errno : fresh_mount("/etc", 0755);
+	if (error != 0)
+		return error;
+	int new = open("/etc/hosts", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
+	if (new < 0)
+		return errno;
+	error = hosts_fill(old, new, lines);
+	close(new);
+	if (error == 0)
+		error = read_only_set("/etc");
+	return error == 0 ? clone_take("/etc/hosts", out_fd) : error;
+}
+
 static int answer_send(struct trees_answer answer, const int fds[TREE_COUNT])
 {
 	union {
@@ -295,11 +334,14 @@ int main(int argc, char *argv[])
 {
 	struct trees_answer answer = {0};
 	int fds[TREE_COUNT];
-	(void)argc;
 	umask(0);
 	answer.error = namespaces_enter();
-	if (answer.error == 0)
+	if (answer.error == 0 && argc == 2 && argv[1][0] == 'h') {
+		answer.trees = 1u << TREE_COVER;
+		answer.error = hosts_make(argv[1] + 1, &fds[TREE_COVER]);
+	} else if (answer.error == 0) {
 		answer.error = trees_make(argv + 1, &answer, fds);
+	}
 	if (answer.error != 0)
 		answer.trees = 0;
 	return answer_send(answer, fds);

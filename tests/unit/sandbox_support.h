@@ -116,7 +116,7 @@ static int inside_run(const struct inside *inside, unsigned namespaces)
 }
 
 // Skips the test where the machine gives plain users no namespaces.
-static void namespaces_want(void)
+static inline void namespaces_want(void)
 {
 	pid_t pid = fork();
 	int status = -1;
