@@ -1,0 +1,111 @@
+"""C20: what each tier refuses, the kernel refuses. Every cell of attack_table.txt is tried."""
+
+import contextlib
+import os
+import signal
+import subprocess
+
+import pytest
+
+from envseal_support import binary
+from tier_support import COLUMNS, TIERS, WORDS, Held, Place, attack, attempt_ids, can_unshare, table_read, tried
+
+pytestmark = pytest.mark.skipif(os.geteuid() == 0, reason="root may do what is tried")
+
+ROWS = table_read()
+CELLS = [(name, column) for column in COLUMNS for name, cells in ROWS.items() if cells[column] != "-"]
+
+
+def test_every_attempt_has_a_row():
+    assert list(ROWS) == attempt_ids()
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_cells_are_known_words(name):
+    cells = ROWS[name]
+    assert set(cells.values()) <= WORDS
+    assert cells["control"] != "-" and "absent-ok" not in [cells[column] for column in COLUMNS[1:]]
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_tiers_grow_strictly(name):
+    for columns in (TIERS, ["2" + tier for tier in TIERS]):
+        cells = [ROWS[name][column] in ("refused", "killed") for column in columns]
+        assert cells == sorted(cells)
+
+
+class Attempts:
+    """Made once for each column, when the first cell of it is asked for."""
+
+    def __init__(self, place):
+        self.place = place
+        self.columns = {}
+
+    def column(self, name):
+        if name not in self.columns:
+            try:
+                self.columns[name] = self.place.outside(name[1:]) if name.startswith("2") else self.place.inside(name)
+            except (AssertionError, StopIteration, subprocess.SubprocessError) as failure:
+                self.columns[name] = failure
+        if isinstance(self.columns[name], Exception):
+            raise self.columns[name]
+        return self.columns[name]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory, original):
+    place = Place(tmp_path_factory.mktemp("place"), original)
+    yield place
+    place.done()
+
+
+@pytest.fixture(scope="module")
+def attempts(place):
+    return Attempts(place)
+
+
+def skip_where_not_to_be_had(column):
+    tier = column.removeprefix("2")
+    if tier in ("hardened", "lockdown") and not can_unshare():
+        pytest.skip(f"this machine lets plain users make no namespaces, so it has no {tier}")
+    if tier == "jail" and not has_jail():
+        pytest.skip("this envseal has no jail")
+
+
+def has_jail():
+    return b"jail" in subprocess.run([binary(), "help"], capture_output=True, timeout=60).stdout
+
+
+@pytest.mark.parametrize("name, column", CELLS, ids=lambda value: value)
+def test_cell(attempts, name, column):
+    skip_where_not_to_be_had(column)
+    result, control = attempts.column(column)[name], attempts.column("control")[name]
+    assert result.outcome in ("worked", "refused", "absent"), result
+    word = ROWS[name][column]
+    if word == "absent-ok":
+        return
+    if column == "lockdown" and word == "works" and name.startswith("home-") and attempts.place.is_temporary:
+        pytest.skip("the home is in a folder for temporary files, which lockdown hides: set ENVSEAL_TEST_ROOM")
+    if column != "control" and word == "works" and control.outcome != "worked":
+        pytest.skip(f"nobody may, or can, here: {control}")
+    if column != "control" and result.outcome == control.outcome == "absent":
+        pytest.skip(f"there is none here: {control}")
+    assert result.outcome == {"works": "worked", "refused": "refused", "killed": "refused"}[word], result
+    if word == "killed":
+        assert result.signal == signal.SIGSYS, result
+
+
+CLOSED = ["proc-environ", "proc-mem", "proc-maps", "proc-fd", "proc-cwd", "proc-root", "proc-exe", "ptrace-attach",
+          "ptrace-seize", "gcore", "vm-read", "pidfd-getfd", "kcmp", "setns"]
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_envseals_own_processes_are_closed(place, tier):
+    """All that stand between the caller and the program: what supervises, and process 1 of the namespace."""
+    skip_where_not_to_be_had(tier)
+    with contextlib.closing(Held(place, place.command(tier, []), place.work)) as held:
+        others = held.others()
+        assert len(others) >= (1 if tier == "standard" else 2)
+        for pid in others:
+            found = tried(attack("try", *CLOSED, *held.scene[1:3], f"victim={pid}"))
+            assert {result.outcome for result in found.values()} == {"refused"}, (pid, found)
