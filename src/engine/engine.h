@@ -3,7 +3,8 @@
 //
 // Invariants
 //  - Every change is one vault transaction that holds its audit record's head: intent on disk, then the change.
-//  - A secret is released only after the audit intent is on disk and anchored in the vault.
+//  - A secret is released only after the audit intent is on disk and anchored in the vault, for every process to see. The
+//    anchor comes to the disk with the next change: what a power cut takes of anchors is told from an older vault.
 //  - What the log and the vault say of each other is checked at every unlock; a mismatch is ERR_DAMAGED.
 #pragma once
 

@@ -257,6 +257,26 @@ def test_a_program_that_closes_its_output(open_vault, fifo):
     process.stdout.close()
 
 
+def test_the_end_is_in_the_log_when_it_is_told(open_vault):
+    """And the vault anchors it soon after."""
+    allowed(open_vault, "/bin/true")
+    last = open_vault.records()[-1]
+    assert (last["kind"], last["status"]) == ("run.outcome", 0)
+    assert last["at_generation"] == open_vault.records(kind="run.intent")[-1]["generation"]
+    wait_until(lambda: open_vault.check()["unanchored"] == 0)
+
+
+def test_the_vault_of_before_a_single_run(open_vault, tmp_path):
+    """Its outcome tells of the generation that the run's intent has made."""
+    program = ["/bin/echo", "once"]
+    words = permit(open_vault, [*RUN, *program])
+    older = copy_vault(open_vault, tmp_path)
+    open_vault.run(*words, passphrase=False, status=0)
+    wait_until(lambda: open_vault.check()["unanchored"] == 0)
+    older.log.write_bytes(open_vault.log.read_bytes())
+    assert "older" in older.run("audit", "verify", "--direct", status=6).talk
+
+
 def test_many_at_once(open_vault):
     words = permit(open_vault, [*RUN, "/bin/sh", "-c", 'echo "$API_TOKEN"; exec /bin/cat'])
     processes = [open_vault.popen(*words, passphrase=False, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(40)]
