@@ -86,6 +86,7 @@ static int explain_print(json_t *object)
 		       json_object_get(secret, "variable") ? json_text(secret, "variable") : "");
 	}
 	explain_sandbox(json_object_get(object, "sandbox"));
+	printf("%-14s%s\n", "shield", json_text(object, "shield"));
 	printf("%-14s%s\n", "PATH", json_text(object, "path"));
 	explain_list("PATH without", json_object_get(object, "path_dropped"));
 	explain_list("kept", json_object_get(object, "kept"));

@@ -219,14 +219,15 @@ json_t *outcome_json(const struct plan *plan, const struct redactor *redactor, c
 	const char *names[ENGINE_SECRETS_MAX];
 	struct leak_list leaks;
 	leak_list_of(plan, outcome, names, &leaks);
-	return json_pack("{s:o, s:o, s:i, s:i, s:I, s:I, s:I, s:I, s:s, s:b, s:o, s:I, s:b, s:b, s:b, s:b, s:o}", "secrets",
+	return json_pack("{s:o, s:o, s:i, s:i, s:I, s:I, s:I, s:I, s:s, s:b, s:o, s:I, s:b, s:b, s:b, s:b, s:o, s:s}", "secrets",
 			 plan_secrets_json(plan), "program", program_json(plan->program, redactor), "status", outcome->status, "signal",
 			 outcome->signal, "milliseconds", (json_int_t)outcome->milliseconds, "stdout_bytes",
 			 (json_int_t)outcome->stdout_bytes, "stderr_bytes", (json_int_t)outcome->stderr_bytes, "terminal_bytes",
 			 (json_int_t)outcome->terminal_bytes, "on_leak", engine_on_leak_name(plan->on_leak), "killed_for_leak", outcome->killed_for_leak ? 1 : 0, "leaks",
 			 leaks_json(&leaks), "leak_total", (json_int_t)outcome->leaks.total, "writers_ended", outcome->writers_ended ? 1 : 0,
 			 "tables_unlocked", outcome->tables_unlocked ? 1 : 0, "stdin_writable", outcome->stdin_is_writable ? 1 : 0, "caller_gone",
-			 outcome->caller_gone ? 1 : 0, "sandbox", applied_json(&outcome->sandbox));
+			 outcome->caller_gone ? 1 : 0, "sandbox", applied_json(&outcome->sandbox), "shield",
+			 program_shield_name(outcome->shield));
 }
 
 json_t *failure_json(const struct plan *plan, const struct redactor *redactor, const struct err *failure)
@@ -244,7 +245,10 @@ json_t *engine_explain(const struct plan *plan, struct err *err)
 	json_t *object = redactor_new(NULL, 0, &redactor, err) < 0 ? NULL : plan_json(plan, redactor);
 	if (!object)
 		return NULL;
+	bool is_shielded = plan->sandbox.needs[SANDBOX_SHIELD] != SANDBOX_UNUSED;
+	enum program_shield shield = is_shielded ? program_shield_judge(plan->program) : PROGRAM_SHIELD_OFF;
 	json_object_set_new(object, "action", json_string(engine_action_name(plan->action)));
+	json_object_set_new(object, "shield", json_string(program_shield_name(shield)));
 	json_object_set_new(object, "path", printable_json(plan->environment.path));
 	json_object_set_new(object, "path_dropped",
 			    strings_json((const char *const *)plan->environment.path_dropped,

@@ -95,8 +95,7 @@ enum program_shield {
 	PROGRAM_SHIELD_UNAVAILABLE // no memory for a copy, vm.memfd_noexec, root
 };
 #define PROGRAM_SHIELD_COUNT 8
-const char *program_shield_name(enum program_shield shield);  // for records: "applied", "too-large"
-const char *program_shield_words(enum program_shield shield); // for people
+const char *program_shield_name(enum program_shield shield); // "applied", "too-large"
 // What there is to say before it is tried. Blocks for reading the file.
 enum program_shield program_shield_judge(const struct program *program);
 

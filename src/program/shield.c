@@ -16,28 +16,14 @@
 
 #define IMAGE_MODE 0111
 
-static const struct {
-	const char *name;
-	const char *words;
-} shields[PROGRAM_SHIELD_COUNT] = {
-	[PROGRAM_SHIELD_APPLIED] = {"applied", "on: other programs of yours cannot look into it"},
-	[PROGRAM_SHIELD_TOO_LARGE] = {"too-large", "none: the program is too large to be copied for each run"},
-	[PROGRAM_SHIELD_ORIGIN] = {"origin", "none: the program finds its libraries by its own place"},
-	[PROGRAM_SHIELD_SELF] = {"self", "none: the program opens itself (/proc/self/exe)"},
-	[PROGRAM_SHIELD_LISTED] = {"listed", "none: it is known that this program does not work behind it"},
-	[PROGRAM_SHIELD_BY_PATH] = {"by-path", "none: the program is run by its path, as asked"},
-	[PROGRAM_SHIELD_OFF] = {"off", "none, as asked"},
-	[PROGRAM_SHIELD_UNAVAILABLE] = {"unavailable", "none: this machine, or this user, cannot have it"},
-};
-
 const char *program_shield_name(enum program_shield shield)
 {
-	return shields[shield].name;
-}
-
-const char *program_shield_words(enum program_shield shield)
-{
-	return shields[shield].words;
+	static const char *const names[PROGRAM_SHIELD_COUNT] = {
+		[PROGRAM_SHIELD_APPLIED] = "applied", [PROGRAM_SHIELD_TOO_LARGE] = "too-large",
+		[PROGRAM_SHIELD_ORIGIN] = "origin",   [PROGRAM_SHIELD_SELF] = "self",
+		[PROGRAM_SHIELD_LISTED] = "listed",   [PROGRAM_SHIELD_BY_PATH] = "by-path",
+		[PROGRAM_SHIELD_OFF] = "off",         [PROGRAM_SHIELD_UNAVAILABLE] = "unavailable"};
+	return names[shield];
 }
 
 // ------------------------------------------------------------------------------------------------------------- judging
