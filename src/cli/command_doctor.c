@@ -1,6 +1,6 @@
 #include "cli/command.h"
 
-#define INDENT "                             " // as wide as a severity and an id
+#define INDENT "                          " // as wide as a severity and an id
 
 struct examination {
 	json_t *findings; // NULL: print
@@ -33,7 +33,7 @@ static int finding_print(void *context, const struct finding *finding)
 		return r;
 	if (examination->findings)
 		return finding_add(examination->findings, finding, buf_text(&text));
-	printf("[%-5s] %-20s %s\n", engine_severity_name(finding->severity), finding->id, buf_text(&text));
+	printf("[%-4s] %-18s %s\n", engine_severity_name(finding->severity), finding->id, buf_text(&text));
 	remedy_print(finding);
 	return 0;
 }
@@ -69,7 +69,7 @@ static int promise_print(void *context, const struct engine_promise *promise)
 	if (!examination->has_promises)
 		printf("\nWhat is promised, what that depends on, and whether it holds here:\n");
 	examination->has_promises = true;
-	printf("[%-5s] %-20s %s", promise->cause_count == 0 ? "holds" : "no", promise->id, promise->title);
+	printf("[%-4s] %-18s %s", promise->cause_count == 0 ? "yes" : "no", promise->id, promise->title);
 	for (size_t i = 0; i < promise->depend_count; i++)
 		printf("%s%s", i == 0 ? " (" : ", ", promise->depends[i]);
 	printf("%s\n", promise->depend_count > 0 ? ")" : "");

@@ -9,8 +9,8 @@ import pytest
 
 from envseal_support import SECRETS, assert_nowhere, binary
 
-LINE = re.compile(r"\[(ok   |note |warn |bad  )\] ([a-z][a-z-]+) +(\S.*)")
-REMEDY = re.compile(r" {29}-> \S.*")
+LINE = re.compile(r"\[(ok  |note|warn|bad )\] ([a-z][a-z-]+) +(\S.*)")
+REMEDY = re.compile(r" {26}-> \S.*")
 CLAIM = re.compile(r"^### (C\d+)\. (.+)$", re.MULTILINE)
 THREATS = pathlib.Path(__file__).parents[2] / "docs/threats.md"
 BESIDE_CLAIMS = ["shield", "standard", "hardened", "lockdown", "jail", "jail-masks"]
@@ -73,11 +73,11 @@ def test_promises_in_text_and_json(vault):
     expected = []
     for promise in result["promises"]:
         depends = f" ({', '.join(promise['depends'])})" if promise["depends"] else ""
-        expected.append(f"[{'holds' if promise['holds'] else 'no   '}] {promise['id']:20} {promise['title']}{depends}")
+        expected.append(f"[{'yes ' if promise['holds'] else 'no  '}] {promise['id']:18} {promise['title']}{depends}")
         for cause in promise["because"]:
-            expected.append(f"{'':29}{cause}: {found[cause]['text']}")
+            expected.append(f"{'':26}{cause}: {found[cause]['text']}")
             if found[cause]["remedy"]:
-                expected.append(f"{'':29}-> {found[cause]['remedy']}")
+                expected.append(f"{'':26}-> {found[cause]['remedy']}")
     assert lines == expected
     told = {promise["id"]: promise for promise in result["promises"]}
     assert {"terminal-multiplexer", "display"} <= set(told["C17"]["because"]) and told["C1"]["holds"]
