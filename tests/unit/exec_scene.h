@@ -52,6 +52,7 @@ struct scene {
 	const struct exec_limits *limits;
 	const struct sandbox_plan *sandbox; // NULL: the standard tier's
 	bool is_undumpable; // the helper, as envseal itself is
+	void (*prepare)(void); // in the helper, before all; it may fork
 };
 
 struct scene_report {
@@ -148,6 +149,8 @@ static inline void scene_play(const struct scene *scene)
 static inline void scene_enter(const struct scene *scene, const int ends[3], int report_fd)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (scene->prepare)
+		scene->prepare();
 	if (scene->leads_terminal)
 		scene_require(setsid() >= 0 && ioctl(ends[0], TIOCSCTTY, 0) == 0);
 	else if (scene->caller)

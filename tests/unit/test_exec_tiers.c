@@ -2,7 +2,10 @@
 // shows what process 1 does. The helper is as undumpable as envseal is.
 #include "exec_caller.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #define BIT(mechanism) (1u << (mechanism))
 #define NAMESPACES (BIT(SANDBOX_USER_NAMESPACE) | BIT(SANDBOX_PID_NAMESPACE) | BIT(SANDBOX_IPC_NAMESPACE))
@@ -387,6 +390,196 @@ static void test_what_becomes_the_program_is_refused(void **state)
 	assert_non_null(strstr(ending.report.text, "use `envseal run`"));
 }
 
+// From here on the kernel answers `error` to `call` where the low half of its first argument has the bit (0: always).
+static void call_refuse(int call, uint32_t bit, unsigned error)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)call, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, bit, 0, bit == 0 ? 0 : 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {.len = ARRAY_COUNT(filter), .filter = filter};
+	scene_require(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+	scene_require(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0);
+}
+
+static void refuse_user_namespaces(void)
+{
+	call_refuse(SYS_clone, CLONE_NEWUSER, EPERM);
+}
+
+static void exhaust_user_namespaces(void)
+{
+	call_refuse(SYS_clone, CLONE_NEWUSER, ENOSPC);
+}
+
+static void refuse_ipc_namespaces(void)
+{
+	call_refuse(SYS_clone, CLONE_NEWIPC, ENOSPC);
+}
+
+static void refuse_ptrace(void)
+{
+	call_refuse(SYS_ptrace, 0, EPERM);
+}
+
+static void refuse_memory_files(void)
+{
+	call_refuse(SYS_memfd_create, 0, EACCES);
+}
+
+static void test_refused_without_namespaces(void **state)
+{
+	(void)state;
+	static void (*const ways[])(void) = {refuse_user_namespaces, exhaust_user_namespaces, refuse_ipc_namespaces};
+	static const char *const names[] = {"user-namespace", "user-namespace", "ipc-namespace"};
+	struct sandbox_plan plan = hardened;
+	plan.is_degradable = false;
+	for (size_t i = 0; i < ARRAY_COUNT(ways); i++) {
+		struct scene scene = hardened_scene(SH("echo here"));
+		scene.sandbox = &plan;
+		scene.prepare = ways[i];
+		_cleanup_ending_ struct ending ending = scene_run(&scene);
+		assert_refused(&ending, ERR_NO_EXEC);
+		assert_non_null(strstr(ending.report.text, names[i]));
+		assert_non_null(strstr(ending.report.text, "--degrade"));
+	}
+}
+
+static void test_without_user_namespaces(void **state)
+{
+	(void)state;
+	struct scene scene = hardened_scene(SH("echo here; exit 3"));
+	scene.prepare = refuse_user_namespaces;
+	_cleanup_ending_ struct ending ending = scene_run(&scene);
+	assert_status(ending, 3);
+	assert_string_equal(buf_text(&ending.out), "here\n");
+	const struct sandbox_record *record = &ending.report.outcome.sandbox;
+	assert_int_equal(record->applied & NAMESPACES, 0);
+	assert_int_equal(record->missing & NAMESPACES, NAMESPACES);
+	assert_int_equal(record->errors[SANDBOX_USER_NAMESPACE], EPERM);
+}
+
+static void test_without_one_of_them(void **state)
+{
+	(void)state;
+	skip_without_namespaces();
+	struct scene scene = hardened_scene(SH("echo $$; exit 3"));
+	scene.prepare = refuse_ipc_namespaces;
+	_cleanup_ending_ struct ending ending = scene_run(&scene);
+	assert_status(ending, 3);
+	assert_string_equal(buf_text(&ending.out), "2\n");
+	assert_int_equal(ending.report.outcome.sandbox.missing & NAMESPACES, BIT(SANDBOX_IPC_NAMESPACE));
+	assert_int_equal(ending.report.outcome.sandbox.errors[SANDBOX_IPC_NAMESPACE], ENOSPC);
+}
+
+// The maps are written early then, and the program has its user from the start: the shield alone is missing.
+static void test_without_ptrace(void **state)
+{
+	(void)state;
+	skip_without_namespaces();
+	struct scene scene = hardened_scene(SH("id -u; exit 3"));
+	scene.prepare = refuse_ptrace;
+	_cleanup_ending_ struct ending ending = scene_run(&scene);
+	char want[32];
+	snprintf(want, sizeof(want), "%u\n", geteuid());
+	assert_status(ending, 3);
+	assert_string_equal(buf_text(&ending.out), want);
+	const struct sandbox_record *record = &ending.report.outcome.sandbox;
+	assert_int_equal(record->applied & NAMESPACES, NAMESPACES);
+	assert_true(record->missing & BIT(SANDBOX_SHIELD));
+	assert_int_equal(record->errors[SANDBOX_SHIELD], EPERM);
+}
+
+// The program has been executed when that is found out, and has run no instruction.
+static void test_maps_that_cannot_be_written(void **state)
+{
+	(void)state;
+	skip_without_namespaces();
+	struct sandbox_plan plan = hardened;
+	struct scene scene = hardened_scene(SH("echo here; exit 3"));
+	scene.prepare = refuse_memory_files;
+	_cleanup_ending_ struct ending without = scene_run(&scene);
+	assert_status(without, 3);
+	assert_int_equal(without.report.outcome.sandbox.missing & NAMESPACES, NAMESPACES);
+	for (size_t i = SANDBOX_MOUNTS; i < SANDBOX_SHIELD; i++)
+		if (plan.needs[i] == SANDBOX_REQUIRED && (without.report.outcome.sandbox.missing & BIT(i)))
+			plan.needs[i] = SANDBOX_PREFERRED;
+	plan.is_degradable = false;
+	scene.sandbox = &plan;
+	_cleanup_ending_ struct ending refused = scene_run(&scene);
+	assert_refused(&refused, ERR_NO_EXEC);
+	assert_non_null(strstr(refused.report.text, "user-namespace"));
+}
+
+static void text_write(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	scene_require(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	close(fd);
+}
+
+static void end_with(pid_t pid)
+{
+	int status;
+	for (int fd = 0; fd < 256; fd++)
+		close(fd);
+	waitpid(pid, &status, 0);
+	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 98);
+}
+
+// As in a container, with the /proc of outside: the helper is process 1 there.
+static void enter_outer_namespaces(void)
+{
+	char user[32];
+	char group[32];
+	snprintf(user, sizeof(user), "%u %u 1", geteuid(), geteuid());
+	snprintf(group, sizeof(group), "%u %u 1", getegid(), getegid());
+	scene_require(unshare(CLONE_NEWUSER | CLONE_NEWPID) == 0);
+	text_write("/proc/self/uid_map", user);
+	text_write("/proc/self/setgroups", "deny");
+	text_write("/proc/self/gid_map", group);
+	pid_t pid = fork();
+	if (pid != 0)
+		end_with(pid);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+static void test_in_a_nested_namespace(void **state)
+{
+	(void)state;
+	skip_without_namespaces();
+	struct scene scene = hardened_scene(SH("test $PPID = 1 || exit 4; (setsid sleep 1000 >/dev/null 2>&1 &); exit 5"));
+	scene.prepare = enter_outer_namespaces;
+	_cleanup_ending_ struct ending ending = scene_run(&scene);
+	assert_status(ending, 5);
+	assert_int_equal(ending.report.outcome.sandbox.applied & NAMESPACES, NAMESPACES);
+}
+
+// For a caller in another process, on its terminal.
+static void test_for_another_process(void **state)
+{
+	(void)state;
+	struct client client;
+	_cleanup_screen_ struct screen screen = screen_open();
+	client_start(&client, screen.terminal);
+	struct scene scene = hardened_on(&screen, SH("echo ready; exec sleep 1000"));
+	scene.leads_terminal = false;
+	struct actor worker = client_scene(&client, &scene);
+	screen_await(&screen, "ready");
+	screen_type(&screen, "\032");
+	client_await_stop(&client, SIGTSTP);
+	client_continue(&client, 'f');
+	kill(client.pid, SIGTERM);
+	_cleanup_ending_ struct ending ending = screen_end(&screen, &worker);
+	assert_true(WIFSIGNALED(ending.wait_status));
+	assert_int_equal(WTERMSIG(ending.wait_status), SIGTERM);
+	client_end(&client, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -409,6 +602,13 @@ int main(void)
 		scene_test(test_a_typed_interrupt),
 		scene_test(test_a_killed_supervisor_and_the_terminal),
 		scene_test(test_what_becomes_the_program_is_refused),
+		scene_test(test_refused_without_namespaces),
+		scene_test(test_without_user_namespaces),
+		scene_test(test_without_one_of_them),
+		scene_test(test_without_ptrace),
+		scene_test(test_maps_that_cannot_be_written),
+		scene_test(test_in_a_nested_namespace),
+		scene_test(test_for_another_process),
 	};
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
