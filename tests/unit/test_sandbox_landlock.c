@@ -1,6 +1,8 @@
 // What a process that entered Landlock can still do, tried by doing it.
 #include <dirent.h>
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -10,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
@@ -479,6 +482,112 @@ static void test_scope(void **state)
 	close(listener);
 }
 
+// The kernel of this process answers landlock_create_ruleset with an error, or the question for the ABI with another number.
+static int landlock_answer(uint32_t flags_asked, uint32_t action, unsigned long listener)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_landlock_create_ruleset, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, flags_asked, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, action),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {.len = ARRAY_COUNT(filter), .filter = filter};
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -1;
+	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, listener, &program);
+}
+
+static void test_no_landlock(void **state)
+{
+	static const int errors[] = {ENOSYS, EOPNOTSUPP};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(errors); i++) {
+		int status = -1;
+		pid_t pid = fork();
+		if (pid == 0) {
+			if (landlock_answer(1, SECCOMP_RET_ERRNO | (uint32_t)errors[i], 0) < 0)
+				_exit(255);
+			bool is_none = landlock_abi() == 0 && !landlock_has_scope();
+			_exit(is_none ? landlock_enter(NULL, no_terminals, true) : 254);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFEXITED(status));
+		assert_int_equal(WEXITSTATUS(status), errors[i]);
+	}
+}
+
+// In a process of its own: says the number once. Its parent's death would not end it, where that is kept from signalling.
+static void abi_say(int listener, int abi)
+{
+	struct seccomp_notif asked = {0};
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &asked) == 0) {
+		struct seccomp_notif_resp answer = {.id = asked.id, .val = abi};
+		ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+	}
+	_exit(0);
+}
+
+static int abi_enter(int abi, const struct access_list *list, bool has_scope)
+{
+	int listener = landlock_answer(1, SECCOMP_RET_USER_NOTIF, SECCOMP_FILTER_FLAG_NEW_LISTENER);
+	pid_t teller = listener < 0 ? -1 : fork();
+	if (teller < 0)
+		return 255;
+	if (teller == 0)
+		abi_say(listener, abi);
+	return landlock_enter(list, no_terminals, has_scope);
+}
+
+// What older kernels know, as far as the running one can play them: everything of theirs, and nothing of later ones.
+static void test_older_abis(void **state)
+{
+	static const struct probe probes[] = {{READ, "home/.ssh/id", NULL, 0}, {READ, "home/notes", NULL, 0},
+					      {WRITE, "work/file", NULL, 0},   {MAKE, "outside/new", NULL, 0},
+					      {TRUNCATE, "home/notes", NULL, 0}, {RENAME, "work/a/file", "work/b/moved", 0}};
+	static const struct {
+		int abi;
+		bool has_scope;
+		int answer;
+		int errors[ARRAY_COUNT(probes)];
+	} rows[] = {
+		{1, false, 0, {EACCES, 0, 0, EACCES, 0, EXDEV}},
+		{2, false, 0, {EACCES, 0, 0, EACCES, 0, 0}},
+		{3, false, 0, {EACCES, 0, 0, EACCES, EACCES, 0}},
+		{4, false, 0, {EACCES, 0, 0, EACCES, EACCES, 0}},
+		{5, false, 0, {EACCES, 0, 0, EACCES, EACCES, 0}},
+		{5, true, EPROTONOSUPPORT, {0}},
+		{6, true, 0, {EACCES, 0, 0, EACCES, EACCES, 0}},
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(rows) && rows[i].abi <= landlock_abi(); i++) {
+		struct sandbox_scene scene;
+		struct err err;
+		int status = -1, *errors = shared_new();
+		_cleanup_sandbox_plan_ struct sandbox_plan plan = {0};
+		_cleanup_access_list_ struct access_list list = {0};
+		scene_fill(&scene);
+		plan_fill(&scene, &plan);
+		scene_list_add(&plan.writable, scene_path(&scene, "work"));
+		assert_int_equal(access_list_build(&plan, &list, &err), 0);
+		pid_t pid = fork();
+		if (pid == 0) {
+			int error = abi_enter(rows[i].abi, &list, rows[i].has_scope);
+			if (error == 0)
+				probes_do(&scene, probes, ARRAY_COUNT(probes), errors);
+			_exit(error);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFEXITED(status));
+		assert_int_equal(WEXITSTATUS(status), rows[i].answer);
+		assert_memory_equal(errors, rows[i].errors, sizeof(rows[i].errors));
+		munmap(errors, 4096);
+		scene_done(&scene);
+	}
+}
+
 static void nest_do(int *shared, void *data)
 {
 	while (shared[0] < 64 && (shared[1] = landlock_enter(data, no_terminals, false)) == 0)
@@ -534,6 +643,8 @@ int main(void)
 		cmocka_unit_test(test_devices),
 		cmocka_unit_test(test_terminals),
 		cmocka_unit_test(test_scope),
+		cmocka_unit_test(test_no_landlock),
+		cmocka_unit_test(test_older_abis),
 		cmocka_unit_test(test_layers_used_up),
 		cmocka_unit_test(test_without_no_new_privs),
 	};
