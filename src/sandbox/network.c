@@ -31,7 +31,9 @@ int sandbox_endpoint_check(const char *text, struct err *err)
 {
 	struct endpoint endpoint;
 	const char *wrong = endpoint_parse(text, &endpoint);
-	return wrong ? err_set(err, ERR_USAGE, "%s: %s; write HOST:PORT, as example.org:443 or [2001:db8::1]:443", text, wrong) : 0;
+	if (!wrong)
+		return 0;
+	return err_set(err, ERR_USAGE, "%s: %s; write HOST:PORT, as example.org:443 or [2001:db8::1]:443", text, wrong);
 }
 
 struct endpoints {

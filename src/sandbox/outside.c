@@ -23,8 +23,8 @@ static int program_open(const struct outside_program *program, int *out_fd, stru
 	if (fd < 0 && errno == EINVAL)
 		fd = memfd_create(program->name, MFD_CLOEXEC);
 	if (fd < 0)
-		return err_set_errno(err, ERR_SYSTEM, errno, "cannot make a memory file for %s (sysctl vm.memfd_noexec may refuse it)",
-				     program->name);
+		return err_set_errno(err, ERR_SYSTEM, errno,
+				     "cannot make a memory file for %s (sysctl vm.memfd_noexec may refuse it)", program->name);
 	int r = fd_write_all(fd, span_of(program->start, program->bytes), program->name, err);
 	if (r == 0)
 		*out_fd = TAKE_FD(fd);

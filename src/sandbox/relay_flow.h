@@ -17,6 +17,6 @@ void flow_init(struct flow *flow);
 bool flow_wants_input(const struct flow *flow);
 bool flow_has_output(const struct flow *flow);
 bool flow_is_done(const struct flow *flow);
-// Reads and writes what goes without waiting, from and to non-blocking sockets; hands an end on by shutdown(2). False: one of
-// them is broken.
+// Reads and writes what goes without waiting, from and to non-blocking sockets; hands an end on by shutdown(2). False: one
+// of them is broken.
 bool flow_pump(struct flow *flow, int from_fd, int to_fd);

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "sandbox/endpoint.h"
+#include "sandbox/relay_filter.h"
 #include "sandbox/relay_flow.h"
 #include "sandbox/relay_wire.h"
 
@@ -427,7 +428,8 @@ int main(int argc, char *argv[])
 	for (int i = 1; i < argc; i++)
 		if (endpoint_parse(argv[i], &relay.endpoints[relay.endpoint_count++]))
 			return 1;
-	if (!listeners_receive(&relay))
+	// In this order: whoever sees it serve sees it closed.
+	if (!relay_filter_enter() || !listeners_receive(&relay))
 		return 1;
 	relay_loop(&relay);
 	return 1;

@@ -3,6 +3,7 @@
 #include "sandbox_support.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -249,10 +250,11 @@ static void test_endpoints(void **state)
 {
 	static const char *const good[] = {"example.org:443", "a:1", "A-b_c.9d.e:65535", "192.0.2.1:80", "[2001:db8::1]:443",
 					   "[::1]:1", "localhost:5432", "9.example:1"};
-	static const char *const bad[] = {"", ":", "a", "a:", ":1", "a:0", "a:65536", "a:100000", "a:1x", "a:-1", "a: 1", "a:+1", "a b:1",
-					  "a/b:1", "a\n:1", "a:1:2", "::1:443", "[::1]", "[::1]443", "[::1]:", "[]:1", "[::1", "[a]:1",
-					  "[192.0.2.1]:1", "[::ffff:192.0.2.1]:1", "[::]:1", "0.0.0.0:1", "1:1", "127.1:1", "1.2.3.4.5:1",
-					  "256.1.1.1:1", "0x7f.1:1", ".a:1", "a.:1", "a..b:1", "-a:1", "[fe80::1%lo]:1", "*:1", "a,b:1"};
+	static const char *const bad[] = {
+		"", ":", "a", "a:", ":1", "a:0", "a:65536", "a:100000", "a:1x", "a:-1", "a: 1", "a:+1", "a b:1", "a/b:1", "a\n:1",
+		"a:1:2", "::1:443", "[::1]", "[::1]443", "[::1]:", "[]:1", "[::1", "[a]:1", "[192.0.2.1]:1", "[::ffff:192.0.2.1]:1",
+		"[::]:1", "0.0.0.0:1", "1:1", "127.1:1", "1.2.3.4.5:1", "256.1.1.1:1", "0x7f.1:1", ".a:1", "a.:1", "a..b:1", "-a:1",
+		"[fe80::1%lo]:1", "*:1", "a,b:1"};
 	char long_name[300];
 	struct err err;
 	(void)state;
@@ -489,21 +491,65 @@ static void test_the_relay_ends_with_its_starter(void **state)
 	sandbox_plan_done(&world.plan);
 }
 
+// A line of /proc/PID/status.
+static long status_number(pid_t pid, const char *name)
+{
+	char path[64], text[4096] = {0}, line[64];
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	snprintf(line, sizeof(line), "\n%s:", name);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0);
+	close(fd);
+	const char *at = strstr(text, line);
+	assert_non_null(at);
+	return strtol(at + strlen(line), NULL, 10);
+}
+
+// Undumpable: what it has is closed to others of the same user.
+static void check_closed(pid_t relay)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/fd", relay);
+	if (getuid() == 0)
+		return;
+	assert_null(opendir(path));
+	assert_int_equal(errno, EACCES);
+}
+
 static void test_the_relay_is_closed_and_stops(void **state)
 {
 	struct world world = {0};
 	struct err err;
 	char path[64];
+	int status = -1;
 	(void)state;
 	world_want();
-	endpoint_put(&world, "127.0.0.1", 1);
+	int stray[2];
+	assert_int_equal(pipe(stray), 0);
+	pid_t server = server_start(serve, listen_on("127.0.0.1", &world.port));
+	endpoint_put(&world, "127.0.0.1", world.port);
 	assert_int_equal(network_relay_start(&world.plan, &world.relay, &err), 0);
+	pid_t starter = fork();
+	if (starter == 0) {
+		CHECK(unshare(CLONE_NEWNET) == 0 && network_enter(&world.plan, world.relay) == 0);
+		check_talk("127.0.0.1", world.port);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(starter, &status, 0), starter);
+	assert_int_equal(status, 0);
+	server_end(server);
 	pid_t relay = relay_find(getpid());
 	assert_true(relay > 0);
+	assert_int_equal(status_number(relay, "NoNewPrivs"), 1);
+	assert_int_equal(status_number(relay, "Seccomp"), 2);
+	check_closed(relay);
+	// It has none of this process's descriptors: nobody else can write here.
+	close(stray[1]);
+	assert_int_equal(read(stray[0], &status, 1), 0);
 	snprintf(path, sizeof(path), "/proc/%d/stat", relay);
-	assert_int_equal(access(path, F_OK), 0);
 	network_relay_stop(world.relay);
 	assert_int_equal(access(path, F_OK), -1);
+	close(stray[0]);
 	sandbox_plan_done(&world.plan);
 }
 
