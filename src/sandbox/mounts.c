@@ -24,6 +24,8 @@ struct mounts {
 static const char *const tree_paths[TREE_COUNT] = {
 	[TREE_COVER] = "/dev", [TREE_DEV] = "/dev", [TREE_RUN] = "/run", [TREE_TMP] = "/tmp", [TREE_VAR_TMP] = "/var/tmp"};
 #define SHM_PATH "/dev/shm"
+#define CONSOLE_PATH "/dev/console"
+#define OLD_RUN_PATH "/var/run"
 
 static bool is_below(const char *path, const char *folder)
 {
@@ -239,6 +241,42 @@ static int hidden_lay(const struct placements *placements, const char *path)
 	return move_mount(cover, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0 ? errno : 0;
 }
 
+// A link to /run where machines are younger; else what is in it are the same sockets.
+static bool has_old_run(void)
+{
+	struct stat st;
+	return lstat(OLD_RUN_PATH, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static void hidden_list(struct placements *placements, const struct sandbox_plan *plan)
+{
+	for (size_t i = 0; i < plan->hidden.count; i++)
+		placement_add(placements, plan->hidden.items[i], -1, PLACE_HIDDEN);
+	if (has_old_run())
+		placement_add(placements, OLD_RUN_PATH, -1, PLACE_HIDDEN);
+}
+
+// The program's terminal is one of the machine's, which its own /dev/pts does not have. Where it looks for a name of it
+// (ttyname(3)), it finds this one. Nothing to be done for one whose path leads elsewhere here.
+static int terminal_take(struct placements *placements, int terminal_fd)
+{
+	char link[64], path[64];
+	struct stat open_one, at_path;
+	if (terminal_fd < 0)
+		return 0;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", terminal_fd);
+	ssize_t len = readlink(link, path, sizeof(path) - 1);
+	path[len > 0 ? len : 0] = 0;
+	if (fstat(terminal_fd, &open_one) < 0 || stat(path, &at_path) < 0 || open_one.st_ino != at_path.st_ino ||
+	    open_one.st_dev != at_path.st_dev || !S_ISCHR(open_one.st_mode))
+		return 0;
+	int fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (fd < 0)
+		return errno;
+	placement_add(placements, CONSOLE_PATH, fd, PLACE_WRITABLE);
+	return 0;
+}
+
 static int placements_lay(struct placements *placements)
 {
 	int error = 0;
@@ -251,18 +289,20 @@ static int placements_lay(struct placements *placements)
 	return error;
 }
 
-static int tree_build(const struct sandbox_plan *plan, struct mounts *mounts, struct placements *placements)
+static int tree_build(const struct sandbox_plan *plan, struct mounts *mounts, int terminal_fd, struct placements *placements)
 {
-	// Devices work on /dev alone. Set before the clones are taken, which inherit it.
-	int error = everything_set(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+	// Before its mount loses its devices for good.
+	int error = terminal_take(placements, terminal_fd);
+	// Devices work on /dev alone. Set before the other clones are taken, which inherit it.
+	if (error == 0)
+		error = everything_set(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
 	if (error == 0)
 		error = writable_take(placements, plan);
 	if (error == 0 && !placements->is_root_writable)
 		error = everything_set(MOUNT_ATTR_RDONLY);
 	if (error == 0)
 		error = trees_take(placements, mounts);
-	for (size_t i = 0; i < plan->hidden.count; i++)
-		placement_add(placements, plan->hidden.items[i], -1, PLACE_HIDDEN);
+	hidden_list(placements, plan);
 	if (error == 0)
 		error = placements_lay(placements);
 	if (error == 0)
@@ -273,12 +313,13 @@ static int tree_build(const struct sandbox_plan *plan, struct mounts *mounts, st
 	return error;
 }
 
-int mounts_tree(const struct sandbox_plan *plan, struct mounts *mounts)
+int mounts_tree(const struct sandbox_plan *plan, struct mounts *mounts, int terminal_fd)
 {
-	size_t most = TREE_COUNT + writable_count(plan) + plan->hidden.count;
+	// With the terminal and the old /var/run.
+	size_t most = TREE_COUNT + writable_count(plan) + plan->hidden.count + 2;
 	_cleanup_(placements_done) struct placements placements = {
 		.items = calloc(most, sizeof(struct placement)), .cover_folder_fd = -1, .cover_file_fd = -1};
-	return placements.items ? tree_build(plan, mounts, &placements) : ENOMEM;
+	return placements.items ? tree_build(plan, mounts, terminal_fd, &placements) : ENOMEM;
 }
 
 // What of /proc acts on the whole machine: it is the machine's root's, who may write there in whatever namespace.

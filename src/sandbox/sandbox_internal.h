@@ -147,7 +147,8 @@ int mounts_proc(void);
 //  - EBUSY where a file is open for writing that was opened in this namespace (the maps in /proc, say).
 //  - ELOOP where /tmp, /run or /dev is a symbolic link. ENOSYS before Linux 5.12.
 //  - EACCES or ENOENT for what lies in something hidden.
-int mounts_tree(const struct sandbox_plan *plan, struct mounts *mounts);
+// terminal_fd (-1: none) is a pseudo-terminal of the program's own, which is seen as /dev/console then.
+int mounts_tree(const struct sandbox_plan *plan, struct mounts *mounts, int terminal_fd);
 
 // --- network.c
 

@@ -149,6 +149,9 @@ static int dev_fill(const int device_fds[DEVICE_COUNT])
 		error = symlink(links[i].target, links[i].path) < 0 ? errno : 0;
 	if (error == 0)
 		error = folder_make("/dev/pts", 0755);
+	// Where the program's terminal is laid, if it has one.
+	if (error == 0)
+		error = file_make("/dev/console", 0);
 	const char *options = "newinstance,ptmxmode=0666,mode=620";
 	if (error == 0 && mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, options) < 0)
 		error = errno;

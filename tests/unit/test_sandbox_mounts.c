@@ -16,10 +16,10 @@
 // A folder of the test's own, "at", with project, other, a secret folder and files.
 struct fixture {
 	char at[64];
-	char *base; // the folder it is made in
 	struct sandbox_plan plan;
 	struct mounts *mounts;
 	int error; // expected of mounts_tree
+	int terminal_fd;
 };
 
 static char *path_in(const struct fixture *fixture, const char *name)
@@ -56,7 +56,7 @@ static void list_put(struct sandbox_list *list, char *text)
 static void fixture_make(struct fixture *fixture, const char *base)
 {
 	namespaces_want();
-	*fixture = (struct fixture){0};
+	*fixture = (struct fixture){.terminal_fd = -1};
 	snprintf(fixture->at, sizeof(fixture->at), "%s/envseal-mounts-XXXXXX", base);
 	assert_non_null(mkdtemp(fixture->at));
 	folder_put(fixture, "project");
@@ -83,7 +83,7 @@ static void fixture_done(struct fixture *fixture)
 static void tree_enter(void *context)
 {
 	struct fixture *fixture = context;
-	int error = mounts_tree(&fixture->plan, fixture->mounts);
+	int error = mounts_tree(&fixture->plan, fixture->mounts, fixture->terminal_fd);
 	if (error != fixture->error)
 		fprintf(stderr, "mounts_tree: %s\n", strerror(error));
 	CHECK(error == fixture->error);
@@ -300,7 +300,7 @@ static void check_devices(void *context)
 	for (size_t i = 0; i < 5; i++)
 		CHECK(open_error(devices[i], O_RDWR) == 0);
 	CHECK(open_error("/dev/tty", O_RDWR) == ENXIO);
-	CHECK(names_count("/dev") == 13);
+	CHECK(names_count("/dev") == 14);
 	CHECK(open_error("/dev/new", O_WRONLY | O_CREAT) == EROFS);
 	CHECK(names_count("/dev/pts") == 1);
 	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -317,6 +317,34 @@ static void test_devices_are_few(void **state)
 	(void)state;
 	fixture_make(&fixture, "/tmp");
 	fixture_run(&fixture, check_devices);
+	fixture_done(&fixture);
+}
+
+static void check_terminal(void *context)
+{
+	struct fixture *fixture = context;
+	char name[64];
+	CHECK(ttyname_r(fixture->terminal_fd, name, sizeof(name)) == 0);
+	CHECK(strcmp(name, "/dev/console") == 0);
+	int fd = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	CHECK(fd >= 0 && isatty(fd));
+	CHECK(names_count("/dev/pts") == 1);
+}
+
+static void test_the_terminal_has_a_name(void **state)
+{
+	struct fixture fixture;
+	char name[64];
+	(void)state;
+	fixture_make(&fixture, "/tmp");
+	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	assert_int_equal(unlockpt(master), 0);
+	assert_int_equal(ptsname_r(master, name, sizeof(name)), 0);
+	fixture.terminal_fd = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	assert_true(fixture.terminal_fd >= 0);
+	fixture_run(&fixture, check_terminal);
+	close(fixture.terminal_fd);
+	close(master);
 	fixture_done(&fixture);
 }
 
@@ -489,6 +517,7 @@ int main(void)
 		cmocka_unit_test(test_files_and_folders_to_write),
 		cmocka_unit_test(test_hidden_is_covered),
 		cmocka_unit_test(test_devices_are_few),
+		cmocka_unit_test(test_the_terminal_has_a_name),
 		cmocka_unit_test(test_proc_is_its_own),
 		cmocka_unit_test(test_sockets_are_out_of_sight),
 		cmocka_unit_test(test_a_deleted_working_folder_is_left),

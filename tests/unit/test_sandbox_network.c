@@ -158,7 +158,7 @@ struct world {
 static void world_enter(void *context)
 {
 	struct world *world = context;
-	int error = world->mounts ? mounts_tree(&world->plan, world->mounts) : 0;
+	int error = world->mounts ? mounts_tree(&world->plan, world->mounts, -1) : 0;
 	CHECK(error == 0);
 	error = network_enter(&world->plan, world->relay);
 	if (error != 0)
