@@ -49,6 +49,24 @@ static void record_print_numbers(const json_t *record)
 	}
 }
 
+// A tier beyond the weakest, and what the kernel did not give of it.
+static void record_print_sandbox(const json_t *record)
+{
+	const json_t *sandbox = json_object_get(record, "sandbox"), *missing = json_object_get(sandbox, "missing");
+	const char *tier = member_text(sandbox, "tier");
+	bool has_any = false;
+	if (tier && strcmp(tier, "standard") != 0)
+		printf("  tier %s", tier);
+	for (size_t i = 0; i < json_array_size(missing); i++) {
+		const json_t *row = json_array_get(missing, i);
+		const char *name = member_text(row, "mechanism");
+		if (!name || !member_text(row, "error"))
+			continue;
+		printf("%s%s", has_any ? "," : "  without ", name);
+		has_any = true;
+	}
+}
+
 static int record_print(void *context, json_t *record)
 {
 	if (context)
@@ -60,6 +78,7 @@ static int record_print(void *context, json_t *record)
 	record_print_secrets(record);
 	if (program)
 		printf("  %s", program);
+	record_print_sandbox(record);
 	record_print_numbers(record);
 	fputc('\n', stdout);
 	return 0;

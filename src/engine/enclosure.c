@@ -222,11 +222,31 @@ static bool is_temporary(const char *path)
 	return rule_paths_cover(&(struct rule_list){folders, ARRAY_COUNT(folders)}, path);
 }
 
-static int sandbox_build(const struct engine *engine, const struct plan *plan, const struct rule_sandbox *granted,
-			 struct sandbox_plan *out, struct err *err)
+static bool list_has(const struct sandbox_list *list, const char *text)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (strcmp(list->items[i], text) == 0)
+			return true;
+	return false;
+}
+
+static int list_take(struct sandbox_list *list, struct sandbox_list *from, struct err *err)
+{
+	char **items = reallocarray(list->items, list->count + from->count + 1, sizeof(*items));
+	if (!items)
+		return err_set(err, ERR_MEMORY, "out of memory");
+	list->items = items;
+	for (size_t i = 0; i < from->count; i++)
+		if (!list_has(list, from->items[i]))
+			items[list->count++] = TAKE_PTR(from->items[i]);
+	return 0;
+}
+
+static int home_build(const struct engine *engine, const struct plan *plan, const struct rule_sandbox *granted,
+		      const char *user, struct sandbox_plan *out, struct err *err)
 {
 	const struct home *home = &engine->home;
-	const char *temporary = environment_value(&plan->environment, "TMPDIR"), *user = engine_variable(engine, "HOME");
+	const char *temporary = environment_value(&plan->environment, "TMPDIR");
 	_cleanup_free_ char *real = temporary && temporary[0] == '/' ? realpath(temporary, NULL) : NULL;
 	struct sandbox_wish wish = {
 		.tier = granted->tier,
@@ -247,6 +267,24 @@ static int sandbox_build(const struct engine *engine, const struct plan *plan, c
 		.own = (const char *const[]){home->data_dir, home->state_dir, home->run_dir, NULL},
 	};
 	return sandbox_plan_build(&wish, &place, out, err);
+}
+
+// A broker's worker also hides what is in the home of the human who started it: the asker chooses the other.
+static int sandbox_build(const struct engine *engine, const struct plan *plan, const struct rule_sandbox *granted,
+			 struct sandbox_plan *out, struct err *err)
+{
+	const char *own = getenv("HOME"), *user = engine_variable(engine, "HOME");
+	_cleanup_sandbox_plan_ struct sandbox_plan made = {0}, other = {0};
+	int r = home_build(engine, plan, granted, user, &made, err);
+	if (r == 0 && own && (!user || strcmp(own, user) != 0))
+		r = home_build(engine, plan, granted, own, &other, err);
+	if (r == 0)
+		r = list_take(&made.hidden, &other.hidden, err);
+	if (r < 0)
+		return r;
+	*out = made;
+	made = (struct sandbox_plan){0};
+	return 0;
 }
 
 static bool list_is_same(const struct sandbox_list *a, const struct sandbox_list *b)

@@ -452,7 +452,24 @@ def test_options_that_the_rule_does_not_have(vault):
     assert by_rule(vault, *SECRET, "--", "./tool")
 
 
-def test_a_tier_that_is_not_there(vault):
-    """What the sandbox really gives counts, not what the rule hopes for."""
+def test_a_tier_that_the_run_does_not_want(vault):
     allow(vault, *SECRET, "--tier", "lockdown", "--", "true")
-    assert not by_rule(vault, *SECRET, "--", "true")
+    assert not by_rule(vault, *SECRET, "--tier", "standard", "--", "true")
+
+
+@pytest.mark.parametrize("more", [["--write", "."], ["--write", "/"], ["--read", "/etc"], ["--no-shield"], ["--degrade"]])
+def test_openness_that_the_rule_does_not_have(vault, more):
+    (vault.work / "out").mkdir()
+    allow(vault, *SECRET, "--write", "out", "--read", "out", "--", "true")
+    assert by_rule(vault, *SECRET, "--", "true") and by_rule(vault, *SECRET, "--write", "out", "--read", "out", "--", "true")
+    assert not by_rule(vault, *SECRET, *more, "--", "true")
+
+
+def test_a_link_does_not_move_what_the_rule_opens(vault):
+    """Who may write to a folder can put a link to another one in its place."""
+    (vault.work / "out").mkdir()
+    allow(vault, *SECRET, "--write", "out", "--", "true")
+    (vault.work / "out").rmdir()
+    (vault.work / "out").symlink_to("/")
+    assert "leads elsewhere now" in vault.run("run", *SECRET, "--", "true", status=125).talk
+    assert intents(vault, "run") == []

@@ -330,7 +330,8 @@ def test_changes_are_recorded_without_arguments(vault):
     assert len(rule.pop("argv_digest")) == 64 and rule.pop("paired") in (True, False)
     assert rule == {"id": "one", "effect": "allow", "secrets": ["API_TOKEN"], "variables": ["API_TOKEN"], "program": "/usr/bin/echo",
                     "binding": "system", "argv": "exact", "script": None, "environment": [], "directory": str(vault.work),
-                    "tier": "standard", "redaction": False, "expires": 0, "uses": None, "boot": False, "session": 0}
+                    "tier": "standard", "read": [], "write": [], "network": "host", "endpoints": [], "shield": True,
+                    "degrade": False, "redaction": False, "expires": 0, "uses": None, "boot": False, "session": 0}
     assert refused["rules"][0]["program"] is None and refused["rules"][0]["argv_digest"] is None
     assert [rule["id"] for rule in removed["rules"]] == ["one", "two"]
     assert b"not-for-the-log" not in vault.log.read_bytes()
@@ -589,6 +590,25 @@ def test_cases_that_pass_and_fail(no_vault):
     assert (found["passed"], found["failed"], [row["ok"] for row in found["cases"]]) == (0, 3, [False] * 3)
 
 
+OPEN = ALLOW | {"tier": "hardened", "read": ["/home/u/.aws"], "write": ["/srv"], "degrade": True}
+OPENINGS = [
+    ({}, "allow"), ({"tier": "hardened"}, "allow"), ({"tier": "lockdown"}, "allow"), ({"tier": "standard"}, "ask"),
+    ({"read": ["/home/u/.aws/config"]}, "allow"), ({"read": ["/home/u"]}, "ask"), ({"write": ["/srv"]}, "allow"),
+    ({"write": ["/srv", "/etc"]}, "ask"), ({"degrade": True}, "allow"), ({"shield": False}, "ask"),
+    ({"shield": True, "degrade": False, "network": "none"}, "allow"), ({"network": "loopback"}, "ask"),
+    ({"network": "allow", "endpoints": ["a.example:443"]}, "ask"),
+]
+
+
+@pytest.mark.parametrize("asked, expect", OPENINGS, ids=[str(number) for number in range(len(OPENINGS))])
+def test_cases_about_the_sandbox(no_vault, asked, expect):
+    case = case_of(secrets=BLUE, expect=expect, now=1750000000, **asked)
+    result = no_vault.run("policy", "test", "--json", file_of(no_vault, cases_of(case, rules=set_of(OPEN))), passphrase=False)
+    assert result.status == 0, result
+    reason = result.json()["cases"][0]["reason"]
+    assert reason == ("decides" if expect == "allow" else "weaker-tier" if asked.get("tier") else "other-sandbox")
+
+
 def test_cases_for_the_rules_of_the_vault(vault):
     deny(vault, "-s", "X*", "--id", "one", status=0)
     cases = {"version": 1, "cases": [case_of(rule="one")]}
@@ -619,7 +639,9 @@ BAD_CASES = [
     cases_of(case_of(program=SYSTEM | {"interpreter": SYSTEM | {"interpreter": SYSTEM}})),
     cases_of(case_of(argv=[])), cases_of(case_of(argv=[1])), cases_of(case_of(argv="true")), cases_of(case_of(argv=["x"] * 4097)),
     cases_of(case_of(directory="work")), cases_of(case_of(directory=1)), cases_of(case_of(expect="maybe")), cases_of(case_of(expect=1)),
-    cases_of(case_of(tier="none")), cases_of(case_of(redaction=1)), cases_of(case_of(now=0)), cases_of(case_of(now=-1)),
+    cases_of(case_of(tier="none")), cases_of(case_of(read="/a")), cases_of(case_of(write=["a"])), cases_of(case_of(write=["/a"] * 65)),
+    cases_of(case_of(network="host")), cases_of(case_of(endpoints=[1])), cases_of(case_of(endpoints=["a:1"] * 33)),
+    cases_of(case_of(shield=1)), cases_of(case_of(degrade="yes")), cases_of(case_of(redaction=1)), cases_of(case_of(now=0)), cases_of(case_of(now=-1)),
     cases_of(case_of(now=1.5)), cases_of(case_of(now=10 ** 30)), cases_of(case_of(boot=1)), cases_of(case_of(boot="x" * 37)),
     cases_of(case_of(session={})), cases_of(case_of(session={"pid": 0, "start": 1})), cases_of(case_of(session={"pid": 1, "start": 1, "x": 1})),
     cases_of(case_of(kept="X")), cases_of(case_of(kept=[1])), cases_of(case_of(kept=["X"] * 257)), cases_of(case_of(script={})),
