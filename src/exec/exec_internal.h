@@ -60,6 +60,8 @@ struct launch {
 	pid_t parent;
 	int report_fd;  // where the child tells why it could not start
 };
+// What is executed, shielded where the plan and the program allow it; tells the sandbox. Before the fork into its namespaces.
+struct program_image launch_image(const struct exec_plan *plan, struct sandbox *sandbox);
 // Forks and waits until the program's image is in place, or says why not. The program then leads its own session, or
 // its own group.
 int launch_start(struct launch *launch, pid_t *ret_pid, struct err *err);

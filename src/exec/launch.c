@@ -189,7 +189,6 @@ static int step_signals(const struct launch *launch, int *ret_detail)
 static int step_exec(const struct launch *launch, int *ret_detail)
 {
 	(void)ret_detail;
-	sandbox_note_shield(launch->sandbox, program_image_is_closed(launch->image));
 	program_exec(launch->plan->program, launch->image, launch->argv, launch->delivery->environment);
 	return errno;
 }
@@ -256,6 +255,25 @@ static int report_error(const struct launch *launch, const struct launch_report 
 		return sandbox_failure_say(path, (struct sandbox_failure){(enum sandbox_mechanism)report->detail, report->error},
 					   err);
 	return err_set_errno(err, ERR_SYSTEM, report->error, "cannot prepare %s for %s", step->what, path);
+}
+
+// ------------------------------------------------------------------------------------------------------------- image
+
+struct program_image launch_image(const struct exec_plan *plan, struct sandbox *sandbox)
+{
+	const enum sandbox_need *needs = plan->sandbox->needs;
+	struct program_image image = program_image_make(plan->program, needs[SANDBOX_SHIELD] != SANDBOX_UNUSED);
+	// Root has, where the tier leaves it, the privilege to read everything.
+	bool is_applied = image.shield == PROGRAM_SHIELD_APPLIED &&
+			  (needs[SANDBOX_CAPABILITIES] != SANDBOX_UNUSED || program_image_is_closed(&image));
+	if (image.shield == PROGRAM_SHIELD_APPLIED && !is_applied)
+		image.shield = PROGRAM_SHIELD_UNAVAILABLE;
+	sandbox_note_shield(sandbox, is_applied);
+	_cleanup_fd_ int folder_fd = -1;
+	// A name is for people; a machine that cannot give it runs the program nevertheless.
+	if (image.fd >= 0 && sandbox_folder_open(&folder_fd) == 0)
+		program_image_name(&image, plan->program, &folder_fd);
+	return image;
 }
 
 // ------------------------------------------------------------------------------------------------------------ launch

@@ -23,7 +23,7 @@ int exec_replace(const struct exec_plan *plan, struct err *err)
 		r = sandbox_without_init(sandbox, err);
 	if (r < 0)
 		return r;
-	image = program_image_make(plan->program, plan->sandbox->needs[SANDBOX_SHIELD] != SANDBOX_UNUSED);
+	image = launch_image(plan, sandbox);
 	const struct launch launch = {
 		.plan = plan,
 		.delivery = &delivery,

@@ -75,7 +75,7 @@ static int supervisor_prepare(struct supervisor *sv, struct err *err)
 	r = sandbox_prepare(sv->plan->sandbox, &sv->sandbox, err);
 	if (r < 0)
 		return r;
-	sv->image = program_image_make(sv->plan->program, sv->plan->sandbox->needs[SANDBOX_SHIELD] != SANDBOX_UNUSED);
+	sv->image = launch_image(sv->plan, sv->sandbox);
 	// Now, so that the outcome of a program that has run cannot fail for want of memory.
 	r = exec_leaks_init(&sv->leaks, err);
 	if (r == 0)
@@ -147,12 +147,10 @@ static struct exec_outcome outcome_make(struct supervisor *sv)
 		.caller_gone = sv->caller_gone,
 		.tables_unlocked = !redactor_is_locked(sv->plan->redactor),
 		.sandbox = sandbox_record_get(sv->sandbox),
+		.shield = sv->image.shield,
 		.milliseconds = clock_monotonic_ms() - sv->started_ms,
 	};
 	sv->leaks = (struct exec_leaks){0};
-	outcome.shield = sv->image.shield;
-	if (outcome.shield == PROGRAM_SHIELD_APPLIED && !(outcome.sandbox.applied & UINT32_C(1) << SANDBOX_SHIELD))
-		outcome.shield = PROGRAM_SHIELD_UNAVAILABLE;
 	outcome.signal = sv->end.si_code == CLD_EXITED ? 0 : sv->end.si_status;
 	outcome.status = outcome.signal == 0 ? sv->end.si_status : 128 + outcome.signal;
 	outcome_failure(sv, &outcome);

@@ -104,12 +104,18 @@ struct program_image {
 	int fd;      // borrowed: a sealed copy; -1: the file, by its path
 	int copy_fd; // owned: one made for this run, or -1
 	enum program_shield shield;
+	int folder_fd;    // owned: where `name` is a link to it, or -1
+	const char *name; // borrowed from the program
 };
-#define PROGRAM_IMAGE_INIT ((struct program_image){.fd = -1, .copy_fd = -1, .shield = PROGRAM_SHIELD_OFF})
+#define PROGRAM_IMAGE_INIT \
+	((struct program_image){.fd = -1, .copy_fd = -1, .shield = PROGRAM_SHIELD_OFF, .folder_fd = -1})
 // Not every program can be shielded: `shield` says what became of it. Blocks for reading and copying. The program must
 // outlive it; a shielded copy stays so.
 struct program_image program_image_make(const struct program *program, bool is_shielded);
 void program_image_done(struct program_image *image);
+// A process has the name of the link by which it was executed (/proc/PID/comm), or where it was by a descriptor, a number or
+// "memfd:NAME". Takes an empty folder that nobody else can write to: he could exchange the program.
+void program_image_name(struct program_image *image, const struct program *program, int *folder_fd);
 // Will the shield hold for the process that executes it as it is now? Async-signal-safe.
 bool program_image_is_closed(const struct program_image *image);
 

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -133,7 +133,7 @@ static int image_copy(const struct program *image)
 struct program_image program_image_make(const struct program *program, bool is_shielded)
 {
 	const struct program *file = executed(program);
-	struct program_image image = {.fd = -1, .copy_fd = -1};
+	struct program_image image = PROGRAM_IMAGE_INIT;
 	image.shield = is_shielded ? program_shield_judge(program) : PROGRAM_SHIELD_OFF;
 	if (image.shield == PROGRAM_SHIELD_APPLIED && file->is_system)
 		image.copy_fd = image_copy(file);
@@ -149,7 +149,25 @@ struct program_image program_image_make(const struct program *program, bool is_s
 void program_image_done(struct program_image *image)
 {
 	fd_close(&image->copy_fd);
+	fd_close(&image->folder_fd);
 	*image = PROGRAM_IMAGE_INIT;
+}
+
+// As the kernel would name it: a script by itself, and what env looks up by its own name.
+static const char *usual_name(const struct program *program)
+{
+	bool is_by_env = program->interpreter && !strchr(program->interpreter->asked, '/');
+	return is_by_env ? program->interpreter->asked : path_base(program->name);
+}
+
+void program_image_name(struct program_image *image, const struct program *program, int *folder_fd)
+{
+	char target[32];
+	snprintf(target, sizeof(target), "/proc/self/fd/%d", image->fd);
+	if (image->fd < 0 || symlinkat(target, *folder_fd, usual_name(program)) < 0)
+		return;
+	image->name = usual_name(program);
+	image->folder_fd = TAKE_FD(*folder_fd);
 }
 
 // The kernel's own question (would_dump in fs/exec.c): root may read everything, unless it has given that up.
@@ -168,6 +186,9 @@ void program_exec(const struct program *program, const struct program_image *ima
 	// system file, and a program run by path as asked for is one that wants to be found there.
 	if (image->fd < 0)
 		execve(executed(program)->path, argv->argv, envp);
-	else
+	// Comes back where there is no /proc.
+	if (image->folder_fd >= 0)
+		execveat(image->folder_fd, image->name, argv->argv, envp, 0);
+	if (image->fd >= 0)
 		execveat(image->fd, "", argv->argv, envp, AT_EMPTY_PATH);
 }

@@ -56,7 +56,7 @@ PROGRAMS = {
     "script": lambda folder, word: [script(folder), word],
     "python3": lambda folder, word: ["/usr/bin/python3", "-c", "input()", word],
 }
-COMMANDS = {"own": "own", "own-static": "own", "script": "sh"}
+COMMANDS = {"own-static": "own"}
 
 
 def processes_with(word):
