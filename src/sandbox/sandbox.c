@@ -39,6 +39,23 @@ static bool is_wanted(const struct sandbox *sandbox, enum sandbox_mechanism mech
 
 // ----------------------------------------------------------------------------------------------------------- beginning
 
+// What serves one process 1, and no second one.
+static int helpers_start(struct sandbox *sandbox, struct err *err)
+{
+	int r = 0;
+	if (is_wanted(sandbox, SANDBOX_MOUNTS))
+		r = mounts_prepare(sandbox->plan, &sandbox->mounts, err);
+	if (r == 0 && is_wanted(sandbox, SANDBOX_NETWORK_NAMESPACE) && sandbox->plan->network == SANDBOX_NETWORK_ALLOW)
+		r = network_relay_start(sandbox->plan, &sandbox->relay, err);
+	return r;
+}
+
+static void helpers_stop(struct sandbox *sandbox)
+{
+	network_relay_stop(TAKE_PTR(sandbox->relay));
+	mounts_free(TAKE_PTR(sandbox->mounts));
+}
+
 static int parts_prepare(struct sandbox *sandbox, struct err *err)
 {
 	const struct sandbox_plan *plan = sandbox->plan;
@@ -47,11 +64,7 @@ static int parts_prepare(struct sandbox *sandbox, struct err *err)
 		r = access_list_build(plan, &sandbox->access, err);
 	if (r == 0 && is_wanted(sandbox, SANDBOX_FILTER))
 		r = filter_build(FILTER_TIER, &sandbox->filter, err);
-	if (r == 0 && is_wanted(sandbox, SANDBOX_MOUNTS))
-		r = mounts_prepare(plan, &sandbox->mounts, err);
-	if (r == 0 && plan->network == SANDBOX_NETWORK_ALLOW)
-		r = network_relay_start(plan, &sandbox->relay, err);
-	return r;
+	return r == 0 ? helpers_start(sandbox, err) : r;
 }
 
 int sandbox_prepare(const struct sandbox_plan *plan, struct sandbox **out, struct err *err)
@@ -78,8 +91,7 @@ void sandbox_free_ptr(struct sandbox **sandbox)
 	struct sandbox *old = *sandbox;
 	if (!old)
 		return;
-	network_relay_stop(old->relay);
-	mounts_free(old->mounts);
+	helpers_stop(old);
 	free(old->filter.filter);
 	access_list_done(&old->access);
 	if (old->shared != MAP_FAILED)
@@ -167,12 +179,16 @@ int sandbox_without_init(struct sandbox *sandbox, struct err *err)
 
 bool sandbox_retry(struct sandbox *sandbox)
 {
+	struct err err; // the one that led here says more
 	uint32_t bits = sandbox->shared->given_up;
 	for (enum sandbox_mechanism i = 0; i < SANDBOX_MECHANISM_COUNT; i++)
 		if (bits & bit_of(i))
 			mechanism_give_up(sandbox, i, sandbox->shared->record.errors[i]);
 	sandbox->shared->given_up = 0;
-	return bits != 0;
+	if (bits == 0)
+		return false;
+	helpers_stop(sandbox);
+	return helpers_start(sandbox, &err) == 0;
 }
 
 // ----------------------------------------------------------------------------------------------------------- process 1

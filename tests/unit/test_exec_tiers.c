@@ -481,17 +481,22 @@ static void test_without_ptrace(void **state)
 {
 	(void)state;
 	skip_without_namespaces();
-	struct scene scene = hardened_scene(SH("id -u; exit 3"));
-	scene.prepare = refuse_ptrace;
-	_cleanup_ending_ struct ending ending = scene_run(&scene);
-	char want[32];
-	snprintf(want, sizeof(want), "%u\n", geteuid());
-	assert_status(ending, 3);
-	assert_string_equal(buf_text(&ending.out), want);
-	const struct sandbox_record *record = &ending.report.outcome.sandbox;
-	assert_int_equal(record->applied & NAMESPACES, NAMESPACES);
-	assert_true(record->missing & BIT(SANDBOX_SHIELD));
-	assert_int_equal(record->errors[SANDBOX_SHIELD], EPERM);
+	for (enum sandbox_tier tier = SANDBOX_HARDENED; tier <= SANDBOX_LOCKDOWN; tier++) {
+		_cleanup_sandbox_plan_ struct sandbox_plan plan = plan_of(tier);
+		struct scene scene = hardened_scene(SH("id -u; exit 3"));
+		scene.prepare = refuse_ptrace;
+		scene.sandbox = &plan;
+		_cleanup_ending_ struct ending ending = scene_run(&scene);
+		char want[32];
+		snprintf(want, sizeof(want), "%u\n", geteuid());
+		assert_status(ending, 3);
+		assert_string_equal(buf_text(&ending.out), want);
+		const struct sandbox_record *record = &ending.report.outcome.sandbox;
+		assert_int_equal(record->applied & NAMESPACES, NAMESPACES);
+		assert_true(record->missing & BIT(SANDBOX_SHIELD));
+		assert_int_equal(record->errors[SANDBOX_SHIELD], EPERM);
+		assert_int_equal(record->missing & BIT(SANDBOX_MOUNTS), 0);
+	}
 }
 
 // The program has been executed when that is found out, and has run no instruction.
