@@ -76,6 +76,9 @@ static int supervisor_prepare(struct supervisor *sv, struct err *err)
 	if (r < 0)
 		return r;
 	sv->image = launch_image(sv->plan, sv->sandbox);
+	// Then user and group need not wait for the program's image.
+	if (sv->image.shield != PROGRAM_SHIELD_APPLIED)
+		sandbox_note_shield(sv->sandbox, false);
 	// Now, so that the outcome of a program that has run cannot fail for want of memory.
 	r = exec_leaks_init(&sv->leaks, err);
 	if (r == 0)
