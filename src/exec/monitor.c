@@ -270,7 +270,7 @@ static int session_begin(struct watch *watch, struct err *err)
 static int program_start(struct watch *watch, struct err *err)
 {
 	struct launch *launch = watch->plan->launch;
-	struct sandbox_failure failure = sandbox_settle(launch->sandbox);
+	struct sandbox_failure failure = sandbox_settle(launch->sandbox, watch->terminal_fd);
 	if (failure.error != 0)
 		return sandbox_failure_say(launch->plan->program->path, failure, err);
 	launch->child_fd = watch->child_fd;

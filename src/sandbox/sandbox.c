@@ -221,12 +221,12 @@ static int maps_make(const struct sandbox *sandbox)
 	return is_wanted(sandbox, SANDBOX_USER_NAMESPACE) ? namespaces_map(sandbox->user, sandbox->group) : 0;
 }
 
-static struct sandbox_failure mounts_make(struct sandbox *sandbox)
+static struct sandbox_failure mounts_make(struct sandbox *sandbox, int terminal_fd)
 {
 	if (!is_wanted(sandbox, SANDBOX_MOUNTS))
 		return is_wanted(sandbox, SANDBOX_PROC) ? mechanism_note(sandbox, SANDBOX_PROC, mounts_proc())
 							: (struct sandbox_failure){0};
-	int error = mounts_tree(sandbox->plan, sandbox->mounts);
+	int error = mounts_tree(sandbox->plan, sandbox->mounts, terminal_fd);
 	// Half a tree is fit for nobody.
 	if (error != 0)
 		return mechanism_fail(sandbox, SANDBOX_MOUNTS, error);
@@ -234,7 +234,7 @@ static struct sandbox_failure mounts_make(struct sandbox *sandbox)
 	return mechanism_note(sandbox, SANDBOX_MOUNTS, 0);
 }
 
-struct sandbox_failure sandbox_settle(struct sandbox *sandbox)
+struct sandbox_failure sandbox_settle(struct sandbox *sandbox, int terminal_fd)
 {
 	struct sandbox_failure failure = {0};
 	int error = maps_are_late(sandbox) ? 0 : maps_make(sandbox);
@@ -243,7 +243,7 @@ struct sandbox_failure sandbox_settle(struct sandbox *sandbox)
 	for (enum sandbox_mechanism i = SANDBOX_USER_NAMESPACE; i <= SANDBOX_IPC_NAMESPACE; i++)
 		if (is_wanted(sandbox, i))
 			mechanism_note(sandbox, i, 0);
-	failure = mounts_make(sandbox);
+	failure = mounts_make(sandbox, terminal_fd);
 	// Behind the tree: what it says of hosts is laid on that.
 	if (failure.error != 0 || !is_wanted(sandbox, SANDBOX_NETWORK_NAMESPACE))
 		return failure;

@@ -148,8 +148,8 @@ struct sandbox_failure {
 	enum sandbox_mechanism mechanism;
 	int error;
 };
-// In process 1, first thing: mounts, /proc, network.
-struct sandbox_failure sandbox_settle(struct sandbox *sandbox);
+// In process 1, first thing: mounts, /proc, network. terminal_fd: the pseudo-terminal that becomes its controlling one, or -1.
+struct sandbox_failure sandbox_settle(struct sandbox *sandbox, int terminal_fd);
 // In the program's process, before sandbox_enter: asks for its being held at its first instruction, where user and group
 // are mapped after the exec. Until then it must not block SIGTRAP, which is what stops it.
 struct sandbox_failure sandbox_hold(struct sandbox *sandbox);

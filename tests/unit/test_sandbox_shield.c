@@ -81,7 +81,7 @@ static void init_run(struct sandbox *sandbox, int image)
 	sigset_t none;
 	sigemptyset(&none);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	require(sandbox_settle(sandbox).error == 0 && pipe2(ends, O_CLOEXEC) == 0);
+	require(sandbox_settle(sandbox, -1).error == 0 && pipe2(ends, O_CLOEXEC) == 0);
 	pid_t program = fork();
 	if (program == 0)
 		program_run(sandbox, image);
