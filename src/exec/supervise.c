@@ -76,9 +76,6 @@ static int supervisor_prepare(struct supervisor *sv, struct err *err)
 	if (r < 0)
 		return r;
 	sv->image = launch_image(sv->plan, sv->sandbox);
-	// Then user and group need not wait for the program's image.
-	if (sv->image.shield != PROGRAM_SHIELD_APPLIED)
-		sandbox_note_shield(sv->sandbox, false);
 	// Now, so that the outcome of a program that has run cannot fail for want of memory.
 	r = exec_leaks_init(&sv->leaks, err);
 	if (r == 0)
@@ -154,6 +151,9 @@ static struct exec_outcome outcome_make(struct supervisor *sv)
 		.milliseconds = clock_monotonic_ms() - sv->started_ms,
 	};
 	sv->leaks = (struct exec_leaks){0};
+	// Given up when the program could not be held (sandbox_hold).
+	if (outcome.shield == PROGRAM_SHIELD_APPLIED && !(outcome.sandbox.applied & UINT32_C(1) << SANDBOX_SHIELD))
+		outcome.shield = PROGRAM_SHIELD_UNAVAILABLE;
 	outcome.signal = sv->end.si_code == CLD_EXITED ? 0 : sv->end.si_status;
 	outcome.status = outcome.signal == 0 ? sv->end.si_status : 128 + outcome.signal;
 	outcome_failure(sv, &outcome);
