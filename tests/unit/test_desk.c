@@ -165,7 +165,7 @@ static void stage_make(struct stage *stage)
 	assert_int_equal(session_open_unlocked(stage->engine, &stage->unlock, &stage->session, &err), 0);
 	stage->fake = (struct fake){.session = &stage->session, .is_watched = true};
 	stage->desk = (struct engine_desk){fake_watched, fake_ask, fake_judge, &stage->fake};
-	stage->client = (struct engine_client){.pid = getpid(), .desk = &stage->desk};
+	stage->client = (struct engine_client){.pid = getpid(), .environment = environ, .desk = &stage->desk};
 	stage->engine->client = &stage->client;
 }
 
