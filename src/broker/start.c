@@ -73,7 +73,10 @@ static int keeper_listen(struct keeper *keeper, struct err *err)
 static int keeper_serve(struct keeper *keeper, void (*ready)(void *context), void *context, struct err *err)
 {
 	int r = keeper_listen(keeper, err);
-	return r == 0 ? keeper_run(keeper, ready, context, err) : r;
+	if (r < 0)
+		return r;
+	engine_prepare_names(keeper->setup->engine);
+	return keeper_run(keeper, ready, context, err);
 }
 
 static _Noreturn void daemon_child(struct keeper *keeper, int report_fd)

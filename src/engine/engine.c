@@ -29,6 +29,7 @@ int engine_new(engine_notice_fn *notice, struct engine **out, struct err *err)
 		return err_set(err, ERR_MEMORY, "out of memory");
 	engine->notice = notice;
 	engine->queue_fd = -1;
+	engine->names_fd = -1;
 	r = home_init(&engine->home, err);
 	if (r < 0)
 		return r;
@@ -45,6 +46,7 @@ struct engine *engine_free(struct engine *engine)
 			shielded_free(engine->root);
 		vault_close(engine->spare);
 		fd_close(&engine->queue_fd);
+		fd_close(&engine->names_fd);
 		home_done(&engine->home);
 		free(engine);
 	}

@@ -56,6 +56,9 @@ bool engine_is_holding(const struct engine *engine);
 // First thing in a process that was forked to keep the key from then on (a daemon). The one it was forked from uses the
 // key no more.
 void engine_hold_here(struct engine *engine);
+// Makes what gives shielded programs their usual names in ps, once for all of its workers (exec_plan.names_fd). Where it
+// cannot be made each run tries for itself.
+void engine_prepare_names(struct engine *engine);
 // Records "broker.lock" with why, and wipes the key; that also where it could not be recorded, which is then the error.
 // `reason` is one of "asked", "expired", "idle", "suspended", "terminated", "failed".
 int engine_release(struct engine *engine, const char *reason, struct err *err);

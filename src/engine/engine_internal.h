@@ -12,6 +12,7 @@ struct engine {
 	struct vault *spare;                // opened, locked, for a look under a held key; for the session that follows
 	struct session *unsettled;          // in a worker: of a run that has ended; run.c; NULL
 	int queue_fd;                        // queue.c; -1: none was taken yet
+	int names_fd;                        // where a key is held: exec_plan.names_fd of all programs; else -1
 	bool is_permitted;                  // and the human has agreed to the whole command
 };
 

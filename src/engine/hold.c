@@ -18,6 +18,12 @@ void engine_hold_here(struct engine *engine)
 		shielded_adopt(engine->root);
 }
 
+void engine_prepare_names(struct engine *engine)
+{
+	if (sandbox_folder_open(&engine->names_fd) != 0)
+		engine->names_fd = -1;
+}
+
 void engine_forget(struct engine *engine)
 {
 	shielded_forget(engine->root);

@@ -76,7 +76,7 @@ static int plan_execute(struct engine *engine, const struct plan *plan, const st
 				 .caller = client ? client->caller : NULL, .limits = client ? client->limits : NULL,
 				 // one for each of the plan's
 				 .secrets = secrets, .secret_count = opened->count, .redactor = redactor, .inherited = plan->inherited,
-				 .sandbox = &plan->sandbox,
+				 .sandbox = &plan->sandbox, .names_fd = engine->names_fd,
 				 .on_leak = plan->on_leak == ENGINE_LEAK_KILL ? EXEC_LEAK_KILL : EXEC_LEAK_MASK};
 	vault_narrow(session->vault);
 	int r = plan->action == ENGINE_INJECT ? exec_replace(&exec, err) : exec_supervise(&exec, out, err);

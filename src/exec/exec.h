@@ -148,6 +148,7 @@ struct exec_plan {
 	const struct exec_inherited *inherited;
 	const struct sandbox_plan *sandbox;
 	enum exec_on_leak on_leak; // for exec_supervise
+	int names_fd; // a folder of sandbox_folder_open, for the name of the process; -1: one is made for this start
 	const struct exec_caller *caller; // for exec_supervise; NULL: this process
 	const struct exec_limits *limits; // NULL: this process's own. One that cannot be set is a failure to start
 };

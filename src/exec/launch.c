@@ -269,10 +269,12 @@ struct program_image launch_image(const struct exec_plan *plan, struct sandbox *
 	if (image.shield == PROGRAM_SHIELD_APPLIED && !is_applied)
 		image.shield = PROGRAM_SHIELD_UNAVAILABLE;
 	sandbox_note_shield(sandbox, is_applied);
-	_cleanup_fd_ int folder_fd = -1;
+	_cleanup_fd_ int own_fd = -1;
 	// A name is for people; a machine that cannot give it runs the program nevertheless.
-	if (image.fd >= 0 && sandbox_folder_open(&folder_fd) == 0)
-		program_image_name(&image, plan->program, &folder_fd);
+	if (image.fd >= 0 && plan->names_fd >= 0)
+		program_image_name(&image, plan->program, plan->names_fd);
+	else if (image.fd >= 0 && sandbox_folder_open(&own_fd) == 0)
+		program_image_name(&image, plan->program, own_fd);
 	return image;
 }
 

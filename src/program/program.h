@@ -104,8 +104,8 @@ struct program_image {
 	int fd;      // borrowed: a sealed copy; -1: the file, by its path
 	int copy_fd; // owned: one made for this run, or -1
 	enum program_shield shield;
-	int folder_fd;    // owned: where `name` is a link to it, or -1
-	const char *name; // borrowed from the program
+	int folder_fd; // owned: where `name` is a link to it, or -1
+	char *name;    // owned
 };
 #define PROGRAM_IMAGE_INIT \
 	((struct program_image){.fd = -1, .copy_fd = -1, .shield = PROGRAM_SHIELD_OFF, .folder_fd = -1})
@@ -114,8 +114,9 @@ struct program_image {
 struct program_image program_image_make(const struct program *program, bool is_shielded);
 void program_image_done(struct program_image *image);
 // A process has the name of the link by which it was executed (/proc/PID/comm), or where it was by a descriptor, a number or
-// "memfd:NAME". Takes an empty folder that nobody else can write to: he could exchange the program.
-void program_image_name(struct program_image *image, const struct program *program, int *folder_fd);
+// "memfd:NAME". The folder is one that nobody else can write to: he could exchange the program. Several processes may use one
+// at a time.
+void program_image_name(struct program_image *image, const struct program *program, int folder_fd);
 // Will the shield hold for the process that executes it as it is now? Async-signal-safe.
 bool program_image_is_closed(const struct program_image *image);
 

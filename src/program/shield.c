@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -150,6 +151,7 @@ void program_image_done(struct program_image *image)
 {
 	fd_close(&image->copy_fd);
 	fd_close(&image->folder_fd);
+	free(image->name);
 	*image = PROGRAM_IMAGE_INIT;
 }
 
@@ -160,14 +162,22 @@ static const char *usual_name(const struct program *program)
 	return is_by_env ? program->interpreter->asked : path_base(program->name);
 }
 
-void program_image_name(struct program_image *image, const struct program *program, int *folder_fd)
+// What leads to which number is the same for all who use the folder, and may be there already.
+void program_image_name(struct program_image *image, const struct program *program, int folder_fd)
 {
 	char target[32];
+	_cleanup_free_ char *name = NULL;
 	snprintf(target, sizeof(target), "/proc/self/fd/%d", image->fd);
-	if (image->fd < 0 || symlinkat(target, *folder_fd, usual_name(program)) < 0)
+	if (image->fd < 0 || asprintf(&name, "%d/%s", image->fd, usual_name(program)) < 0)
 		return;
-	image->name = usual_name(program);
-	image->folder_fd = TAKE_FD(*folder_fd);
+	char *slash = strchr(name, '/');
+	*slash = 0;
+	int r = mkdirat(folder_fd, name, 0700);
+	*slash = '/';
+	if ((r < 0 && errno != EEXIST) || (symlinkat(target, folder_fd, name) < 0 && errno != EEXIST))
+		return;
+	image->folder_fd = fcntl(folder_fd, F_DUPFD_CLOEXEC, 3);
+	image->name = TAKE_PTR(name);
 }
 
 // The kernel's own question (would_dump in fs/exec.c): root may read everything, unless it has given that up.

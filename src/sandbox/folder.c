@@ -36,6 +36,8 @@ static int folder_mount(int *ret_fd)
 {
 	_cleanup_fd_ int system = (int)syscall(SYS_fsopen, "tmpfs", FS_OPEN_CLOEXEC);
 	if (system < 0 || syscall(SYS_fsconfig, system, FS_CONFIG_SET_STRING, "mode", "0700", 0) < 0 ||
+	    syscall(SYS_fsconfig, system, FS_CONFIG_SET_STRING, "size", "4m", 0) < 0 ||
+	    syscall(SYS_fsconfig, system, FS_CONFIG_SET_STRING, "nr_inodes", "8192", 0) < 0 ||
 	    syscall(SYS_fsconfig, system, FS_CONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return errno;
 	*ret_fd = (int)syscall(SYS_fsmount, system, FS_MOUNT_CLOEXEC, MS_NOSUID | MS_NODEV);

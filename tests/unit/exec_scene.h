@@ -114,6 +114,7 @@ static inline void scene_play(const struct scene *scene)
 	const struct program_options options = {.path_list = "/usr/bin:/bin"};
 	report.code = program_resolve(scene->argv[0], &options, &program, &err);
 	struct exec_plan plan = {.program = program,
+				 .names_fd = -1,
 				 .argv = scene_strings(scene->argv),
 				 .environment = scene_strings(scene->environment),
 				 .secrets = secrets,
