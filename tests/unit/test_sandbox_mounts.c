@@ -3,6 +3,8 @@
 
 #include <dirent.h>
 #include <limits.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/statfs.h>
@@ -508,6 +510,65 @@ static void test_a_covered_proc_is_an_answer(void **state)
 	assert_int_equal(inside_run(&inside, CLONE_NEWNS | CLONE_NEWPID), 0);
 }
 
+struct refusal {
+	long number; // of the call that fails
+	int error;
+};
+
+static void call_refuse(const struct refusal *refusal)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)refusal->number, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)refusal->error),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {.len = sizeof(filter) / sizeof(filter[0]), .filter = filter};
+	CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0);
+}
+
+static _Noreturn void refused_in_child(const struct refusal *refusal)
+{
+	const struct sandbox_plan plan = {0};
+	struct mounts *mounts = NULL;
+	struct err err;
+	int status = -1;
+	uid_t uid = geteuid();
+	// The program that makes the fresh folders is under the same filter.
+	call_refuse(refusal);
+	CHECK(mounts_prepare(&plan, &mounts, &err) == 0);
+	pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | SIGCHLD, NULL, NULL, NULL, NULL);
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		map_write(map_open("/proc/self/uid_map"), uid);
+		int error = mounts_tree(&plan, mounts, -1);
+		if (error != refusal->error)
+			fprintf(stderr, "call %ld: %s, not %s\n", refusal->number, strerror(error), strerror(refusal->error));
+		_exit(error == refusal->error ? 0 : 1);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid);
+	mounts_free(mounts);
+	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 99);
+}
+
+static void test_what_the_kernel_refuses_is_the_answer(void **state)
+{
+	static const struct refusal refusals[] = {
+		{SYS_unshare, ENOSPC}, {SYS_mount_setattr, ENOSYS}, {SYS_open_tree, ENOSYS}, {SYS_move_mount, EPERM},
+		{SYS_mount, EPERM},    {SYS_sendmsg, EPIPE},        {SYS_chdir, EACCES}};
+	(void)state;
+	namespaces_want();
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+		int status = -1;
+		pid_t pid = fork();
+		if (pid == 0)
+			refused_in_child(&refusals[i]);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFEXITED(status));
+		assert_int_equal(WEXITSTATUS(status), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -526,6 +587,7 @@ int main(void)
 		cmocka_unit_test(test_a_path_to_write_that_is_gone),
 		cmocka_unit_test(test_nothing_reaches_the_machine),
 		cmocka_unit_test(test_a_covered_proc_is_an_answer),
+		cmocka_unit_test(test_what_the_kernel_refuses_is_the_answer),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
