@@ -7,10 +7,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// Folders that are fresh in lockdown. The programs that make and place them go by this order.
-enum tree { TREE_COVER, TREE_DEV, TREE_RUN, TREE_TMP, TREE_VAR_TMP, TREE_COUNT };
-#define TREE_COVER_FOLDER "/dev/folder" // where the cover's two things are seen while it lies on /dev
-#define TREE_COVER_FILE "/dev/file"
+// What trees_program.c makes: an empty folder and an empty file to lay over what is hidden, and the folders that are fresh.
+enum tree { TREE_COVER_FOLDER, TREE_COVER_FILE, TREE_DEV, TREE_RUN, TREE_TMP, TREE_VAR_TMP, TREE_COUNT };
 
 // What comes with the descriptors of the trees that there are, in their order.
 struct trees_answer {

@@ -22,7 +22,7 @@ struct mounts {
 };
 
 static const char *const tree_paths[TREE_COUNT] = {
-	[TREE_COVER] = "/dev", [TREE_DEV] = "/dev", [TREE_RUN] = "/run", [TREE_TMP] = "/tmp", [TREE_VAR_TMP] = "/var/tmp"};
+	[TREE_DEV] = "/dev", [TREE_RUN] = "/run", [TREE_TMP] = "/tmp", [TREE_VAR_TMP] = "/var/tmp"};
 #define SHM_PATH "/dev/shm"
 #define CONSOLE_PATH "/dev/console"
 #define OLD_RUN_PATH "/var/run"
@@ -79,9 +79,8 @@ static bool is_own_mount(const struct sandbox_plan *plan, size_t i)
 
 // ------------------------------------------------------------------------------------------------------- before the fork
 
-static int places_list(const struct sandbox_plan *plan, char **argv, struct err *err)
+static int places_list(const struct sandbox_plan *plan, char **places, struct err *err)
 {
-	size_t count = 1;
 	for (size_t i = 0; i < writable_count(plan); i++) {
 		const char *path = writable_at(plan, i);
 		struct stat st;
@@ -89,32 +88,50 @@ static int places_list(const struct sandbox_plan *plan, char **argv, struct err 
 			continue;
 		if (stat(path, &st) < 0)
 			return err_set_errno(err, ERR_NO_EXEC, errno, "the sandbox cannot keep %s writable", path);
-		if (asprintf(&argv[count], "%c%s", S_ISDIR(st.st_mode) ? 'd' : 'f', path) < 0) {
-			argv[count] = NULL;
+		if (asprintf(places, "%c%s", S_ISDIR(st.st_mode) ? 'd' : 'f', path) < 0) {
+			*places = NULL;
 			return err_set(err, ERR_MEMORY, "out of memory");
 		}
-		count++;
+		places++;
 	}
 	return 0;
 }
 
-int mounts_prepare(const struct sandbox_plan *plan, struct mounts **out, struct err *err)
+static int maker_start(char *const argv[], struct mounts **out, struct err *err)
 {
 	const struct outside_program program = {"envseal-trees", trees_program_start, trees_program_bytes};
 	_cleanup_free_ struct mounts *mounts = calloc(1, sizeof(*mounts));
-	_cleanup_free_ char **argv = calloc(writable_count(plan) + 2, sizeof(*argv));
-	char name[] = "envseal-trees";
-	if (!mounts || !argv)
+	if (!mounts)
 		return err_set(err, ERR_MEMORY, "out of memory");
-	argv[0] = name;
-	int r = places_list(plan, argv, err);
-	if (r == 0)
-		r = outside_start(&program, argv, &mounts->maker, err);
-	for (char **place = argv + 1; *place; place++)
-		free(*place);
+	int r = outside_start(&program, argv, &mounts->maker, err);
 	if (r == 0)
 		*out = TAKE_PTR(mounts);
 	return r;
+}
+
+#define ARGUMENTS_FIRST 2 // the program's name, and what it is to make
+
+int mounts_prepare(const struct sandbox_plan *plan, struct mounts **out, struct err *err)
+{
+	char name[] = "envseal-trees", what[] = "tree";
+	_cleanup_free_ char **argv = calloc(ARGUMENTS_FIRST + writable_count(plan) + 1, sizeof(*argv));
+	if (!argv)
+		return err_set(err, ERR_MEMORY, "out of memory");
+	argv[0] = name;
+	argv[1] = what;
+	int r = places_list(plan, argv + ARGUMENTS_FIRST, err);
+	if (r == 0)
+		r = maker_start(argv, out, err);
+	for (char **place = argv + ARGUMENTS_FIRST; *place; place++)
+		free(*place);
+	return r;
+}
+
+int mounts_prepare_cover(struct mounts **out, struct err *err)
+{
+	char name[] = "envseal-trees", what[] = "cover";
+	char *const argv[] = {name, what, NULL};
+	return maker_start(argv, out, err);
 }
 
 void mounts_free(struct mounts *mounts)
@@ -135,10 +152,16 @@ struct placement {
 	enum placement_kind kind;
 };
 
+// One mount, which is laid once and cloned from there afterwards: what lies nowhere cannot be cloned before Linux 6.15.
+struct cover {
+	int fd;
+	bool is_laid;
+};
+
 struct placements {
 	struct placement *items;
 	size_t count;
-	int cover_folder_fd, cover_file_fd;
+	struct cover folder, file;
 	bool is_root_writable;
 };
 
@@ -146,8 +169,8 @@ static void placements_done(struct placements *placements)
 {
 	for (size_t i = 0; i < placements->count; i++)
 		fd_close(&placements->items[i].fd);
-	fd_close(&placements->cover_folder_fd);
-	fd_close(&placements->cover_file_fd);
+	fd_close(&placements->folder.fd);
+	fd_close(&placements->file.fd);
 	free(placements->items);
 }
 
@@ -175,17 +198,6 @@ static int mount_lay(int fd, const char *path)
 	return move_mount(fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS) < 0 ? errno : 0;
 }
 
-// The cover lies below the new /dev, where it can be cloned as often as it is wanted.
-static int cover_open(struct placements *placements, int fd)
-{
-	int error = mount_lay(fd, tree_paths[TREE_COVER]);
-	if (error != 0)
-		return error;
-	placements->cover_folder_fd = open(TREE_COVER_FOLDER, O_PATH | O_CLOEXEC);
-	placements->cover_file_fd = open(TREE_COVER_FILE, O_PATH | O_CLOEXEC);
-	return placements->cover_folder_fd < 0 || placements->cover_file_fd < 0 ? errno : 0;
-}
-
 static int trees_take(struct placements *placements, struct mounts *mounts)
 {
 	struct trees_answer answer;
@@ -197,18 +209,18 @@ static int trees_take(struct placements *placements, struct mounts *mounts)
 		return answer.error;
 	if (count != __builtin_popcount(answer.trees))
 		return EMFILE;
-	int cover = -1;
 	for (enum tree tree = 0; tree < TREE_COUNT; tree++) {
 		if (!(answer.trees & 1u << tree))
 			continue;
-		if (tree == TREE_COVER)
-			cover = fds[taken++];
+		int fd = fds[taken++];
+		if (tree == TREE_COVER_FOLDER)
+			placements->folder.fd = fd;
+		else if (tree == TREE_COVER_FILE)
+			placements->file.fd = fd;
 		else
-			placement_add(placements, tree_paths[tree], fds[taken++], PLACE_FRESH);
+			placement_add(placements, tree_paths[tree], fd, PLACE_FRESH);
 	}
-	int error = cover_open(placements, cover);
-	fd_close(&cover);
-	return error;
+	return 0;
 }
 
 static int writable_take(struct placements *placements, const struct sandbox_plan *plan)
@@ -227,18 +239,29 @@ static int writable_take(struct placements *placements, const struct sandbox_pla
 	return 0;
 }
 
+static int cover_lay(struct cover *cover, int target)
+{
+	unsigned how = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
+	_cleanup_fd_ int clone = -1;
+	if (cover->is_laid) {
+		clone = open_tree(cover->fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+		if (clone < 0)
+			return errno;
+	}
+	if (move_mount(cover->is_laid ? clone : cover->fd, "", target, "", how) < 0)
+		return errno;
+	cover->is_laid = true;
+	return 0;
+}
+
 // What is not there, or cannot be reached with the user's rights, need not be covered.
-static int hidden_lay(const struct placements *placements, const char *path)
+static int hidden_lay(struct placements *placements, const char *path)
 {
 	_cleanup_fd_ int target = open(path, O_PATH | O_CLOEXEC);
 	struct stat st;
 	if (target < 0 || fstat(target, &st) < 0)
 		return errno == ENOENT || errno == ENOTDIR || errno == EACCES || errno == ELOOP ? 0 : errno;
-	_cleanup_fd_ int cover = open_tree(S_ISDIR(st.st_mode) ? placements->cover_folder_fd : placements->cover_file_fd, "",
-					   OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
-	if (cover < 0)
-		return errno;
-	return move_mount(cover, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0 ? errno : 0;
+	return cover_lay(S_ISDIR(st.st_mode) ? &placements->folder : &placements->file, target);
 }
 
 // A link to /run where machines are younger; else what is in it are the same sockets.
@@ -313,13 +336,38 @@ static int tree_build(const struct sandbox_plan *plan, struct mounts *mounts, in
 	return error;
 }
 
-int mounts_tree(const struct sandbox_plan *plan, struct mounts *mounts, int terminal_fd)
+static struct placements placements_new(const struct sandbox_plan *plan)
 {
 	// With the terminal and the old /var/run.
 	size_t most = TREE_COUNT + writable_count(plan) + plan->hidden.count + 2;
-	_cleanup_(placements_done) struct placements placements = {
-		.items = calloc(most, sizeof(struct placement)), .cover_folder_fd = -1, .cover_file_fd = -1};
+	return (struct placements){.items = calloc(most, sizeof(struct placement)), .folder = {.fd = -1}, .file = {.fd = -1}};
+}
+
+int mounts_tree(const struct sandbox_plan *plan, struct mounts *mounts, int terminal_fd)
+{
+	_cleanup_(placements_done) struct placements placements = placements_new(plan);
 	return placements.items ? tree_build(plan, mounts, terminal_fd, &placements) : ENOMEM;
+}
+
+static int cover_build(const struct sandbox_plan *plan, struct mounts *mounts, struct placements *placements)
+{
+	int error = everything_set(0);
+	if (error == 0)
+		error = trees_take(placements, mounts);
+	for (size_t i = 0; i < plan->hidden.count; i++)
+		placement_add(placements, plan->hidden.items[i], -1, PLACE_HIDDEN);
+	if (error == 0)
+		error = placements_lay(placements);
+	// Where it lies in something that is hidden now, it would still be the old one.
+	if (error == 0 && chdir(plan->directory ? plan->directory : "/") < 0)
+		error = errno;
+	return error;
+}
+
+int mounts_cover(const struct sandbox_plan *plan, struct mounts *mounts)
+{
+	_cleanup_(placements_done) struct placements placements = placements_new(plan);
+	return placements.items ? cover_build(plan, mounts, &placements) : ENOMEM;
 }
 
 // What of /proc acts on the whole machine: it is the machine's root's, who may write there in whatever namespace.

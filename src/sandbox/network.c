@@ -76,10 +76,9 @@ static struct in_addr name_address(size_t host)
 
 // ------------------------------------------------------------------------------------------------------- before the fork
 
-// The lines for /etc/hosts, behind the letter that says what they are.
 static int hosts_lines(const struct endpoints *endpoints, struct buf *out, struct err *err)
 {
-	int r = buf_append_text(out, "h", err);
+	int r = 0;
 	for (size_t i = 0; r == 0 && i < endpoints->count; i++) {
 		const struct endpoint *endpoint = &endpoints->items[i];
 		if (endpoint->family != AF_UNSPEC || endpoint_is_localhost(endpoint) || host_index(endpoints, i) != i)
@@ -93,11 +92,11 @@ static int hosts_start(const struct endpoints *endpoints, struct outside *out, s
 {
 	const struct outside_program program = {"envseal-hosts", trees_program_start, trees_program_bytes};
 	_cleanup_buf_ struct buf lines = BUF_INIT(SANDBOX_ENDPOINTS_MAX * (ENDPOINT_HOST_BYTES + 32));
-	char name[] = "envseal-hosts";
+	char name[] = "envseal-hosts", what[] = "hosts";
 	int r = hosts_lines(endpoints, &lines, err);
-	if (r < 0 || lines.len == 1)
+	if (r < 0 || lines.len == 0)
 		return r;
-	char *const argv[] = {name, (char *)lines.data, NULL};
+	char *const argv[] = {name, what, (char *)lines.data, NULL};
 	return outside_start(&program, argv, out, err);
 }
 

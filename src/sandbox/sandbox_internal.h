@@ -131,6 +131,7 @@ struct mounts; // what is made for lockdown's tree before the fork
 // In the process that prepares, and waits for nothing: starts the program that makes the fresh folders (trees_program.c).
 // ERR_NO_EXEC: a path to write is gone.
 int mounts_prepare(const struct sandbox_plan *plan, struct mounts **out, struct err *err);
+int mounts_prepare_cover(struct mounts **out, struct err *err); // the same for mounts_cover alone
 void mounts_free(struct mounts *mounts); // NULL is fine. In the process that prepared it
 
 // In process 1, in a mount namespace of its own, with all capabilities in it, and the user mapped; the group need not be.
@@ -149,6 +150,9 @@ int mounts_proc(void);
 //  - EACCES or ENOENT for what lies in something hidden.
 // terminal_fd (-1: none) is a pseudo-terminal of the program's own, which is seen as /dev/console then.
 int mounts_tree(const struct sandbox_plan *plan, struct mounts *mounts, int terminal_fd);
+// For the jail: the tree as it is, /proc too, with plan->hidden covered as above and the working folder entered anew. A cover
+// is taken off only with capabilities in this very namespace; in one that is made from it, it is locked.
+int mounts_cover(const struct sandbox_plan *plan, struct mounts *mounts);
 
 // --- network.c
 

@@ -5,8 +5,9 @@
 // (EOVERFLOW, fs/namei.c, fsuidgid_has_mapping). Here both are mapped. It is a program and no fork, because the maps of
 // a process can only be written while others of the same user may look into it.
 //
-// Arguments: "d" or "f" and a path, for each folder or file that is to be there as a place to mount on; or "h" and lines:
-// then it is one tree alone, a copy of /etc/hosts behind these lines. Descriptor 0: the socket for the answer.
+// First argument: what to make. "tree": all of it; then follow "d" or "f" and a path, for each folder or file that is to be
+// there as a place to mount on. "cover": what is laid over hidden things, alone. "hosts": a file alone, a copy of /etc/hosts
+// behind the lines that follow. Descriptor 0: the socket for the answer.
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -115,16 +116,22 @@ static int mount_place(int fd, const char *path)
 	return move_mount(fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? errno : 0;
 }
 
-static int cover_make(int *out_fd)
+static int cover_make(struct trees_answer *answer, int fds[TREE_COUNT])
 {
+	static const char folder[] = "/dev/folder", file[] = "/dev/file";
 	int error = fresh_mount("/dev", 0755);
 	if (error == 0)
-		error = folder_make(TREE_COVER_FOLDER, 0555);
+		error = folder_make(folder, 0555);
 	if (error == 0)
-		error = file_make(TREE_COVER_FILE, 0);
+		error = file_make(file, 0);
 	if (error == 0)
 		error = read_only_set("/dev");
-	return error == 0 ? clone_take("/dev", out_fd) : error;
+	if (error == 0)
+		error = clone_take(folder, &fds[TREE_COVER_FOLDER]);
+	if (error == 0)
+		error = clone_take(file, &fds[TREE_COVER_FILE]);
+	answer->trees |= 1u << TREE_COVER_FOLDER | 1u << TREE_COVER_FILE;
+	return error;
 }
 
 static const char *const devices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"};
@@ -263,10 +270,7 @@ static int trees_make(char *const places[], struct trees_answer *answer, int fds
 		if (error == 0)
 			error = clone_take(trees[tree].path, &fds[tree]);
 	}
-	if (error != 0)
-		return error;
-	answer->trees |= 1u << TREE_COVER;
-	return cover_make(&fds[TREE_COVER]);
+	return error == 0 ? cover_make(answer, fds) : error;
 }
 
 static int text_write(int fd, const char *text, size_t len)
@@ -333,18 +337,26 @@ static int answer_send(struct trees_answer answer, const int fds[TREE_COUNT])
 	return sendmsg(STDIN_FILENO, &message, MSG_NOSIGNAL) == sizeof(answer) ? 0 : 1;
 }
 
+static int asked_make(int argc, char *argv[], struct trees_answer *answer, int fds[TREE_COUNT])
+{
+	if (argc >= 2 && strcmp(argv[1], "tree") == 0)
+		return trees_make(argv + 2, answer, fds);
+	if (argc == 2 && strcmp(argv[1], "cover") == 0)
+		return cover_make(answer, fds);
+	if (argc != 3 || strcmp(argv[1], "hosts") != 0)
+		return EINVAL;
+	answer->trees = 1u << TREE_COVER_FILE;
+	return hosts_make(argv[2], &fds[TREE_COVER_FILE]);
+}
+
 int main(int argc, char *argv[])
 {
 	struct trees_answer answer = {0};
 	int fds[TREE_COUNT];
 	umask(0);
 	answer.error = namespaces_enter();
-	if (answer.error == 0 && argc == 2 && argv[1][0] == 'h') {
-		answer.trees = 1u << TREE_COVER;
-		answer.error = hosts_make(argv[1] + 1, &fds[TREE_COVER]);
-	} else if (answer.error == 0) {
-		answer.error = trees_make(argv + 1, &answer, fds);
-	}
+	if (answer.error == 0)
+		answer.error = asked_make(argc, argv, &answer, fds);
 	if (answer.error != 0)
 		answer.trees = 0;
 	return answer_send(answer, fds);
