@@ -111,7 +111,7 @@ struct attempt_result try_memory(const struct attempt *attempt, const struct att
 	return result_worked();
 }
 
-#define FILL_BYTES_MAX ((off_t)1 << 30) // a private folder has a bound below this
+#define FILL_BYTES_MAX ((off_t)1 << 30) // a private folder has no more
 
 // Writes until there is no room; only where the folder is nobody else's.
 static struct attempt_result fill(int fd)
@@ -119,7 +119,7 @@ static struct attempt_result fill(int fd)
 	int error = 0;
 	off_t step = (off_t)16 << 20;
 	off_t size = 0;
-	while (error == 0 && size < FILL_BYTES_MAX) {
+	while (error == 0 && size <= FILL_BYTES_MAX) {
 		error = posix_fallocate(fd, size, step);
 		size += error == 0 ? step : 0;
 	}
@@ -140,7 +140,7 @@ struct attempt_result try_fill(const struct attempt *attempt, const struct attem
 		return result_refused(errno);
 	unlink(path);
 	struct statvfs room;
-	if (fstatvfs(fd, &room) < 0 || room.f_frsize * room.f_blocks >= (uint64_t)FILL_BYTES_MAX)
+	if (fstatvfs(fd, &room) < 0 || room.f_frsize * room.f_blocks > (uint64_t)FILL_BYTES_MAX)
 		return result_noted(result_worked(), "private, and has no bound worth the name");
 	return fill(fd);
 }
