@@ -1,5 +1,5 @@
-// A process 1 in namespaces of its own, as the sandbox starts it: the user is mapped, the group is not, until the program
-// would run.
+// A process 1 in namespaces of its own, as the sandbox starts it: neither user nor group is mapped before the program would
+// run.
 #pragma once
 
 #include <errno.h>
@@ -83,9 +83,8 @@ static void inside_in_child(const struct inside *inside, unsigned namespaces)
 	CHECK(pipe2(ready, O_CLOEXEC) == 0 && pipe2(go, O_CLOEXEC) == 0);
 	CHECK(unshare(CLONE_NEWUSER) == 0);
 	CHECK(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0);
-	map_write(map_open("/proc/self/uid_map"), uid);
 	// On the /proc that stays, as the new mount namespace's becomes that of the other PID namespace.
-	int gid_map = map_open("/proc/self/gid_map"), setgroups = map_open("/proc/self/setgroups");
+	int uid_map = map_open("/proc/self/uid_map"), gid_map = map_open("/proc/self/gid_map"), setgroups = map_open("/proc/self/setgroups");
 	CHECK(unshare((int)namespaces) == 0);
 	pid_t pid = fork();
 	CHECK(pid >= 0);
@@ -96,6 +95,7 @@ static void inside_in_child(const struct inside *inside, unsigned namespaces)
 	close(ready[1]);
 	if (read(ready[0], &byte, 1) == 1) {
 		CHECK(write(setgroups, "deny", 4) == 4);
+		map_write(uid_map, uid);
 		map_write(gid_map, gid);
 		CHECK(write(go[1], &byte, 1) == 1);
 	}
