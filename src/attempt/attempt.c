@@ -63,7 +63,7 @@ static const char *const word_names[SCENE_WORD_COUNT] = {
 	[SCENE_CLOUD] = "cloud", [SCENE_AGENT] = "agent", [SCENE_KEYRING] = "keyring", [SCENE_HISTORY] = "history",
 	[SCENE_DOTENV] = "dotenv", [SCENE_VAULT] = "vault", [SCENE_LOG] = "log", [SCENE_OWN_SOCKET] = "own-socket",
 	[SCENE_BUS] = "bus", [SCENE_SOCKET] = "socket", [SCENE_HOME_SOCKET] = "home-socket", [SCENE_ABSTRACT] = "abstract",
-	[SCENE_TCP] = "tcp", [SCENE_UDP] = "udp", [SCENE_TEMPORARY] = "temporary",
+	[SCENE_TCP] = "tcp", [SCENE_UDP] = "udp", [SCENE_PORT] = "port", [SCENE_TEMPORARY] = "temporary",
 };
 
 const char *scene_word_name(enum scene_word word)

@@ -6,7 +6,8 @@
 //    are tried on. Those that end or stop what they are tried on are ATTEMPT_ALONE.
 //  - An attempt never crashes who asks for it: it runs in a process of its own, for ATTEMPT_SECONDS at most, and what ends
 //    that process is the result.
-//  - WORKED needs an effect: the mark was read, the echo came, the process was there.
+//  - WORKED needs an effect: the mark was read, the echo came, the process was there. What is ABSENT inside, and is there
+//    outside, is refused.
 //
 // The scene is put up outside, by somebody who is not confined (scene_stage_open), handed on as words, and taken down there.
 #pragma once
@@ -46,6 +47,7 @@ enum scene_word {
 	SCENE_ABSTRACT,   // of abstract sockets, without the NUL
 	SCENE_TCP,        // ports of 127.0.0.1; what is sent to UDP comes back
 	SCENE_UDP,
+	SCENE_PORT,       // nobody's; the scene tries to connect to it
 	SCENE_TEMPORARY,  // a file in the folder for temporary files: who sees it shares that folder
 	SCENE_WORD_COUNT
 };

@@ -124,33 +124,50 @@ static const char *set_id_program(void)
 	return NULL;
 }
 
-// Of a process that had another user's rights when it ended, limits may not be read (prlimit(2)). A zombie keeps them, so
-// that nothing races here and /proc is not needed.
-struct attempt_result try_set_id(const struct attempt *attempt, const struct attempt_scene *scene)
+// Of a process that had another user's rights when it ended, neither limits nor this list may be read (prlimit(2),
+// get_robust_list(2)), one of which a filter may refuse. A zombie keeps its rights, so that nothing races here and /proc is
+// not needed.
+static bool is_of_this_user(pid_t zombie)
 {
-	(void)attempt;
-	(void)scene;
-	const char *program = set_id_program();
-	if (program == NULL)
-		return result_absent("there is no set-id program");
+	struct rlimit limit;
+	void *list = NULL;
+	size_t len = 0;
+	return prlimit(zombie, RLIMIT_NOFILE, NULL, &limit) == 0 || syscall(SYS_get_robust_list, zombie, &list, &len) == 0;
+}
+
+// How it ended: exit status, 127 where it was not started.
+static int program_try(const char *program, bool *ret_is_mine)
+{
 	pid_t child = fork();
 	if (child == 0) {
-		int nothing = open("/dev/null", O_RDWR); // NOLINT
+		int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
 		dup2(nothing, STDOUT_FILENO);
 		dup2(nothing, STDERR_FILENO);
 		execl(program, program, "--help", (char *)NULL);
 		_exit(127);
 	}
 	siginfo_t info;
-	struct rlimit limit;
 	if (child < 0 || waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT) < 0)
-		return result_broken("no process");
-	bool is_mine = prlimit(child, RLIMIT_NOFILE, NULL, &limit) == 0;
-	int error = errno;
+		return -1;
+	*ret_is_mine = is_of_this_user(child);
 	waitpid(child, NULL, 0);
-	if (info.si_code == CLD_EXITED && info.si_status == 127)
+	return info.si_code == CLD_EXITED ? info.si_status : 0;
+}
+
+struct attempt_result try_set_id(const struct attempt *attempt, const struct attempt_scene *scene)
+{
+	(void)attempt;
+	(void)scene;
+	const char *program = set_id_program();
+	bool is_mine = false;
+	if (program == NULL)
+		return result_absent("there is no set-id program");
+	if (program_try("/bin/true", &is_mine) != 0 || !is_mine)
+		return result_broken("it cannot be told whose a process was");
+	int status = program_try(program, &is_mine);
+	if (status < 0)
+		return result_broken("no process");
+	if (status == 127)
 		return result_noted(result_refused(EACCES), "it cannot be executed");
-	if (!is_mine && error != EPERM)
-		return result_refused(error);
 	return is_mine ? result_noted(result_refused(0), "it ran, and gained nothing") : result_worked();
 }

@@ -111,25 +111,9 @@ struct attempt_result try_memory(const struct attempt *attempt, const struct att
 	return result_worked();
 }
 
-#define FILL_BYTES_MAX ((off_t)1 << 30) // a private folder has no more
+#define FILL_BYTES_MAX ((uint64_t)1 << 40) // more is no bound
 
-// Writes until there is no room; only where the folder is nobody else's.
-static struct attempt_result fill(int fd)
-{
-	int error = 0;
-	off_t step = (off_t)16 << 20;
-	off_t size = 0;
-	while (error == 0 && size <= FILL_BYTES_MAX) {
-		error = posix_fallocate(fd, size, step);
-		size += error == 0 ? step : 0;
-	}
-	char note[ATTEMPT_NOTE_BYTES];
-	snprintf(note, sizeof(note), "private, full after %lld MiB", (long long)(size >> 20));
-	if (error == 0)
-		return result_noted(result_worked(), "private, and has no bound");
-	return result_noted(result_refused(error), note);
-}
-
+// Asks for more than there is: tmpfs says at once that it has no room, and another file system is not filled here.
 struct attempt_result try_fill(const struct attempt *attempt, const struct attempt_scene *scene)
 {
 	if (access(scene->words[attempt->word], F_OK) == 0)
@@ -140,9 +124,15 @@ struct attempt_result try_fill(const struct attempt *attempt, const struct attem
 		return result_refused(errno);
 	unlink(path);
 	struct statvfs room;
-	if (fstatvfs(fd, &room) < 0 || room.f_frsize * room.f_blocks > (uint64_t)FILL_BYTES_MAX)
-		return result_noted(result_worked(), "private, and has no bound worth the name");
-	return fill(fd);
+	if (fstatvfs(fd, &room) < 0 || room.f_blocks == 0 || room.f_frsize * room.f_blocks >= FILL_BYTES_MAX)
+		return result_noted(result_worked(), "private, and has no bound");
+	uint64_t size = room.f_frsize * room.f_blocks;
+	if (fallocate(fd, 0, 0, (off_t)(size + room.f_frsize)) == 0)
+		return result_noted(result_worked(), "private, and has more room than it says");
+	char note[ATTEMPT_NOTE_BYTES];
+	int error = errno;
+	snprintf(note, sizeof(note), "private, %llu MiB", (unsigned long long)(size >> 20));
+	return result_noted(result_refused(error), note);
 }
 
 struct attempt_result try_self_stop(const struct attempt *attempt, const struct attempt_scene *scene)

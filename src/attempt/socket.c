@@ -66,15 +66,18 @@ struct attempt_result try_tcp(const struct attempt *attempt, const struct attemp
 	return fd < 0 ? result_refused(errno) : result_of(connect(fd, (const struct sockaddr *)&address, sizeof(address)));
 }
 
+// Somebody outside tries the port again and again.
 struct attempt_result try_listen(const struct attempt *attempt, const struct attempt_scene *scene)
 {
-	(void)attempt;
-	(void)scene;
-	struct sockaddr_in address = loopback(0);
+	struct sockaddr_in address = loopback(scene_number(scene, attempt->word));
+	struct timeval wait = {.tv_sec = ECHO_SECONDS};
+	int reuse = 1;
 	_cleanup_fd_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof(reuse)) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) < 0 ||
+	    bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 1) < 0)
 		return result_refused(errno);
-	return result_of(listen(fd, 1));
+	return result_of_fd(accept4(fd, NULL, NULL, SOCK_CLOEXEC));
 }
 
 // What is sent comes back, from whoever is reached.

@@ -17,13 +17,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define STAGE_TEXTS 10
+#define STAGE_TEXTS 12
 #define STAGE_SECONDS 10
 #define MARK_RANDOM_BYTES 8
 #define MARK_BYTES (2 * MARK_RANDOM_BYTES + 1)
 #define VICTIM_PROGRAM "/bin/sleep"
 #define VICTIM_VARIABLE "ATTEMPT_MARK="
 #define BACKLOG 64
+#define KNOCK_MS 50
 
 struct scene_stage {
 	struct attempt_scene scene;
@@ -42,6 +43,7 @@ struct sockets {
 	int datagram;
 	int tcp;
 	int udp;
+	uint16_t port;   // to connect to
 	int terminal[2]; // both ends of a pseudo-terminal
 };
 
@@ -151,6 +153,18 @@ static int loopback_open(int type, uint16_t *port)
 	return TAKE_FD(fd);
 }
 
+// A port that nobody has now, and that the kernel gives to nobody who asks for any (ip(7), ip_local_port_range).
+static uint16_t port_find(void)
+{
+	for (uint16_t port = 20000 + (uint16_t)(getpid() % 10000); port < 32000; port++) {
+		struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+		_cleanup_fd_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
+			return port;
+	}
+	return 0;
+}
+
 static bool terminal_open(int terminal[2], char *path, size_t path_bytes)
 {
 	terminal[0] = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -180,6 +194,7 @@ static int sockets_open(struct scene_stage *stage, struct sockets *out, struct e
 	out->datagram = abstract_open(name, SCENE_DATAGRAM_SUFFIX, SOCK_DGRAM);
 	out->tcp = loopback_open(SOCK_STREAM, &ports[0]);
 	out->udp = loopback_open(SOCK_DGRAM, &ports[1]);
+	out->port = port_find();
 	if (out->stream < 0 || out->abstract < 0 || out->datagram < 0 || out->tcp < 0 || out->udp < 0 ||
 	    !terminal_open(out->terminal, terminal, sizeof(terminal)))
 		return err_set_errno(err, ERR_SYSTEM, errno, "could not open the sockets and the terminal that are to be attacked");
@@ -188,20 +203,39 @@ static int sockets_open(struct scene_stage *stage, struct sockets *out, struct e
 		r = word_put(stage, SCENE_ABSTRACT, name, err);
 	if (r == 0)
 		r = number_put(stage, SCENE_TCP, ports[0], err);
+	if (r == 0)
+		r = number_put(stage, SCENE_PORT, out->port, err);
 	return r < 0 ? r : number_put(stage, SCENE_UDP, ports[1], err);
 }
 
-// Holds what it was born with open; what is sent to it by UDP goes back. Connections wait, which is enough for who connects.
-static _Noreturn void server_be(const struct sockets *sockets)
+static void knock(uint16_t port)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+	_cleanup_fd_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd >= 0)
+		connect(fd, (const struct sockaddr *)&address, sizeof(address));
+}
+
+static void echo(int fd)
 {
 	char message[512];
+	struct sockaddr_in from;
+	socklen_t size = sizeof(from);
+	ssize_t got = recvfrom(fd, message, sizeof(message), 0, (struct sockaddr *)&from, &size);
+	if (got >= 0)
+		sendto(fd, message, (size_t)got, 0, (const struct sockaddr *)&from, size);
+}
+
+// Holds what it was born with open. Connections wait, which is enough for who connects.
+static _Noreturn void server_be(const struct sockets *sockets)
+{
+	struct pollfd ready = {.fd = sockets->udp, .events = POLLIN};
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (;;) {
-		struct sockaddr_in from;
-		socklen_t size = sizeof(from);
-		ssize_t got = recvfrom(sockets->udp, message, sizeof(message), 0, (struct sockaddr *)&from, &size);
-		if (got >= 0)
-			sendto(sockets->udp, message, (size_t)got, 0, (const struct sockaddr *)&from, size);
+		if (poll(&ready, 1, KNOCK_MS) > 0)
+			echo(sockets->udp);
+		else
+			knock(sockets->port);
 	}
 }
 

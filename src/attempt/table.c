@@ -61,7 +61,7 @@ const struct attempt attempt_table[] = {
 	{"abstract", "connect to an abstract socket", ATTEMPT_AROUND, try_abstract, SCENE_ABSTRACT, NULL, 0},
 	{"abstract-send", "send to an abstract datagram socket", ATTEMPT_AROUND, try_abstract_datagram, SCENE_ABSTRACT, NULL, 0},
 	{"tcp", "connect to a TCP port of the machine", ATTEMPT_AROUND, try_tcp, SCENE_TCP, NULL, 0},
-	{"tcp-listen", "listen on 127.0.0.1", ATTEMPT_AROUND, try_listen, SCENE_NONE, NULL, 0},
+	{"tcp-listen", "be reached at a TCP port of the machine", ATTEMPT_AROUND, try_listen, SCENE_PORT, NULL, 0},
 	{"udp", "send UDP to a port of the machine", ATTEMPT_AROUND, try_udp, SCENE_UDP, NULL, 0},
 	{"dns", "ask a name server of the machine", ATTEMPT_AROUND, try_dns, SCENE_UDP, NULL, 0},
 	{"raw", "a raw IP socket", ATTEMPT_AROUND, try_socket, SCENE_NONE, "AF_INET", SOCK_RAW},

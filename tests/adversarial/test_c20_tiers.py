@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from envseal_support import binary
-from tier_support import COLUMNS, TIERS, WORDS, Held, Place, attack, attempt_ids, can_unshare, table_read, tried
+from tier_support import COLUMNS, TIERS, WORDS, Held, Place, attack, attempt_ids, build_file, can_unshare, table_read, tried
 
 pytestmark = pytest.mark.skipif(os.geteuid() == 0, reason="root may do what is tried")
 
@@ -90,7 +90,9 @@ def test_cell(attempts, name, column):
         pytest.skip(f"nobody may, or can, here: {control}")
     if column != "control" and result.outcome == control.outcome == "absent":
         pytest.skip(f"there is none here: {control}")
-    assert result.outcome == {"works": "worked", "refused": "refused", "killed": "refused"}[word], result
+    # To hide it is to refuse it.
+    outcome = "refused" if result.outcome == "absent" and column != "control" else result.outcome
+    assert outcome == {"works": "worked", "refused": "refused", "killed": "refused"}[word], result
     if word == "killed":
         assert result.signal == signal.SIGSYS, result
 
@@ -109,3 +111,13 @@ def test_envseals_own_processes_are_closed(place, tier):
         for pid in others:
             found = tried(attack("try", *CLOSED, *held.scene[1:3], f"victim={pid}"))
             assert {result.outcome for result in found.values()} == {"refused"}, (pid, found)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_who_started_the_program_is_closed_to_it(place, tier):
+    """From inside: what supervises, or process 1 of the namespace, which had the secrets before the program did."""
+    skip_where_not_to_be_had(tier)
+    script = f'exec "$0" try {" ".join(CLOSED)} "$@" victim=$PPID'
+    words = ["/bin/sh", "-c", script, build_file("attack"), *place.scene]
+    found = place.finish(place.popen(place.command(tier, words)))
+    assert len(found) == len(CLOSED) and {result.outcome for result in found.values()} == {"refused"}, found
