@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from envseal_support import binary
-from tier_support import COLUMNS, TIERS, WORDS, Held, Place, attack, attempt_ids, build_file, can_unshare, table_read, tried
+from tier_support import COLUMNS, TIERS, WORDS, Held, Place, attack, attempt_ids, can_unshare, table_read, tried
 
 pytestmark = pytest.mark.skipif(os.geteuid() == 0, reason="root may do what is tried")
 
@@ -118,6 +118,6 @@ def test_who_started_the_program_is_closed_to_it(place, tier):
     """From inside: what supervises, or process 1 of the namespace, which had the secrets before the program did."""
     skip_where_not_to_be_had(tier)
     script = f'exec "$0" try {" ".join(CLOSED)} "$@" victim=$PPID'
-    words = ["/bin/sh", "-c", script, build_file("attack"), *place.scene]
+    words = ["/bin/sh", "-c", script, place.program, *place.scene]
     found = place.finish(place.popen(place.command(tier, words)))
     assert len(found) == len(CLOSED) and {result.outcome for result in found.values()} == {"refused"}, found

@@ -5,6 +5,7 @@ import fcntl
 import os
 import pathlib
 import pty
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -97,6 +98,8 @@ class Place:
         self.home = self.vault.home
         self.work = self.home / "project"
         self.work.mkdir()
+        # Where lockdown shows it, for what is not started by envseal itself.
+        self.program = shutil.copy(build_file("attack"), self.home)
         self.temporary = pathlib.Path(tempfile.mkdtemp(prefix="attack-"))
         (self.vault.dir / "run").mkdir(mode=0o700, exist_ok=True)
         self.stack = contextlib.ExitStack()
