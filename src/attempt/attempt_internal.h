@@ -29,7 +29,7 @@ void scene_left_name(const struct attempt_scene *scene, char out[SCENE_NAME_BYTE
 attempt_fn try_proc_file, try_proc_memory, try_proc_folder, try_proc_link, try_ptrace, try_dump, try_memory_call, try_take_descriptor,
 	try_compare, try_signal, try_signal_by_folder, try_stop, try_enter_namespace, try_child_environment, try_core, try_preload;
 // files.c
-attempt_fn try_read, try_write, try_make, try_make_beside;
+attempt_fn try_read, try_write, try_make, try_make_beside, try_mode;
 // terminal.c
 attempt_fn try_tty, try_pts, try_parent_stream, try_push, try_uinput, try_parent_memory;
 // socket.c

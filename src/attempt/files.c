@@ -29,6 +29,15 @@ struct attempt_result try_write(const struct attempt *attempt, const struct atte
 	return result_of_fd(open(path_of(attempt, scene), O_WRONLY | O_APPEND | O_CLOEXEC));
 }
 
+// To what it is already.
+struct attempt_result try_mode(const struct attempt *attempt, const struct attempt_scene *scene)
+{
+	struct stat status;
+	if (stat(path_of(attempt, scene), &status) < 0)
+		return result_refused(errno);
+	return result_of(chmod(path_of(attempt, scene), status.st_mode & 07777));
+}
+
 static struct attempt_result make_in(const char *folder)
 {
 	char path[PATH_MAX];

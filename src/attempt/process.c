@@ -248,7 +248,10 @@ struct attempt_result try_core(const struct attempt *attempt, const struct attem
 	if (scene->words[SCENE_FOLDER] == NULL || !is_core_a_file())
 		return result_absent("core files go elsewhere");
 	pid_t victim = victim_of(scene);
-	struct rlimit limit = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+	struct rlimit limit = {0};
+	// As far up as it goes: the same user may, without having to look into the process.
+	prlimit(victim, RLIMIT_CORE, NULL, &limit);
+	limit.rlim_cur = limit.rlim_max;
 	prlimit(victim, RLIMIT_CORE, &limit, NULL);
 	_cleanup_fd_ int pidfd = (int)syscall(SYS_pidfd_open, victim, 0);
 	if (pidfd < 0 || kill(victim, SIGSEGV) < 0)

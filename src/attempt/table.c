@@ -41,6 +41,7 @@ const struct attempt attempt_table[] = {
 	{"home-read", "read a file in another folder of the home", ATTEMPT_AROUND, try_read, SCENE_FILE, NULL, 0},
 	{"home-write", "change a file in another folder of the home", ATTEMPT_AROUND, try_write, SCENE_FILE, NULL, 0},
 	{"home-make", "make a file in another folder of the home", ATTEMPT_AROUND, try_make, SCENE_PLACE, NULL, 0},
+	{"home-chmod", "change the mode of a file in another folder of the home", ATTEMPT_AROUND, try_mode, SCENE_FILE, NULL, 0},
 	{"etc-read", "read /etc/passwd", ATTEMPT_AROUND, try_read, SCENE_NONE, "/etc/passwd", 0},
 	{"ssh-key", "read a key in ~/.ssh", ATTEMPT_AROUND, try_read, SCENE_SSH_KEY, NULL, 0},
 	{"ssh-make", "make a file in ~/.ssh", ATTEMPT_AROUND, try_make_beside, SCENE_SSH_KEY, NULL, 0},
