@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from envseal_support import binary
+from envseal_support import binary, is_alive
 from tier_support import COLUMNS, TIERS, WORDS, Held, Place, attack, attempt_ids, can_unshare, table_read, tried
 
 pytestmark = pytest.mark.skipif(os.geteuid() == 0, reason="root may do what is tried")
@@ -128,7 +128,8 @@ def test_envseals_own_processes_are_closed(place, tier):
         assert len(others) >= (1 if tier == "standard" else 2)
         for pid in others:
             found = tried(attack("try", *CLOSED, *held.scene[1:3], f"victim={pid}"))
-            assert {result.outcome for result in found.values()} == {"refused"}, (pid, found)
+            # What prepared the start may have ended meanwhile: of a zombie there is nothing to get.
+            assert {result.outcome for result in found.values()} == {"refused"} or not is_alive(pid), (pid, found)
 
 
 @pytest.mark.parametrize("tier", TIERS)

@@ -261,7 +261,7 @@ class Held:
 
     def others(self):
         """envseal's own processes of the run."""
-        return [pid for pid in descendants(self.process.pid) if pid not in (self.pid, self.child)]
+        return [pid for pid in descendants(self.process.pid) if pid not in (self.pid, self.child) and is_alive(pid)]
 
     def done(self):
         end(self.process)
