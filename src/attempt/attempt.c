@@ -58,11 +58,13 @@ struct attempt_result result_of_fd(int fd)
 // ------------------------------------------------------------------------------------------------------------ scene
 
 static const char *const word_names[SCENE_WORD_COUNT] = {
-	[SCENE_NONE] = "", [SCENE_VICTIM] = "victim", [SCENE_ADDRESS] = "address", [SCENE_MARK] = "mark", [SCENE_CHILD] = "child",
-	[SCENE_FOLDER] = "folder", [SCENE_PTS] = "pts", [SCENE_FILE] = "file", [SCENE_PLACE] = "place", [SCENE_SSH_KEY] = "ssh-key",
-	[SCENE_CLOUD] = "cloud", [SCENE_AGENT] = "agent", [SCENE_KEYRING] = "keyring", [SCENE_HISTORY] = "history",
+	[SCENE_NONE] = "", [SCENE_VICTIM] = "victim", [SCENE_ADDRESS] = "address", [SCENE_MARK] = "mark",
+	[SCENE_CHILD] = "child", [SCENE_FOLDER] = "folder", [SCENE_PTS] = "pts", [SCENE_FILE] = "file",
+	[SCENE_PLACE] = "place", [SCENE_SSH_KEY] = "ssh-key", [SCENE_CLOUD] = "cloud", [SCENE_AGENT] = "agent",
+	[SCENE_KEYRING] = "keyring", [SCENE_HISTORY] = "history",
 	[SCENE_DOTENV] = "dotenv", [SCENE_VAULT] = "vault", [SCENE_LOG] = "log", [SCENE_OWN_SOCKET] = "own-socket",
-	[SCENE_BUS] = "bus", [SCENE_SOCKET] = "socket", [SCENE_HOME_SOCKET] = "home-socket", [SCENE_ABSTRACT] = "abstract",
+	[SCENE_BUS] = "bus", [SCENE_SOCKET] = "socket", [SCENE_HOME_SOCKET] = "home-socket",
+	[SCENE_ABSTRACT] = "abstract",
 	[SCENE_TCP] = "tcp", [SCENE_UDP] = "udp", [SCENE_PORT] = "port", [SCENE_TEMPORARY] = "temporary",
 };
 
@@ -105,7 +107,8 @@ pid_t attempt_left(const struct attempt_scene *scene)
 	struct process process;
 	for (struct dirent *entry = readdir(proc); entry != NULL && found == 0; entry = readdir(proc)) {
 		pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-		if (pid > 0 && process_read("/proc", pid, &process) && !process.is_dead && strcmp(process.name, name) == 0)
+		if (pid > 0 && process_read("/proc", pid, &process) && !process.is_dead &&
+		    strcmp(process.name, name) == 0)
 			found = pid;
 	}
 	closedir(proc);

@@ -1,15 +1,17 @@
-// attempt: what a confined process tries. A table of attacks, each a function that says whether it worked. The tests start
-// them in each tier and beside it, and `jail --check` in the jail; so a promise and the proof of it are the same list.
+// attempt: what a confined process tries. A table of attacks, each a function that says whether it worked. The tests
+// start them in each tier and beside it, and `jail --check` in the jail; so a promise and the proof of it are the same
+// list.
 //
 // Invariants
-//  - Attempts do no harm: what they write, start, stop or take is given back, and a scene (attempt_scene) says what they
-//    are tried on. Those that end or stop what they are tried on are ATTEMPT_ALONE.
-//  - An attempt never crashes who asks for it: it runs in a process of its own, for ATTEMPT_SECONDS at most, and what ends
-//    that process is the result.
-//  - WORKED needs an effect: the mark was read, the echo came, the process was there. What is ABSENT inside, and is there
-//    outside, is refused.
+//  - Attempts do no harm: what they write, start, stop or take is given back, and a scene (attempt_scene) says what
+//    they are tried on. Those that end or stop what they are tried on are ATTEMPT_ALONE.
+//  - An attempt never crashes who asks for it: it runs in a process of its own, for ATTEMPT_SECONDS at most, and what
+//    ends that process is the result.
+//  - WORKED needs an effect: the mark was read, the echo came, the process was there. What is ABSENT inside, and is
+//    there outside, is refused.
 //
-// The scene is put up outside, by somebody who is not confined (scene_stage_open), handed on as words, and taken down there.
+// The scene is put up outside, by somebody who is not confined (scene_stage_open), handed on as words, and taken down
+// there.
 #pragma once
 
 #include "base/base.h"
@@ -61,11 +63,11 @@ struct attempt_scene {
 // Takes "NAME=TEXT", which is borrowed; false where there is no such name.
 bool scene_word_take(struct attempt_scene *scene, const char *text);
 
-// What was put up: a victim with the mark in its environment, and a process that holds terminal and sockets. Both end with
-// the process that put them up.
+// What was put up: a victim with the mark in its environment, and a process that holds terminal and sockets. Both end
+// with the process that put them up.
 struct scene_stage;
-// `folder` is a folder of the caller's, for files and sockets, in the place for temporary files; it is not removed. Files of
-// the home, and what is envseal's, are words that the caller adds. ERR_SYSTEM.
+// `folder` is a folder of the caller's, for files and sockets, in the place for temporary files; it is not removed. Files
+// of the home, and what is envseal's, are words that the caller adds. ERR_SYSTEM.
 int scene_stage_open(const char *folder, struct scene_stage **out, struct err *err);
 struct attempt_scene *scene_stage_scene(struct scene_stage *stage); // lives as long as the stage
 void scene_stage_close(struct scene_stage **stage);

@@ -26,16 +26,19 @@ void scene_left_name(const struct attempt_scene *scene, char out[SCENE_NAME_BYTE
 #define SCENE_DATAGRAM_SUFFIX "-datagram"
 
 // process.c
-attempt_fn try_proc_file, try_proc_memory, try_proc_folder, try_proc_link, try_ptrace, try_dump, try_memory_call, try_take_descriptor,
-	try_compare, try_signal, try_signal_by_folder, try_stop, try_enter_namespace, try_child_environment, try_core, try_preload;
+attempt_fn try_proc_file, try_proc_memory, try_proc_folder, try_proc_link, try_ptrace, try_dump, try_memory_call,
+	try_take_descriptor, try_compare, try_signal, try_signal_by_folder, try_stop, try_enter_namespace,
+	try_child_environment, try_core, try_preload;
 // files.c
 attempt_fn try_read, try_write, try_make, try_make_beside, try_mode;
 // terminal.c
 attempt_fn try_tty, try_pts, try_parent_stream, try_push, try_uinput, try_parent_memory;
 // socket.c
-attempt_fn try_connect, try_abstract, try_abstract_datagram, try_tcp, try_listen, try_udp, try_dns, try_socket, try_routes, try_events;
+attempt_fn try_connect, try_abstract, try_abstract_datagram, try_tcp, try_listen, try_udp, try_dns, try_socket,
+	try_routes, try_events;
 // kernel.c
-attempt_fn try_keyring_read, try_keyring_add, try_io_uring, try_perf, try_bpf, try_userfaultfd, try_x32, try_int80, try_set_id;
+attempt_fn try_keyring_read, try_keyring_add, try_io_uring, try_perf, try_bpf, try_userfaultfd, try_x32, try_int80,
+	try_set_id;
 // namespace.c
 attempt_fn try_unshare, try_clone, try_clone3, try_mount, try_mount_new, try_chroot;
 // resource.c

@@ -41,8 +41,8 @@ struct attempt_result try_perf(const struct attempt *attempt, const struct attem
 {
 	(void)attempt;
 	(void)scene;
-	struct perf_event_attr event = {.type = PERF_TYPE_SOFTWARE, .size = sizeof(event), .config = PERF_COUNT_SW_TASK_CLOCK,
-					.exclude_kernel = 1};
+	struct perf_event_attr event = {.type = PERF_TYPE_SOFTWARE, .size = sizeof(event),
+					.config = PERF_COUNT_SW_TASK_CLOCK, .exclude_kernel = 1};
 	return result_of_fd((int)syscall(SYS_perf_event_open, &event, 0, -1, -1, 0));
 }
 
@@ -116,7 +116,8 @@ struct attempt_result try_int80(const struct attempt *attempt, const struct atte
 
 static const char *set_id_program(void)
 {
-	static const char *const programs[] = {"/usr/bin/su", "/usr/bin/passwd", "/usr/bin/mount", "/bin/su", "/usr/bin/chfn"};
+	static const char *const programs[] = {"/usr/bin/su", "/usr/bin/passwd", "/usr/bin/mount", "/bin/su",
+					       "/usr/bin/chfn"};
 	struct stat status;
 	for (size_t i = 0; i < ARRAY_COUNT(programs); i++)
 		if (stat(programs[i], &status) == 0 && (status.st_mode & S_ISUID) != 0)
@@ -125,14 +126,15 @@ static const char *set_id_program(void)
 }
 
 // Of a process that had another user's rights when it ended, neither limits nor this list may be read (prlimit(2),
-// get_robust_list(2)), one of which a filter may refuse. A zombie keeps its rights, so that nothing races here and /proc is
-// not needed.
+// get_robust_list(2)), one of which a filter may refuse. A zombie keeps its rights, so that nothing races here and /proc
+// is not needed.
 static bool is_of_this_user(pid_t zombie)
 {
 	struct rlimit limit;
 	void *list = NULL;
 	size_t len = 0;
-	return prlimit(zombie, RLIMIT_NOFILE, NULL, &limit) == 0 || syscall(SYS_get_robust_list, zombie, &list, &len) == 0;
+	return prlimit(zombie, RLIMIT_NOFILE, NULL, &limit) == 0 ||
+	       syscall(SYS_get_robust_list, zombie, &list, &len) == 0;
 }
 
 // How it ended: exit status, 127 where it was not started.

@@ -60,8 +60,9 @@ struct attempt_result try_child_environment(const struct attempt *attempt, const
 
 static struct attempt_result mark_compare(const struct attempt_scene *scene, const char *got)
 {
-	return strncmp(got, scene->words[SCENE_MARK], MARK_BYTES_MAX) == 0 ? result_worked()
-									   : result_noted(result_refused(0), "something else is there");
+	if (strncmp(got, scene->words[SCENE_MARK], MARK_BYTES_MAX) == 0)
+		return result_worked();
+	return result_noted(result_refused(0), "something else is there");
 }
 
 struct attempt_result try_proc_memory(const struct attempt *attempt, const struct attempt_scene *scene)
@@ -106,7 +107,8 @@ struct attempt_result try_proc_link(const struct attempt *attempt, const struct 
 // Stops it, and lets it go on.
 static struct attempt_result trace(pid_t pid, int request)
 {
-	if (request == PTRACE_ATTACH ? ptrace(PTRACE_ATTACH, pid, NULL, NULL) < 0 : ptrace(PTRACE_SEIZE, pid, NULL, NULL) < 0)
+	if (request == PTRACE_ATTACH ? ptrace(PTRACE_ATTACH, pid, NULL, NULL) < 0
+				     : ptrace(PTRACE_SEIZE, pid, NULL, NULL) < 0)
 		return result_refused(errno);
 	if (request == PTRACE_SEIZE && ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) < 0)
 		return result_refused(errno);
@@ -207,7 +209,8 @@ struct attempt_result try_enter_namespace(const struct attempt *attempt, const s
 {
 	pid_t victim = victim_of(scene);
 	struct process process;
-	pid_t doors[] = {(pid_t)scene_number(scene, SCENE_CHILD), victim, process_read("/proc", victim, &process) ? process.parent : 0};
+	pid_t parent = process_read("/proc", victim, &process) ? process.parent : 0;
+	pid_t doors[] = {(pid_t)scene_number(scene, SCENE_CHILD), victim, parent};
 	size_t i = 0;
 	while (i < ARRAY_COUNT(doors) && (doors[i] == 0 || !namespace_enter(doors[i])))
 		i++;
@@ -259,7 +262,9 @@ struct attempt_result try_core(const struct attempt *attempt, const struct attem
 	struct pollfd ready = {.fd = pidfd, .events = POLLIN};
 	if (poll(&ready, 1, ATTEMPT_SECONDS * 500) <= 0)
 		return result_broken("it did not end");
-	return has_core(scene->words[SCENE_FOLDER]) ? result_worked() : result_noted(result_refused(0), "it died without a core");
+	if (has_core(scene->words[SCENE_FOLDER]))
+		return result_worked();
+	return result_noted(result_refused(0), "it died without a core");
 }
 
 // The library that the tests name in LD_PRELOAD leaves this behind.
@@ -267,5 +272,7 @@ struct attempt_result try_preload(const struct attempt *attempt, const struct at
 {
 	(void)attempt;
 	(void)scene;
-	return getenv("ATTACK_PRELOADED") != NULL ? result_worked() : result_noted(result_refused(0), "the library is not here");
+	if (getenv("ATTACK_PRELOADED") != NULL)
+		return result_worked();
+	return result_noted(result_refused(0), "the library is not here");
 }

@@ -63,7 +63,9 @@ struct attempt_result try_tcp(const struct attempt *attempt, const struct attemp
 {
 	struct sockaddr_in address = loopback(scene_number(scene, attempt->word));
 	_cleanup_fd_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	return fd < 0 ? result_refused(errno) : result_of(connect(fd, (const struct sockaddr *)&address, sizeof(address)));
+	if (fd < 0)
+		return result_refused(errno);
+	return result_of(connect(fd, (const struct sockaddr *)&address, sizeof(address)));
 }
 
 // Somebody outside tries the port again and again.
@@ -103,7 +105,8 @@ struct attempt_result try_udp(const struct attempt *attempt, const struct attemp
 struct attempt_result try_dns(const struct attempt *attempt, const struct attempt_scene *scene)
 {
 	return echo(scene_number(scene, attempt->word),
-		    SPAN_LITERAL("\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x07" "example\x03" "com\x00\x00\x01\x00\x01"));
+		    SPAN_LITERAL("\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x07" "example\x03"
+				 "com\x00\x00\x01\x00\x01"));
 }
 
 // ---------------------------------------------------------------------------------------------------------- families
@@ -145,7 +148,8 @@ struct attempt_result try_routes(const struct attempt *attempt, const struct att
 	struct {
 		struct nlmsghdr header;
 		struct rtgenmsg body;
-	} request = {.header = {.nlmsg_len = sizeof(request), .nlmsg_type = RTM_GETLINK, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+	} request = {.header = {.nlmsg_len = sizeof(request), .nlmsg_type = RTM_GETLINK,
+				.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
 		     .body = {.rtgen_family = AF_UNSPEC}};
 	struct nlmsghdr answer[64];
 	_cleanup_fd_ int fd = netlink_open(NETLINK_ROUTE, 0);

@@ -97,10 +97,12 @@ static bool is_marked(const struct scene_stage *stage, uint64_t address)
 	char got[MARK_BYTES] = "";
 	struct iovec here = {.iov_base = got, .iov_len = MARK_BYTES - 1};
 	struct iovec there = {.iov_base = (void *)(uintptr_t)address, .iov_len = MARK_BYTES - 1}; // NOLINT
-	return address != 0 && process_vm_readv(stage->victim, &here, 1, &there, 1, 0) > 0 && strcmp(got, stage->mark) == 0;
+	return address != 0 && process_vm_readv(stage->victim, &here, 1, &there, 1, 0) > 0 &&
+	       strcmp(got, stage->mark) == 0;
 }
 
-// Until the program is there and the mark in its memory. A kernel that lets nobody look (Yama) lets this process, its parent.
+// Until the program is there and the mark in its memory. A kernel that lets nobody look (Yama) lets this process, its
+// parent.
 static int victim_start(struct scene_stage *stage, const char *folder, struct err *err)
 {
 	stage->victim = fork();
@@ -129,7 +131,8 @@ static int unix_open(const char *name, size_t len, int type)
 	memcpy(address.sun_path, name, len);
 	_cleanup_fd_ int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 	socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
-	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, size) < 0 || (type == SOCK_STREAM && listen(fd, BACKLOG) < 0))
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, size) < 0 ||
+	    (type == SOCK_STREAM && listen(fd, BACKLOG) < 0))
 		return -1;
 	return TAKE_FD(fd);
 }
@@ -141,9 +144,15 @@ static int abstract_open(const char *name, const char *suffix, int type)
 	return unix_open(whole, (size_t)len + 1, type);
 }
 
+static struct sockaddr_in loopback(uint16_t port)
+{
+	return (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port),
+				    .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+}
+
 static int loopback_open(int type, uint16_t *port)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+	struct sockaddr_in address = loopback(0);
 	socklen_t size = sizeof(address);
 	_cleanup_fd_ int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
 	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, size) < 0 ||
@@ -157,7 +166,7 @@ static int loopback_open(int type, uint16_t *port)
 static uint16_t port_find(void)
 {
 	for (uint16_t port = 20000 + (uint16_t)(getpid() % 10000); port < 32000; port++) {
-		struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+		struct sockaddr_in address = loopback(port);
 		_cleanup_fd_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		if (fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
 			return port;
@@ -197,7 +206,7 @@ static int sockets_open(struct scene_stage *stage, struct sockets *out, struct e
 	out->port = port_find();
 	if (out->stream < 0 || out->abstract < 0 || out->datagram < 0 || out->tcp < 0 || out->udp < 0 ||
 	    !terminal_open(out->terminal, terminal, sizeof(terminal)))
-		return err_set_errno(err, ERR_SYSTEM, errno, "could not open the sockets and the terminal that are to be attacked");
+		return err_set_errno(err, ERR_SYSTEM, errno, "could not open what is to be attacked: sockets, a terminal");
 	int r = word_put(stage, SCENE_PTS, terminal, err);
 	if (r == 0)
 		r = word_put(stage, SCENE_ABSTRACT, name, err);
@@ -210,7 +219,7 @@ static int sockets_open(struct scene_stage *stage, struct sockets *out, struct e
 
 static void knock(uint16_t port)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+	struct sockaddr_in address = loopback(port);
 	_cleanup_fd_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd >= 0)
 		connect(fd, (const struct sockaddr *)&address, sizeof(address));
