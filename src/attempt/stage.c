@@ -222,7 +222,7 @@ static void knock(uint16_t port)
 	struct sockaddr_in address = loopback(port);
 	_cleanup_fd_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd >= 0)
-		connect(fd, (const struct sockaddr *)&address, sizeof(address));
+		(void)connect(fd, (const struct sockaddr *)&address, sizeof(address));
 }
 
 static void echo(int fd)
@@ -250,7 +250,8 @@ static _Noreturn void server_be(const struct sockets *sockets)
 
 static int server_start(struct scene_stage *stage, struct err *err)
 {
-	struct sockets sockets = {.stream = -1, .abstract = -1, .datagram = -1, .tcp = -1, .udp = -1, .terminal = {-1, -1}};
+	struct sockets sockets = {.stream = -1, .abstract = -1, .datagram = -1, .tcp = -1, .udp = -1,
+				  .terminal = {-1, -1}};
 	int r = sockets_open(stage, &sockets, err);
 	if (r == 0) {
 		stage->server = fork();

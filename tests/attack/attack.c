@@ -4,7 +4,7 @@
 //   attack stage FOLDER [FILE=PATH]…  puts up a scene, prints its words, holds it until standard input ends
 //   attack try WHICH… [WORD=TEXT]…    WHICH: a group, or an id; prints id, outcome, errno, signal and note
 //   attack left WORD=TEXT…            whether "outlive" left a process behind
-//   attack hold VARIABLE              a program with a secret: prints its child's number and the secret's address, and waits
+//   attack hold VARIABLE              a program with a secret: prints where it is in memory, and waits
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,7 +20,8 @@
 static int list(void)
 {
 	for (size_t i = 0; i < attempt_count(); i++)
-		printf("%s\t%s\t%s\n", attempt_table[i].id, attempt_group_name(attempt_table[i].group), attempt_table[i].what);
+		printf("%s\t%s\t%s\n", attempt_table[i].id, attempt_group_name(attempt_table[i].group),
+		       attempt_table[i].what);
 	return 0;
 }
 
@@ -138,7 +139,7 @@ static int hold(const char *variable)
 	return 0;
 }
 
-int main(int argc, char **argv)
+static int answer(int argc, char **argv)
 {
 	if (argc >= 2 && strcmp(argv[1], "list") == 0)
 		return list();
@@ -152,4 +153,12 @@ int main(int argc, char **argv)
 		return hold(argv[2]);
 	fprintf(stderr, "attack: list, stage, try, left or hold\n");
 	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	int status = answer(argc, argv);
+	fflush(stdout);
+	// Not by exit: LeakSanitizer would trace this process, which the tiers refuse.
+	_exit(status);
 }
