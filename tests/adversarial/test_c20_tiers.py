@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from envseal_support import binary, is_alive
-from tier_support import COLUMNS, TIERS, WORDS, Held, Place, attack, attempt_ids, can_unshare, table_read, tried
+from tier_support import COLUMNS, SECRET, TIERS, WORDS, Held, Place, attack, attempt_ids, can_unshare, table_read, tried
 
 pytestmark = pytest.mark.skipif(os.geteuid() == 0, reason="root may do what is tried")
 
@@ -113,6 +113,26 @@ def test_cell(attempts, name, column):
     assert outcome == {"works": "worked", "refused": "refused", "killed": "refused"}[word], result
     if word == "killed":
         assert result.signal == signal.SIGSYS, result
+
+
+NAMESPACES = ["unshare", "--user", "--map-root-user", "--net", "--mount"]
+PRIVILEGED = [name for name, cells in ROWS.items() if cells["control"] == "refused" and name != "setns"]
+
+
+def test_what_control_refuses_works_with_capabilities(place):
+    """Or these rows would hold whatever a tier does: a user namespace gives what is needed, and a tier takes it away."""
+    skip_where_not_to_be_had("hardened")
+    done = subprocess.run([*NAMESPACES, place.program, "try", *PRIVILEGED], capture_output=True, text=True, timeout=60)
+    found = tried(done.stdout)
+    assert list(found) == PRIVILEGED and {result.outcome for result in found.values()} == {"worked"}, found
+
+
+def test_namespace_without_a_shield_can_be_entered(place):
+    """What the late group map is there for: without it the owner of the namespace reads what is in it."""
+    skip_where_not_to_be_had("hardened")
+    with contextlib.closing(Held(place, ["env", f"API_TOKEN={SECRET}", *NAMESPACES], place.work)) as held:
+        found = tried(attack("try", "setns", *held.scene))["setns"]
+        assert found.outcome == "worked", found
 
 
 CLOSED = ["proc-environ", "proc-mem", "proc-maps", "proc-fd", "proc-cwd", "proc-root", "proc-exe", "ptrace-attach",
