@@ -187,6 +187,13 @@ static inline bool oracle_sandbox_fits(const struct rule *rule, const struct pol
 {
 	const struct rule_sandbox *has = &rule->sandbox, *asked = request->sandbox;
 	static const int openness[] = {0, 0, 1, 2}; // by enum sandbox_network
+	for (size_t i = 0; rule->effect == RULE_ALLOW && i < asked->endpoints.count; i++) {
+		size_t same = 0;
+		for (size_t j = 0; j < has->endpoints.count; j++)
+			same += strcmp(has->endpoints.items[j], asked->endpoints.items[i]) == 0;
+		if (same == 0)
+			return false;
+	}
 	bool is_weaker = request->names_tier && asked->tier < has->tier;
 	bool fits = has->is_unshielded >= asked->is_unshielded && has->is_degradable >= asked->is_degradable &&
 		    openness[has->network] >= openness[asked->network] && oracle_paths_fit(&has->readable, &asked->readable) &&

@@ -111,7 +111,9 @@ static void sandbox_make(struct dice *dice, size_t odds, struct rule_sandbox *sa
 {
 	sandbox->tier = (enum sandbox_tier)dice_below(dice, 3);
 	if (sandbox->tier == SANDBOX_LOCKDOWN)
-		sandbox->network = (enum sandbox_network)dice_below(dice, 3);
+		sandbox->network = (enum sandbox_network)dice_below(dice, 4);
+	if (sandbox->network == SANDBOX_NETWORK_ALLOW)
+		list_add(&sandbox->endpoints, PICK(dice, "a:1", "[::1]:2"));
 	if (one_in(dice, odds))
 		paths_make(dice, &sandbox->readable);
 	if (one_in(dice, odds))
