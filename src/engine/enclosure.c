@@ -194,17 +194,6 @@ static int list_check_real(const struct rule_list *list, struct err *err)
 	return 0;
 }
 
-static int tier_check(const struct plan *plan, const struct security_demands *demands, enum sandbox_tier tier, struct err *err)
-{
-	if (plan->names_tier && plan->asked.tier < demands->tier)
-		return err_set(err, ERR_DENIED, "the security level runs programs in the tier %s at least, and --tier %s is weaker; "
-						"leave it out", sandbox_tier_name(demands->tier), sandbox_tier_name(plan->asked.tier));
-	if (plan->action == ENGINE_INJECT && tier != SANDBOX_STANDARD)
-		return err_set(err, ERR_DENIED, "inject becomes the program itself, and the tier %s needs a process of envseal's beside "
-						"it; use `envseal run`", sandbox_tier_name(tier));
-	return 0;
-}
-
 static const char *environment_value(const struct environment *environment, const char *name)
 {
 	size_t len = strlen(name);
@@ -311,8 +300,6 @@ int plan_enclose(const struct engine *engine, struct plan *plan, const struct se
 	struct sandbox_plan sandbox;
 	int r = granted_make(plan, demands, decision, &granted, err);
 	if (r == 0)
-		r = tier_check(plan, demands, granted.tier, err);
-	if (r == 0)
 		r = list_check_real(&granted.readable, err);
 	if (r == 0)
 		r = list_check_real(&granted.writable, err);
@@ -326,5 +313,16 @@ int plan_enclose(const struct engine *engine, struct plan *plan, const struct se
 	plan->sandbox = sandbox;
 	plan->granted = granted;
 	granted = (struct rule_sandbox){0};
+	return 0;
+}
+
+int enclosure_check(const struct plan *plan, const struct security_demands *demands, struct err *err)
+{
+	if (plan->names_tier && plan->asked.tier < demands->tier)
+		return err_set(err, ERR_DENIED, "the security level runs programs in the tier %s at least, and --tier %s is weaker; "
+						"leave it out", sandbox_tier_name(demands->tier), sandbox_tier_name(plan->asked.tier));
+	if (plan->action == ENGINE_INJECT && plan->granted.tier != SANDBOX_STANDARD)
+		return err_set(err, ERR_DENIED, "inject becomes the program itself, and the tier %s needs a process of envseal's beside "
+						"it; use `envseal run`", sandbox_tier_name(plan->granted.tier));
 	return 0;
 }

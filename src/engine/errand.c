@@ -133,7 +133,7 @@ static int errand_enclose(struct errand *errand, struct err *err)
 	bool is_changed = false;
 	int r = plan_enclose(errand->engine, errand->plan, demands, &errand->decision, &is_changed, err);
 	errand->is_changed = errand->is_changed || is_changed;
-	return r;
+	return r == 0 ? enclosure_check(errand->plan, demands, err) : r;
 }
 
 // In a transaction: rules, level and findings. ERR_DENIED is recorded.
@@ -342,12 +342,16 @@ static int errand_check(const struct errand *errand, const struct engine_unlock 
 	bool is_held = engine_is_holding(engine);
 	if (!is_held && plan_has_waiting(plan, true) && !unlock_is_terminal(unlock))
 		return waiting_refuse(plan, err);
-	if (!is_held || plan->action != ENGINE_INJECT)
+	if (plan->action != ENGINE_INJECT)
 		return 0;
-	err_set(err, ERR_DENIED, "inject turns the process that asks into the program, and under a broker no secret may come into that "
-				 "process; use `envseal run`, or `envseal inject --direct`");
-	plan_record_denial(engine, plan, err, NULL);
-	return ERR_DENIED;
+	// The level of the vault is not known yet, and demands no less.
+	int r = enclosure_check(plan, security_demands(SECURITY_STANDARD), err);
+	if (is_held)
+		r = err_set(err, ERR_DENIED, "inject turns the process that asks into the program, and under a broker no secret may come "
+					     "into that process; use `envseal run`, or `envseal inject --direct`");
+	if (r < 0)
+		plan_record_denial(engine, plan, err, NULL);
+	return r;
 }
 
 int errand_permit(struct errand *errand, const struct engine_unlock *unlock, struct err *err)

@@ -73,6 +73,7 @@ def test_inject_opens_nothing(vault, words):
 def test_inject_has_the_weakest_tier_alone(vault, tier):
     result = vault.run("inject", *SECRET, "--tier", tier, "--", "true", status=125)
     assert f"the tier {tier} needs a process of envseal's beside it; use `envseal run`" in result.talk
+    assert last(vault, "inject.denied")["status"] == 125
     vault.ok("inject", *SECRET, "--tier", "standard", "--", "true")
 
 
