@@ -16,7 +16,7 @@ static void levels_print(enum security_level current)
 		for (unsigned i = 0; i < SECURITY_LEVEL_COUNT; i++)
 			printf("%-*s", i + 1 < SECURITY_LEVEL_COUNT ? 22 : 0, demand.levels[i]);
 	}
-	puts("\n\n* in force. Stronger sandboxes are not built yet: programs run in the standard one at every level.");
+	puts("\n\n* in force. The sandbox is the weakest tier that a run can have.");
 }
 
 static json_t *levels_json(enum security_level current)

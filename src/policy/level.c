@@ -22,9 +22,9 @@ static const struct security_demands demands[SECURITY_LEVEL_COUNT] = {
 		.actions = {[FINDING_BAD] = GUARD_WARN},
 	},
 	[SECURITY_HARDENED] = {
-		.tier = SANDBOX_STANDARD,
+		.tier = SANDBOX_HARDENED,
 		.factor = FACTOR_PASSPHRASE_AND_CODE,
-		.unredacted = PERMIT_BY_RULE,
+		.unredacted = PERMIT_NEVER,
 		.by_path = PERMIT_BY_RULE,
 		.keep_env = PERMIT_BY_RULE,
 		.unshielded = PERMIT_BY_RULE,
@@ -35,7 +35,7 @@ static const struct security_demands demands[SECURITY_LEVEL_COUNT] = {
 		.actions = {[FINDING_WARN] = GUARD_WARN, [FINDING_BAD] = GUARD_ASK},
 	},
 	[SECURITY_LOCKDOWN] = {
-		.tier = SANDBOX_STANDARD,
+		.tier = SANDBOX_LOCKDOWN,
 		.factor = FACTOR_PASSPHRASE_AND_CODE,
 		.unredacted = PERMIT_NEVER,
 		.by_path = PERMIT_NEVER,

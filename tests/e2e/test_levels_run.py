@@ -220,8 +220,9 @@ def by_path(vault):
 
 def test_what_is_only_allowed_by_rule(hardened):
     vault = hardened.vault
-    for words in (["inject", *UNRULED[1:]], by_path(vault),
-                  ["run", "-s", "API_TOKEN", "--keep-env", "LESS", "--", *UNRULED[4:]]):
+    asked = ["run", "-s", "API_TOKEN"]
+    for words in (by_path(vault), [*asked, "--keep-env", "LESS", "--", *UNRULED[4:]], [*asked, "--no-shield", "--", *UNRULED[4:]],
+                  [*asked, "--degrade", "--", *UNRULED[4:]], [*asked, "--degrade", *RULED[3:]]):
         result = vault.run(*words, status=125)
         assert "the level hardened permits" in result.talk and "only where a rule allows it" in result.talk
         child = vault.spawn(*words)
@@ -229,8 +230,49 @@ def test_what_is_only_allowed_by_rule(hardened):
         child.send(PASSPHRASE + "\r")
         text, status = finish(child)
         assert status == 125 and "only where a rule allows it" in text and QUESTION not in text
-    assert "ruled" in vault.ok(*INJECTED).text
     assert vault.ok(*KEPT, env={"LESS": "-R"}).text == "kept [-R]\n"
+
+
+def plan(coded):
+    return records(coded, "run.intent")[-1]["sandbox"]
+
+
+def test_the_level_is_the_weakest_tier(hardened):
+    vault = hardened.vault
+    assert "ruled" in vault.ok(*RULED).text
+    assert (plan(hardened)["tier"], plan(hardened)["shield"], plan(hardened)["degrade"]) == ("hardened", True, False)
+    vault.ok(*RULED[:3], "--tier", "lockdown", *RULED[3:])
+    assert plan(hardened)["tier"] == "lockdown"
+    result = vault.run(*RULED[:3], "--tier", "standard", *RULED[3:], status=125)
+    assert "the security level runs programs in the tier hardened at least" in result.talk
+    assert records(hardened, "run.denied")[-1]["status"] == 125
+
+
+@pytest.mark.parametrize("words", [INJECTED, ["inject", *UNRULED[1:]]])
+def test_inject_has_no_such_tier(hardened, words):
+    assert "the tier hardened needs a process of envseal's beside it" in hardened.vault.run(*words, status=125).talk
+    assert records(hardened, "inject.denied") and not records(hardened, "inject.intent")
+
+
+def test_a_rule_lets_a_run_be_weaker(hardened):
+    """What asks for it needs a rule that has it; the rule itself makes it so."""
+    vault = hardened.vault
+    child = vault.spawn("policy", "allow", "--id", "open", *RULED[1:3], "--no-shield", "--degrade", "--write", "/var/tmp", "--", "true",
+                        passphrase=True)
+    child.expect("Code: $")
+    child.send(hardened.code() + "\r")
+    text, status = finish(child)
+    assert status == 0, text
+    vault.ok(*RULED[:3], "--", "true")
+    assert (plan(hardened)["shield"], plan(hardened)["degrade"]) == (False, True)
+    vault.ok(*RULED[:3], "--no-shield", "--degrade", "--", "true")
+
+
+def test_the_question_shows_the_levels_tier(hardened):
+    child = ask(hardened, UNRULED)
+    assert "  tier        hardened" in child.shown.replace("\r", "")
+    text, status = answer(child, hardened.code())
+    assert status == 0 and plan(hardened)["tier"] == "hardened"
 
 
 def test_a_waiting_value_at_the_question(hardened):
@@ -274,7 +316,7 @@ def test_a_rule_does_not_help(lockdown):
 
 
 def test_what_lockdown_never_permits(lockdown):
-    for words in (INJECTED, KEPT, by_path(lockdown.vault)):
+    for words in (KEPT, by_path(lockdown.vault), [*RULED[:3], "--no-shield", *RULED[3:]], [*RULED[:3], "--degrade", *RULED[3:]]):
         result = lockdown.vault.run(*words, status=125)
         assert "the level lockdown permits" in result.talk and "never" in result.talk
         child = lockdown.vault.spawn(*words)

@@ -31,14 +31,16 @@ def test_a_new_vault_is_at_standard(vault):
 
 def test_the_table_says_what_each_level_demands(vault):
     levels = {level["level"]: level for level in shown(vault)["levels"]}
-    assert [levels[name]["tier"] for name in ("standard", "hardened", "lockdown")] == ["standard"] * 3
+    assert [levels[name]["tier"] for name in ("standard", "hardened", "lockdown")] == ["standard", "hardened", "lockdown"]
     assert [levels[name]["factor"] for name in ("standard", "hardened", "lockdown")] == [
         "passphrase", "passphrase and code", "passphrase and code"]
     assert [levels[name]["unredacted"] for name in ("standard", "hardened", "lockdown")] == [
-        "on request", "by rule", "never"]
+        "on request", "never", "never"]
+    for key in ("by_path", "keep_env", "unshielded", "degrade"):
+        assert [levels[name][key] for name in ("standard", "hardened", "lockdown")] == ["on request", "by rule", "never"]
     assert [levels[name]["bad"] for name in ("standard", "hardened", "lockdown")] == ["warn", "ask", "deny"]
     text = vault.ok("security", "show").text
-    assert "standard *" in text and "not built yet" in text and "hardened *" not in text
+    assert "standard *" in text and "the weakest tier that a run can have" in text and "hardened *" not in text
     for name in actions(shown(vault)):
         assert re.search(rf"^{name} ", text, re.MULTILINE), name
 

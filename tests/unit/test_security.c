@@ -45,8 +45,14 @@ static void test_demands(void **state)
 	assert_true(standard->factor == FACTOR_PASSPHRASE && hardened->factor == FACTOR_PASSPHRASE_AND_CODE);
 	assert_true(standard->rules_allow && hardened->rules_allow && !lockdown->rules_allow);
 	assert_true(standard->option_approves && !hardened->option_approves && !lockdown->option_approves);
-	assert_true(standard->unredacted == PERMIT_ON_REQUEST && hardened->unredacted == PERMIT_BY_RULE &&
+	assert_true(standard->unredacted == PERMIT_ON_REQUEST && hardened->unredacted == PERMIT_NEVER &&
 		    lockdown->unredacted == PERMIT_NEVER);
+	assert_true(standard->degrade == PERMIT_ON_REQUEST && hardened->degrade == PERMIT_BY_RULE &&
+		    lockdown->degrade == PERMIT_NEVER);
+	assert_true(standard->unshielded == PERMIT_ON_REQUEST && hardened->unshielded == PERMIT_BY_RULE &&
+		    lockdown->unshielded == PERMIT_NEVER);
+	assert_true(standard->tier == SANDBOX_STANDARD && hardened->tier == SANDBOX_HARDENED &&
+		    lockdown->tier == SANDBOX_LOCKDOWN);
 	assert_true(standard->environment == ENVIRONMENT_FILTERED && hardened->environment == ENVIRONMENT_ALLOWED);
 	static const enum guard_action actions[][4] = {
 		{GUARD_NOTE, GUARD_NOTE, GUARD_NOTE, GUARD_WARN},
@@ -65,6 +71,7 @@ static void test_levels_only_grow(void **state)
 		const struct security_demands *weak = security_demands(levels[i]), *strong = security_demands(levels[i + 1]);
 		assert_true(weak->tier <= strong->tier && weak->factor <= strong->factor);
 		assert_true(weak->unredacted <= strong->unredacted && weak->by_path <= strong->by_path);
+		assert_true(weak->unshielded <= strong->unshielded && weak->degrade <= strong->degrade);
 		assert_true(weak->keep_env <= strong->keep_env && weak->rules_allow >= strong->rules_allow);
 		assert_true(weak->option_approves >= strong->option_approves && weak->environment <= strong->environment);
 		for (size_t s = 0; s <= FINDING_BAD; s++)
