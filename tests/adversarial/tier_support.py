@@ -189,8 +189,14 @@ class Place:
     def self_stop(self, column):
         words = [build_file("attack"), "try", "self-stop"]
         process = self.popen(words if column == "control" else self.command(column, words))
-        pid, status = os.waitpid(process.pid, os.WUNTRACED)
-        assert pid == process.pid and os.WIFSTOPPED(status), f"{column}: ended with {status}"
+        seen = []
+
+        def is_seen():
+            seen[:] = os.waitpid(process.pid, os.WUNTRACED | os.WNOHANG)
+            return seen[0] == process.pid
+
+        wait_until(is_seen)
+        assert os.WIFSTOPPED(seen[1]), f"{column}: ended with {seen[1]}"
         os.kill(process.pid, signal.SIGCONT)
         return self.finish(process)
 
