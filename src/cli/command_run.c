@@ -63,7 +63,6 @@ static void explain_sandbox(const json_t *sandbox)
 	explain_paths("writable", json_object_get(sandbox, "writable"));
 	printf("%-14s%s\n", "network", json_text(sandbox, "network"));
 	explain_paths("endpoints", json_object_get(sandbox, "endpoints"));
-	printf("%-14s%s\n", "shield", json_is_true(json_object_get(sandbox, "shield")) ? "where the program bears it" : "without");
 }
 
 static int explain_print(json_t *object)

@@ -103,7 +103,7 @@ def test_explain_shows_what_is_open(vault, folders):
     assert (plan["readable"], plan["shield"], plan["degrade"]) == ([folders[2]], False, True)
     text = vault.run("run", *SECRET, "--explain", *words, "--", "true", passphrase=False, status=0).text
     assert "tier          hardened, weaker where the kernel cannot give it in full\n" in text
-    assert f"shown         {folders[2]}\n" in text and "shield        without\n" in text
+    assert f"shown         {folders[2]}\n" in text and "shield        off\n" in text
     assert "requires      user-namespace" in text and "network       host\n" in text
 
 
