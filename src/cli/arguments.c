@@ -100,6 +100,8 @@ static int arguments_option(struct arguments *arguments, char *const **at, struc
 static bool has_endpoints(const struct arguments *arguments)
 {
 	const char *network = arguments_value(arguments, OPTION_NET);
+	if (!network)
+		network = arguments_value(arguments, OPTION_JAIL_NET);
 	return arguments->command->takes_endpoints && network && strcmp(network, "allow") == 0;
 }
 

@@ -84,6 +84,11 @@ enum option_id {
 	OPTION_FOREGROUND,
 	OPTION_LIST,
 	OPTION_ONCE,
+	OPTION_CHECK,
+	OPTION_HIDE,
+	OPTION_JAIL_NET,
+	OPTION_JAIL_PROFILE,
+	OPTION_JAIL_READ,
 	OPTION_COUNT
 };
 
@@ -242,6 +247,7 @@ int command_import(struct context *context, const struct arguments *arguments);
 int command_run(struct context *context, const struct arguments *arguments);
 int command_inject(struct context *context, const struct arguments *arguments);
 int command_pipe(struct context *context, const struct arguments *arguments);
+int command_jail(struct context *context, const struct arguments *arguments);
 int command_redact(struct context *context, const struct arguments *arguments);
 int command_totp_setup(struct context *context, const struct arguments *arguments);
 int command_totp_rm(struct context *context, const struct arguments *arguments);

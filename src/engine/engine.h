@@ -392,6 +392,47 @@ void plan_done(struct plan *plan);
 int engine_run(struct engine *engine, struct plan *plan, const struct engine_unlock *unlock,
 	       struct exec_outcome *out, struct err *err);
 
+// --- the jail for an agent (sandbox/jail.h)
+
+struct engine_jail {
+	const char *profile;     // a name or a file; NULL: by the agent's name
+	const char *const *hide; // paths as typed
+	size_t hide_count;
+	const char *const *read;
+	size_t read_count;
+	const char *const *write;
+	size_t write_count;
+	const char *network; // "host", "none", "loopback", "allow"; NULL: host
+	const char *const *endpoints;
+	size_t endpoint_count;
+	bool degrade;
+	bool is_quiet;           // no notice of what stays open
+	char *const *argv;       // the agent; NULL for a check
+	char *const *environment;
+	const struct exec_inherited *inherited;
+};
+// Replaces this process by the agent, in a jail; returns only on failure. Records "jail.start" where there is a log that can be
+// written. ERR_NO_PROGRAM, ERR_NO_EXEC, and what jail_plan_build refuses.
+int engine_jail(struct engine *engine, const struct engine_jail *request, struct err *err);
+
+enum jail_verdict {
+	JAIL_CLOSED,
+	JAIL_OPEN,    // and it should not be
+	JAIL_ALLOWED, // open, as it is meant to be
+	JAIL_ABSENT   // there is no such thing here
+};
+const char *jail_verdict_name(enum jail_verdict verdict); // "closed", "OPEN", "allowed", "not here"
+struct jail_row {
+	const char *id;     // of an attempt, "dotenv-file", "hidden"
+	const char *what;   // printable
+	const char *remark; // printable; "" mostly
+	enum jail_verdict verdict;
+};
+// Enters the same jail in a child and tries everything from there; tells each in turn. ERR_SYSTEM where the scene cannot be put
+// up, and as above.
+int engine_jail_check(struct engine *engine, const struct engine_jail *request,
+		      void (*each)(void *context, const struct jail_row *row), void *context, struct err *err);
+
 // --- rules
 
 // A rule as it is shown: as words for a human, and as what docs/format-policy.md says.

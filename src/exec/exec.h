@@ -210,6 +210,9 @@ int exec_supervise(const struct exec_plan *plan, struct exec_outcome *out, struc
 // failure. ERR_NO_EXEC for a tier that wants a process 1, unless that may be left out (sandbox_plan.is_degradable). After a failure of the exec itself stdin, signal mask and privileges are the program's already: this process
 // may still use what it has open, to record and report the error, and is then to end.
 int exec_replace(const struct exec_plan *plan, struct err *err);
+// Becomes the file at `path` as it is, with what was inherited: descriptors 0-2, signals, session and terminal. Returns errno,
+// and the state of before but for closed descriptors.
+int exec_become(const char *path, char *const argv[], char *const environment[], const struct exec_inherited *inherited);
 // Ends this process as the program ended: by the same signal, or with its status. Runs no exit handlers and flushes no
 // stdio.
 _Noreturn void exec_end_like(const struct exec_outcome *outcome);

@@ -1,5 +1,6 @@
 #include "exec/exec_internal.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -35,6 +36,18 @@ int exec_replace(const struct exec_plan *plan, struct err *err)
 		.report_fd = -1,
 	};
 	return launch_here(&launch, err);
+}
+
+int exec_become(const char *path, char *const argv[], char *const environment[], const struct exec_inherited *inherited)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		if (inherited->std_closed[fd])
+			close(fd);
+	inherited_restore(inherited);
+	execve(path, argv, environment);
+	int error = errno;
+	inherited_override();
+	return error;
 }
 
 _Noreturn void exec_end_like(const struct exec_outcome *outcome)

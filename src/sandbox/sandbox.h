@@ -179,3 +179,5 @@ struct sandbox_record sandbox_record_get(const struct sandbox *sandbox);
 // A new empty folder that nobody else can reach, by no path: a file system of its own in memory, which is gone with its last
 // descriptor. Who has that can make links in it, a few thousand. Wants user namespaces and /proc. 0 or errno. Costs 0.2 ms.
 int sandbox_folder_open(int *ret_fd);
+
+#include "sandbox/jail.h"

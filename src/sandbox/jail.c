@@ -1,0 +1,303 @@
+// Entering a jail. Namespaces and mounts are made by a child, which this process joins when all of them stand: what cannot
+// be had leaves nothing half made here.
+#include "sandbox/jail_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const enum sandbox_mechanism namespaces[] = {SANDBOX_USER_NAMESPACE, SANDBOX_IPC_NAMESPACE, SANDBOX_NETWORK_NAMESPACE,
+						    SANDBOX_MOUNTS};
+
+static uint32_t bit_of(enum sandbox_mechanism mechanism)
+{
+	return UINT32_C(1) << mechanism;
+}
+
+static bool is_wanted(const struct jail_plan *plan, enum sandbox_mechanism mechanism)
+{
+	return plan->sandbox.needs[mechanism] != SANDBOX_UNUSED;
+}
+
+// --------------------------------------------------------------------------------------------------- in the child's place
+
+static int map_write(const char *path, const char *text)
+{
+	_cleanup_fd_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno;
+	return write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : errno;
+}
+
+static int maps_write(uid_t user, gid_t group)
+{
+	char text[48];
+	snprintf(text, sizeof(text), "%u %u 1", user, user);
+	// What is closed has files in /proc that are root's.
+	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
+		return errno;
+	int error = map_write("/proc/self/uid_map", text);
+	if (error == 0)
+		error = map_write("/proc/self/setgroups", "deny");
+	snprintf(text, sizeof(text), "%u %u 1", group, group);
+	return error == 0 ? map_write("/proc/self/gid_map", text) : error;
+}
+
+struct setting {
+	const struct jail_plan *plan;
+	struct relay *relay;
+	uid_t user;
+	gid_t group;
+};
+
+static struct sandbox_failure namespaces_fill(const struct setting *setting)
+{
+	struct sandbox_failure failure = {SANDBOX_USER_NAMESPACE, maps_write(setting->user, setting->group)};
+	if (failure.error == 0)
+		failure = (struct sandbox_failure){SANDBOX_MOUNTS, jail_mounts_make(setting->plan)};
+	if (failure.error == 0 && is_wanted(setting->plan, SANDBOX_NETWORK_NAMESPACE))
+		failure = (struct sandbox_failure){SANDBOX_NETWORK_NAMESPACE, network_enter(&setting->plan->sandbox, setting->relay)};
+	return failure;
+}
+
+// Stays until it is let go: the namespaces are joined by it.
+static _Noreturn void child_run(const struct setting *setting, int socket)
+{
+	char byte;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	struct sandbox_failure failure = namespaces_fill(setting);
+	if (write(socket, &failure, sizeof(failure)) == (ssize_t)sizeof(failure))
+		while (read(socket, &byte, 1) < 0 && errno == EINTR)
+			;
+	_exit(0);
+}
+
+// ------------------------------------------------------------------------------------------------------------- in this one
+
+static int namespaces_join(const struct jail_plan *plan, pid_t child)
+{
+	int flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWIPC | (is_wanted(plan, SANDBOX_NETWORK_NAMESPACE) ? CLONE_NEWNET : 0);
+	_cleanup_fd_ int fd = (int)syscall(SYS_pidfd_open, child, 0U);
+	if (fd < 0 || setns(fd, flags) < 0)
+		return errno;
+	return chdir(plan->sandbox.directory) < 0 ? errno : 0;
+}
+
+static struct sandbox_failure child_join(const struct setting *setting, pid_t child, int socket)
+{
+	struct sandbox_failure failure = {SANDBOX_MOUNTS, ECHILD};
+	ssize_t n;
+	while ((n = read(socket, &failure, sizeof(failure))) < 0 && errno == EINTR)
+		;
+	if (n != (ssize_t)sizeof(failure))
+		failure = (struct sandbox_failure){SANDBOX_MOUNTS, ECHILD};
+	if (failure.error == 0)
+		failure.error = namespaces_join(setting->plan, child);
+	return failure;
+}
+
+static struct sandbox_failure namespaces_make(const struct setting *setting)
+{
+	const enum sandbox_need *needs = setting->plan->sandbox.needs;
+	int ends[2];
+	pid_t child;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		return (struct sandbox_failure){SANDBOX_MOUNTS, errno};
+	_cleanup_fd_ int ours = ends[0], its = ends[1];
+	int error = namespaces_fork(needs, &child);
+	if (error != 0)
+		return (struct sandbox_failure){namespaces_culprit(needs), error};
+	if (child == 0) {
+		fd_close(&ours);
+		child_run(setting, its);
+	}
+	fd_close(&its);
+	struct sandbox_failure failure = child_join(setting, child, ours);
+	fd_close(&ours);
+	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+		;
+	return failure;
+}
+
+static void namespaces_note(const struct jail_plan *plan, int error, struct sandbox_record *record)
+{
+	for (size_t i = 0; i < ARRAY_COUNT(namespaces); i++) {
+		enum sandbox_mechanism mechanism = namespaces[i];
+		if (!is_wanted(plan, mechanism))
+			continue;
+		*(error == 0 ? &record->applied : &record->missing) |= bit_of(mechanism);
+		record->errors[mechanism] = error;
+	}
+}
+
+// A refusal, or a note that it is missing.
+static int failure_take(const struct jail_plan *plan, struct sandbox_failure failure, struct sandbox_record *record, struct err *err)
+{
+	bool is_required = plan->sandbox.needs[failure.mechanism] == SANDBOX_REQUIRED && !plan->sandbox.is_degradable;
+	if (failure.error == 0)
+		record->applied |= bit_of(failure.mechanism);
+	else if (is_required)
+		return sandbox_failure_say("the agent", failure, err);
+	else
+		record->missing |= bit_of(failure.mechanism);
+	record->errors[failure.mechanism] = failure.error;
+	return 0;
+}
+
+int jail_settle(const struct jail_plan *plan, struct sandbox_record *record, struct err *err)
+{
+	struct setting setting = {.plan = plan, .user = geteuid(), .group = getegid()};
+	*record = (struct sandbox_record){0};
+	if (!plan->sandbox.directory)
+		return err_set(err, ERR_SYSTEM, "the working directory cannot be named; go to one that exists");
+	// Ends with this process, whatever that becomes.
+	int r = plan->sandbox.network == SANDBOX_NETWORK_ALLOW ? network_relay_start(&plan->sandbox, &setting.relay, err) : 0;
+	if (r < 0)
+		return r;
+	struct sandbox_failure failure = namespaces_make(&setting);
+	namespaces_note(plan, failure.error, record);
+	if (failure.error != 0)
+		r = failure_take(plan, failure, record, err);
+	// Told here, where it can be recorded still.
+	int abi = landlock_abi();
+	if (r == 0 && abi == 0)
+		r = failure_take(plan, (struct sandbox_failure){SANDBOX_LANDLOCK, ENOSYS}, record, err);
+	if (r == 0 && abi < LANDLOCK_ABI_SCOPE)
+		r = failure_take(plan, (struct sandbox_failure){SANDBOX_SCOPE, abi == 0 ? ENOSYS : EOPNOTSUPP}, record, err);
+	return r;
+}
+
+// ---------------------------------------------------------------------------------------------------------------- the rest
+
+// A plain user outside of a user namespace has none, and no_new_privs keeps it so.
+static int capabilities_drop(const struct sandbox_record *record)
+{
+	if (geteuid() == 0 || (record->applied & bit_of(SANDBOX_USER_NAMESPACE)))
+		return limits_capabilities();
+	limits_capabilities_drop();
+	return 0;
+}
+
+static bool list_has(const struct sandbox_list *list, const char *path)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (strcmp(list->items[i], path) == 0)
+			return true;
+	return false;
+}
+
+static bool has_mounts(const struct sandbox_record *record)
+{
+	return record->applied & bit_of(SANDBOX_MOUNTS);
+}
+
+// Where new files must be possible.
+static bool is_in_project(const struct jail_plan *plan, const char *path)
+{
+	static const char *const shared[] = {"/tmp", "/var/tmp", "/dev/shm"};
+	for (size_t i = 0; i < ARRAY_COUNT(shared); i++)
+		if (path_is_below(path, shared[i]))
+			return true;
+	return path_is_below(path, plan->sandbox.directory);
+}
+
+bool jail_still_open(const struct jail_plan *plan, const struct sandbox_record *record, const char *path)
+{
+	bool is_closed = record->missing & bit_of(SANDBOX_LANDLOCK) ? has_mounts(record) && list_has(&plan->masked, path)
+								    : has_mounts(record) || !list_has(&plan->masked, path) ||
+									      !is_in_project(plan, path);
+	return !is_closed && access(path, F_OK) == 0;
+}
+
+// What Landlock is to hide: not what a mount covers, nor what it could hide only by closing the project to new files.
+static bool is_landlocks(const struct jail_plan *plan, const struct sandbox_record *record, const char *path)
+{
+	return !list_has(&plan->masked, path) || (!has_mounts(record) && !is_in_project(plan, path));
+}
+
+static int access_fill(const struct jail_plan *plan, const struct sandbox_record *record, struct access_list *out, struct err *err)
+{
+	struct sandbox_plan sandbox = plan->sandbox;
+	_cleanup_free_ char **hidden = calloc(sandbox.hidden.count + 1, sizeof(*hidden));
+	if (!hidden)
+		return err_set(err, ERR_MEMORY, "out of memory");
+	sandbox.hidden = (struct sandbox_list){.items = hidden};
+	for (size_t i = 0; i < plan->sandbox.hidden.count; i++)
+		if (is_landlocks(plan, record, plan->sandbox.hidden.items[i]))
+			hidden[sandbox.hidden.count++] = plan->sandbox.hidden.items[i];
+	int r = access_list_build(&sandbox, out, err);
+	if (r == 0)
+		r = access_list_add(out, plan->broker, ACCESS_CONNECT, err);
+	// Of terminals of its own; the machine's are not there.
+	if (r == 0 && has_mounts(record))
+		r = access_list_add(out, "/dev/pts", ACCESS_DEVICE | ACCESS_LIST, err);
+	return r == 0 && has_mounts(record) ? access_list_add(out, "/dev/ptmx", ACCESS_DEVICE, err) : r;
+}
+
+// Both are one domain.
+static int domain_enter(const struct jail_plan *plan, struct sandbox_record *record, struct err *err)
+{
+	_cleanup_access_list_ struct access_list list = {0};
+	int terminals[3];
+	bool has_scope = !(record->missing & bit_of(SANDBOX_SCOPE));
+	int r = access_fill(plan, record, &list, err);
+	if (r < 0)
+		return r;
+	for (int i = 0; i < 3; i++)
+		terminals[i] = isatty(i) ? i : -1;
+	struct sandbox_failure failure = {SANDBOX_LANDLOCK, landlock_enter(&list, terminals, has_scope)};
+	if (failure.error != 0)
+		return sandbox_failure_say("the agent", failure, err);
+	record->applied |= bit_of(SANDBOX_LANDLOCK) | (has_scope ? bit_of(SANDBOX_SCOPE) : 0);
+	return 0;
+}
+
+static int filter_apply(const struct jail_plan *plan, struct sandbox_record *record, struct err *err)
+{
+	struct sock_fprog filter = {0};
+	int r = filter_build(FILTER_JAIL, &filter, err);
+	if (r < 0)
+		return r;
+	struct sandbox_failure failure = {SANDBOX_FILTER, filter_enter(&filter)};
+	free(filter.filter);
+	return failure_take(plan, failure, record, err);
+}
+
+int jail_enter(const struct jail_plan *plan, struct sandbox_record *record, struct err *err)
+{
+	// A folder that is open from before would show what is covered.
+	if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot close descriptors");
+	int r = failure_take(plan, (struct sandbox_failure){SANDBOX_CAPABILITIES, capabilities_drop(record)}, record, err);
+	if (r == 0)
+		r = failure_take(plan, (struct sandbox_failure){SANDBOX_NO_NEW_PRIVS, limits_no_new_privs()}, record, err);
+	if (r == 0 && !(record->missing & bit_of(SANDBOX_LANDLOCK)))
+		r = domain_enter(plan, record, err);
+	return r == 0 ? filter_apply(plan, record, err) : r;
+}
+
+bool jail_drops_variable(const char *entry)
+{
+	static const char *const names[] = {
+		"ALACRITTY_SOCKET", "CONTAINER_HOST", "DBUS_SESSION_BUS_ADDRESS", "DBUS_STARTER_ADDRESS", "DBUS_SYSTEM_BUS_ADDRESS",
+		"DISPLAY", "DOCKER_HOST", "EMACS_SOCKET_NAME", "GNOME_KEYRING_CONTROL", "GPG_AGENT_INFO", "HYPRLAND_INSTANCE_SIGNATURE",
+		"I3SOCK", "KITTY_LISTEN_ON", "NVIM", "NVIM_LISTEN_ADDRESS", "PIPEWIRE_REMOTE", "PULSE_SERVER", "SESSION_MANAGER",
+		"SSH_AGENT_PID", "SSH_AUTH_SOCK", "STY", "SWAYSOCK", "TMUX", "TMUX_PANE", "VSCODE_GIT_IPC_HANDLE",
+		"VSCODE_IPC_HOOK_CLI", "WAYLAND_DISPLAY", "WAYLAND_SOCKET", "WEZTERM_UNIX_SOCKET", "XAUTHORITY", "ZELLIJ",
+	};
+	size_t len = strcspn(entry, "=");
+	for (size_t i = 0; i < ARRAY_COUNT(names); i++)
+		if (strlen(names[i]) == len && strncmp(names[i], entry, len) == 0)
+			return true;
+	return false;
+}

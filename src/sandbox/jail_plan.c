@@ -1,0 +1,241 @@
+// From what is asked for to the lists of a jail.
+#include "sandbox/jail_internal.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const enum sandbox_need jail_needs[SANDBOX_MECHANISM_COUNT] = {
+	[SANDBOX_USER_NAMESPACE] = SANDBOX_PREFERRED,
+	[SANDBOX_IPC_NAMESPACE] = SANDBOX_PREFERRED,
+	[SANDBOX_MOUNTS] = SANDBOX_PREFERRED,
+	[SANDBOX_CAPABILITIES] = SANDBOX_REQUIRED,
+	[SANDBOX_NO_NEW_PRIVS] = SANDBOX_REQUIRED,
+	[SANDBOX_LANDLOCK] = SANDBOX_REQUIRED,
+	[SANDBOX_SCOPE] = SANDBOX_REQUIRED,
+	[SANDBOX_FILTER] = SANDBOX_REQUIRED,
+};
+
+void jail_plan_done(struct jail_plan *plan)
+{
+	sandbox_plan_done(&plan->sandbox);
+	list_done(&plan->masked);
+	list_done(&plan->dotenv);
+	list_done(&plan->read_only);
+	list_done(&plan->kept);
+	free(plan->runtime);
+	free(plan->temporary);
+	free(plan->broker);
+	*plan = (struct jail_plan){0};
+}
+
+static int text_copy(const char *text, char **out, struct err *err)
+{
+	*out = text ? strdup(text) : NULL;
+	return text && !*out ? err_set(err, ERR_MEMORY, "out of memory") : 0;
+}
+
+static bool list_has(const struct sandbox_list *list, const char *path)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (strcmp(list->items[i], path) == 0)
+			return true;
+	return false;
+}
+
+static const char *folder_above(const struct sandbox_list *folders, const char *path)
+{
+	for (size_t i = 0; i < folders->count; i++)
+		if (strcmp(folders->items[i], path) != 0 && path_is_below(path, folders->items[i]))
+			return folders->items[i];
+	return NULL;
+}
+
+// ------------------------------------------------------------------------------------------------------------ mechanisms
+
+static int network_fill(const struct jail_wish *wish, struct sandbox_plan *sandbox, struct err *err)
+{
+	int r = 0;
+	memcpy(sandbox->needs, jail_needs, sizeof(sandbox->needs));
+	sandbox->network = wish->network;
+	for (size_t i = 0; i < wish->endpoint_count && r == 0; i++) {
+		r = sandbox_endpoint_check(wish->endpoints[i], err);
+		if (r == 0)
+			r = list_add(&sandbox->endpoints, wish->endpoints[i], err);
+	}
+	if (wish->network == SANDBOX_NETWORK_HOST)
+		return r;
+	sandbox->needs[SANDBOX_NETWORK_NAMESPACE] = SANDBOX_REQUIRED;
+	sandbox->needs[SANDBOX_USER_NAMESPACE] = SANDBOX_REQUIRED;
+	sandbox->needs[SANDBOX_MOUNTS] = SANDBOX_REQUIRED;
+	return r;
+}
+
+// ----------------------------------------------------------------------------------------------------------------- lists
+
+static int folder_check(const struct sandbox_place *place, struct err *err)
+{
+	if (!place->directory)
+		return err_set(err, ERR_SYSTEM, "the working directory cannot be named; go to one that exists");
+	if (!place->home || !path_is_below(place->home, place->directory))
+		return 0;
+	return err_set(err, ERR_USAGE, "in %s the whole home would be the agent's to change; go to the folder of a project",
+		       place->directory);
+}
+
+static int sandbox_fill(const struct jail_wish *wish, const struct jail_profile *profile, const struct sandbox_place *place,
+			struct sandbox_plan *out, struct err *err)
+{
+	const struct sandbox_wish hardened = {
+		.tier = SANDBOX_HARDENED,
+		.is_degradable = wish->is_degradable,
+		.readable = (const char *const *)profile->read.items,
+		.readable_count = profile->read.count,
+		.writable = (const char *const *)profile->write.items,
+		.writable_count = profile->write.count,
+	};
+	int r = sandbox_plan_build(&hardened, place, out, err);
+	return r < 0 ? r : network_fill(wish, out, err);
+}
+
+// By its name, and where that leads to another place, there too.
+static int hidden_put(struct jail_plan *plan, const char *path, struct err *err)
+{
+	_cleanup_free_ char *real = realpath(path, NULL);
+	int r = list_add(&plan->sandbox.hidden, path, err);
+	return r < 0 || !real ? r : list_add(&plan->sandbox.hidden, real, err);
+}
+
+static int hidden_fill(const struct jail_profile *profile, const struct sandbox_place *place, struct jail_plan *plan, struct err *err)
+{
+	int r = 0;
+	for (size_t i = 0; i < profile->hide.count && r == 0; i++)
+		r = hidden_put(plan, profile->hide.items[i], err);
+	struct sandbox_list found = {0};
+	if (r == 0)
+		r = jail_dotenv_find(place->directory, place->home, &found, &plan->is_cut, err);
+	for (size_t i = 0; i < found.count && r == 0; i++) {
+		// One that was asked for stays.
+		if (list_has(&profile->read, found.items[i]))
+			continue;
+		r = list_add(&plan->dotenv, found.items[i], err);
+		if (r == 0)
+			r = hidden_put(plan, found.items[i], err);
+	}
+	list_done(&found);
+	return r;
+}
+
+static bool is_own(const struct sandbox_place *place, const char *path)
+{
+	for (const char *const *own = place->own; own && *own; own++) {
+		_cleanup_free_ char *real = realpath(*own, NULL);
+		if (strcmp(*own, path) == 0 || (real && strcmp(real, path) == 0))
+			return true;
+	}
+	return false;
+}
+
+// Below a writable folder. Landlock could close it only by closing that folder to new files: it is covered where it exists,
+// and what does not exist is left.
+static int hidden_sort(const struct jail_place *at, struct jail_plan *plan, struct err *err)
+{
+	struct sandbox_list kept = {0}, *hidden = &plan->sandbox.hidden;
+	int r = 0;
+	for (size_t i = 0; i < hidden->count && r == 0; i++) {
+		const char *path = hidden->items[i];
+		struct stat st;
+		bool is_below = folder_above(&plan->sandbox.writable, path) != NULL;
+		if (is_below && strcmp(path, at->broker) == 0)
+			r = list_add(&plan->read_only, path, err);
+		else if (!is_below || is_own(&at->place, path))
+			r = list_add(&kept, path, err);
+		else if (lstat(path, &st) == 0 && !S_ISLNK(st.st_mode)) {
+			r = list_add(&plan->masked, path, err);
+			r = r < 0 ? r : list_add(&kept, path, err);
+		}
+	}
+	list_done(hidden);
+	*hidden = kept;
+	return r;
+}
+
+static int kept_put(struct jail_plan *plan, const char *path, struct err *err)
+{
+	_cleanup_free_ char *real = path ? realpath(path, NULL) : NULL;
+	return real && strcmp(real, "/") != 0 ? list_add(&plan->kept, real, err) : 0;
+}
+
+static int kept_fill(const struct jail_place *at, const struct jail_profile *profile, struct jail_plan *plan, struct err *err)
+{
+	int r = kept_put(plan, at->place.directory, err);
+	if (r == 0)
+		r = kept_put(plan, at->place.home, err);
+	for (const char *const *own = at->place.own; own && *own && r == 0; own++)
+		r = kept_put(plan, *own, err);
+	for (const char *const *program = at->programs; program && *program && r == 0; program++)
+		r = kept_put(plan, *program, err);
+	for (size_t i = 0; i < profile->read.count && r == 0; i++)
+		r = kept_put(plan, profile->read.items[i], err);
+	for (size_t i = 0; i < profile->write.count && r == 0; i++)
+		r = kept_put(plan, profile->write.items[i], err);
+	return r;
+}
+
+// Git runs what lies there, outside too.
+static int read_only_fill(struct jail_plan *plan, const char *directory, struct err *err)
+{
+	_cleanup_free_ char *hooks = NULL;
+	struct stat st;
+	int r = path_join(directory, ".git/hooks", &hooks, err);
+	if (r < 0 || lstat(hooks, &st) < 0 || !S_ISDIR(st.st_mode))
+		return r;
+	return list_add(&plan->read_only, hooks, err);
+}
+
+static int folders_fill(const struct jail_place *at, struct jail_plan *plan, struct err *err)
+{
+	bool has_runtime = at->runtime && at->runtime[0] == '/' && strcmp(at->runtime, "/") != 0;
+	int r = text_copy(has_runtime ? at->runtime : NULL, &plan->runtime, err);
+	if (r == 0)
+		r = text_copy(at->place.temporary, &plan->temporary, err);
+	if (r == 0)
+		r = text_copy(at->broker, &plan->broker, err);
+	return r == 0 ? read_only_fill(plan, at->place.directory, err) : r;
+}
+
+static int plan_fill(const struct jail_wish *wish, const struct jail_place *at, struct jail_profile *profile,
+		     struct jail_plan *plan, struct err *err)
+{
+	int r = folder_check(&at->place, err);
+	if (r == 0)
+		r = jail_profile_load(wish, &at->place, wish->agent != NULL, profile, err);
+	if (r < 0)
+		return r;
+	plan->profile = profile->name;
+	r = sandbox_fill(wish, profile, &at->place, &plan->sandbox, err);
+	if (r == 0)
+		r = folders_fill(at, plan, err);
+	if (r == 0)
+		r = hidden_fill(profile, &at->place, plan, err);
+	if (r == 0)
+		r = hidden_sort(at, plan, err);
+	return r == 0 ? kept_fill(at, profile, plan, err) : r;
+}
+
+int jail_plan_build(const struct jail_wish *wish, const struct jail_place *place, struct jail_plan *out, struct err *err)
+{
+	struct jail_plan plan = {0};
+	struct jail_profile profile = {0};
+	int r = plan_fill(wish, place, &profile, &plan, err);
+	jail_profile_done(&profile);
+	if (r < 0) {
+		jail_plan_done(&plan);
+		return r;
+	}
+	*out = plan;
+	return 0;
+}
