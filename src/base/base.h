@@ -294,6 +294,9 @@ bool process_parse(const char *line, struct process *out);
 ssize_t process_file_read(const char *proc, pid_t pid, const char *file, char *out, size_t out_bytes);
 // False when it is not there, or cannot be examined.
 bool process_read(const char *proc, pid_t pid, struct process *out);
+// Whether the kernel holds it closer than this process: it has more filters of system calls, or another PID or user namespace.
+// No process can take that off. One that cannot be examined counts as such, unless this one cannot either.
+bool process_is_confined(const char *proc, pid_t pid);
 
 // ------------------------------------------------------------------------------------------------------------- text
 

@@ -119,3 +119,45 @@ bool process_read(const char *proc, pid_t pid, struct process *out)
 	out->pid = pid;
 	return true;
 }
+
+// What of /proc/PID/status and uid_map tells of confinement.
+struct confinement {
+	long filters;       // -1: the kernel does not tell
+	size_t namespaces;  // PID namespaces that it is seen in from here
+	char map[256];      // of user numbers, as seen from here
+};
+
+static const char *line_find(const char *status, const char *name)
+{
+	const char *line = strstr(status, name);
+	return line ? line + strlen(name) : NULL;
+}
+
+static size_t numbers_count(const char *line)
+{
+	size_t count = 0;
+	for (; line && *line && *line != '\n'; line++)
+		count += byte_is_digit((uint8_t)line[0]) && !byte_is_digit((uint8_t)line[-1]);
+	return count;
+}
+
+static bool confinement_read(const char *proc, pid_t pid, struct confinement *out)
+{
+	char status[4096];
+	if (process_file_read(proc, pid, "status", status, sizeof(status)) <= 0 ||
+	    process_file_read(proc, pid, "uid_map", out->map, sizeof(out->map)) < 0)
+		return false;
+	const char *filters = line_find(status, "\nSeccomp_filters:");
+	out->filters = filters ? strtol(filters, NULL, 10) : -1;
+	out->namespaces = numbers_count(line_find(status, "\nNSpid:"));
+	return true;
+}
+
+bool process_is_confined(const char *proc, pid_t pid)
+{
+	struct confinement own, other;
+	if (!confinement_read(proc, getpid(), &own))
+		return false;
+	return !confinement_read(proc, pid, &other) || other.filters > own.filters || other.namespaces != own.namespaces ||
+	       strcmp(other.map, own.map) != 0;
+}

@@ -2,11 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -33,12 +35,30 @@ static int streams_take(struct message *message, struct exec_inherited *inherite
 	return next == message->fd_count ? 0 : err_set(err, ERR_INPUT, "there is a descriptor too many");
 }
 
+// One that was opened in another mount namespace, as in a jail, has a name here only where the same folder is.
+static int folder_enter_here(int fd, struct err *err)
+{
+	char link[32], path[PATH_MAX];
+	struct stat there, here;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	ssize_t len = readlink(link, path, sizeof(path) - 1);
+	path[len > 0 ? len : 0] = 0;
+	_cleanup_fd_ int same = len > 0 ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (same < 0 || fstat(fd, &there) < 0 || fstat(same, &here) < 0 || there.st_dev != here.st_dev || there.st_ino != here.st_ino)
+		return err_set(err, ERR_INPUT, "the working directory is not to be seen from the broker, as the private /tmp of a jail is "
+					       "not; go to the folder of the project");
+	return fchdir(same) < 0 ? err_set_errno(err, ERR_INPUT, errno, "cannot enter the working directory") : 0;
+}
+
 static int folder_enter(struct message *message, struct err *err)
 {
+	char path[PATH_MAX];
 	_cleanup_fd_ int fd = message->fd_count > 0 ? TAKE_FD(message->fds[0]) : -1;
 	if (fd < 0 || fchdir(fd) < 0)
 		return err_set_errno(err, ERR_INPUT, fd < 0 ? EBADF : errno, "cannot enter the working directory");
-	return 0;
+	// The C library would look for another name.
+	bool is_elsewhere = syscall(SYS_getcwd, path, sizeof(path)) > 0 && path[0] != '/';
+	return is_elsewhere ? folder_enter_here(fd, err) : 0;
 }
 
 static int work_receive(struct worker *worker, struct message_work *out, struct err *err)
@@ -82,7 +102,8 @@ static void work_do(struct worker *worker, const struct message_work *received, 
 {
 	worker->caller = worker_caller(worker);
 	worker->desk_way = worker_desk(worker);
-	worker->serves = (struct engine_client){.pid = worker->peer.pid, .environment = received->environment,
+	worker->serves = (struct engine_client){.pid = worker->peer.pid, .is_confined = process_is_confined("/proc", worker->peer.pid),
+						.environment = received->environment,
 						.caller = &worker->caller, .limits = &received->limits, .desk = &worker->desk_way,
 						.permitted = work_permitted, .granted = work_granted, .context = worker};
 	struct broker_work work = {.words = received->words, .environment = received->environment,

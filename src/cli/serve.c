@@ -1,6 +1,9 @@
 #include "cli/command.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 bool wants_direct(const struct arguments *arguments)
 {
@@ -32,16 +35,32 @@ static bool needs_open_vault(const struct arguments *arguments)
 	return true;
 }
 
+// In a jail: what is read without a key elsewhere is asked for, too.
+static bool is_vault_closed(const struct home *home)
+{
+	struct err ignored;
+	struct stat st;
+	_cleanup_free_ char *path = NULL;
+	if (path_join(home->data_dir, "vault.db", &path, &ignored) < 0 || stat(path, &st) < 0 || st.st_uid != geteuid())
+		return false;
+	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 && errno == EACCES && (st.st_mode & S_IRUSR);
+}
+
 bool command_forward(struct context *context, const struct arguments *arguments, int *ret_status)
 {
 	struct broker_end end = {0};
 	struct err err;
-	if (arguments->command->broker == DIRECT_ONLY || wants_direct(arguments) || !needs_open_vault(arguments))
+	if (arguments->command->broker == DIRECT_ONLY || wants_direct(arguments))
 		return false;
 	_cleanup_home_ struct home home = {0};
 	struct broker_work work = {.words = context->words, .environment = context->environment, .inherited = context->inherited};
 	// Without an engine, which a client has no use for. That there is no home is for the engine to say.
-	int r = home_init(&home, &err) < 0 ? ERR_NOT_FOUND : broker_forward(&home, &work, &end, &err);
+	int r = home_init(&home, &err) < 0 ? ERR_NOT_FOUND : 0;
+	if (r == 0 && !needs_open_vault(arguments) && !is_vault_closed(&home))
+		return false;
+	if (r == 0)
+		r = broker_forward(&home, &work, &end, &err);
 	if (r == ERR_NOT_FOUND)
 		return false;
 	context->signal = r < 0 ? 0 : end.signal;
@@ -54,7 +73,7 @@ bool command_forward(struct context *context, const struct arguments *arguments,
 // The line as it was typed: what the human is asked to agree to.
 static int command_permit(struct engine *engine, const struct arguments *arguments, char *const *words, struct err *err)
 {
-	if (arguments->command->broker != BROKER_ASKS)
+	if (arguments->command->broker != BROKER_ASKS || !needs_open_vault(arguments))
 		return 0;
 	return engine_permit(engine, words, err);
 }

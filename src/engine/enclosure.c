@@ -167,12 +167,20 @@ static int rules_add_all(const struct decision *decision, const struct security_
 	return r;
 }
 
-static int granted_make(const struct plan *plan, const struct security_demands *demands, const struct decision *decision,
-			struct rule_sandbox *out, struct err *err)
+// What the broker starts runs outside of whatever confines the asker, who is not to get out that way.
+static bool is_asker_confined(const struct engine *engine)
+{
+	return engine->client && engine->client->is_confined;
+}
+
+static int granted_make(const struct engine *engine, const struct plan *plan, const struct security_demands *demands,
+			const struct decision *decision, struct rule_sandbox *out, struct err *err)
 {
 	int r = rule_sandbox_copy(&plan->asked, out, err);
 	if (demands->tier > out->tier)
 		out->tier = demands->tier;
+	if (is_asker_confined(engine) && out->tier < SANDBOX_HARDENED)
+		out->tier = SANDBOX_HARDENED;
 	return r == 0 && decision ? rules_add_all(decision, demands, out, err) : r;
 }
 
@@ -298,7 +306,7 @@ int plan_enclose(const struct engine *engine, struct plan *plan, const struct se
 {
 	_cleanup_rule_sandbox_ struct rule_sandbox granted = {0};
 	struct sandbox_plan sandbox;
-	int r = granted_make(plan, demands, decision, &granted, err);
+	int r = granted_make(engine, plan, demands, decision, &granted, err);
 	if (r == 0)
 		r = list_check_real(&granted.readable, err);
 	if (r == 0)

@@ -98,6 +98,7 @@ struct engine_desk {
 // In a worker: for whom it works. Everything borrowed, for as long as the engine.
 struct engine_client {
 	pid_t pid;                    // of the envseal that asked; its parent is who asks
+	bool is_confined;             // the kernel holds it closer than the broker (process_is_confined): its programs run in hardened
 	char *const *environment;     // its own
 	const struct exec_caller *caller;
 	const struct exec_limits *limits;

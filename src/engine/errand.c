@@ -133,6 +133,9 @@ static int errand_enclose(struct errand *errand, struct err *err)
 	bool is_changed = false;
 	int r = plan_enclose(errand->engine, errand->plan, demands, &errand->decision, &is_changed, err);
 	errand->is_changed = errand->is_changed || is_changed;
+	if (r == 0 && errand->engine->client && errand->engine->client->is_confined)
+		notes_add(&errand->notes, "it is asked for from inside a jail or another sandbox; the program runs outside of that, in the tier %s",
+			  sandbox_tier_name(errand->plan->granted.tier));
 	return r == 0 ? enclosure_check(errand->plan, demands, err) : r;
 }
 

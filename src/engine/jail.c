@@ -143,6 +143,13 @@ int jail_scene_make(const struct engine *engine, const struct engine_jail *reque
 
 // ----------------------------------------------------------------------------------------------------------------- record
 
+static json_t *text_json(const char *text)
+{
+	_cleanup_buf_ struct buf printable = BUF_INIT(RECORD_PATHS_BYTES_MAX);
+	struct err ignored;
+	return text_printable(span_text(text), &printable, &ignored) < 0 ? NULL : json_string(buf_text(&printable));
+}
+
 static json_t *plan_fields(const struct engine *engine, const struct jail_scene *scene, const struct sandbox_record *record)
 {
 	const struct sandbox_plan *sandbox = &scene->plan.sandbox;
@@ -154,8 +161,8 @@ static json_t *plan_fields(const struct engine *engine, const struct jail_scene 
 								 sandbox_mechanism_name((enum sandbox_mechanism)i), "error", error));
 	}
 	return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:s, s:o, s:b, s:o, s:o}", "program",
-			 paths_json(NULL, (char *const[]){scene->program}, 1), "profile", scene->plan.profile, "directory",
-			 paths_json(NULL, (char *const[]){sandbox->directory}, 1), "hidden",
+			 text_json(scene->program), "profile", scene->plan.profile, "directory",
+			 text_json(sandbox->directory), "hidden",
 			 paths_json(NULL, sandbox->hidden.items, sandbox->hidden.count), "masked",
 			 paths_json(NULL, scene->plan.masked.items, scene->plan.masked.count), "writable",
 			 paths_json(NULL, sandbox->writable.items, sandbox->writable.count), "network",

@@ -54,8 +54,10 @@ static const struct {
 	const char *why;
 } allowed[] = {
 	{"proc-cmdline", true, "anybody may read it"},
+	{"proc-fd", true, "how many files it has open; not which"},
 	{"tty", false, "the agent has the human's terminal"},
 	{"home-read", true, "what is not hidden can be read; --hide PATH"},
+	{"home-chmod", true, "Landlock has no rule for modes, owners, times and attributes"},
 	{"etc-read", true, "what is not hidden can be read"},
 	{"own-socket", true, "envseal run works from inside, by it"},
 	{"home-socket", true, "what can be seen can be connected to"},

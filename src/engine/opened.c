@@ -88,7 +88,10 @@ json_t *asker_json(const struct engine *engine)
 	_cleanup_buf_ struct buf printable = BUF_INIT(4 * ASKER_NAME_BYTES);
 	if (text_printable(span_text(asker), &printable, &err) < 0)
 		return NULL;
-	return json_pack("{s:i, s:s}", "pid", pid, "name", buf_text(&printable));
+	json_t *object = json_pack("{s:i, s:s}", "pid", pid, "name", buf_text(&printable));
+	if (object && engine->client && engine->client->is_confined)
+		json_object_set_new(object, "confined", json_true());
+	return object;
 }
 
 void *array_room(void *array, size_t count, size_t bytes)

@@ -216,7 +216,7 @@ bool jail_still_open(const struct jail_plan *plan, const struct sandbox_record *
 	bool is_closed = record->missing & bit_of(SANDBOX_LANDLOCK) ? has_mounts(record) && list_has(&plan->masked, path)
 								    : has_mounts(record) || !list_has(&plan->masked, path) ||
 									      !is_in_project(plan, path);
-	return !is_closed && access(path, F_OK) == 0;
+	return !is_closed && access(path, R_OK) == 0;
 }
 
 // What Landlock is to hide: not what a mount covers, nor what it could hide only by closing the project to new files.

@@ -1,7 +1,9 @@
 #include "vault/vault_internal.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define HEADER_KEY SPAN_LITERAL("header")
 
@@ -65,12 +67,27 @@ static int header_read(struct vault *vault, struct err *err)
 	return r < 0 ? r : header_decode(buf_span(&body), vault, err);
 }
 
+// A folder that modes open, and that cannot be opened: Landlock closes it around this process.
+static int open_fail(const char *dir, struct err *err)
+{
+	struct stat st;
+	char brief[200];
+	bool is_closed = err->sys_errno == EACCES && stat(dir, &st) == 0 && st.st_uid == geteuid() && (st.st_mode & S_IRWXU) == S_IRWXU;
+	if (!is_closed)
+		return err->code;
+	return err_set(err, ERR_DENIED, "the vault in %s is closed to this process, as it is in `envseal jail` and to programs that envseal "
+					"runs; have it opened outside by `envseal unlock`, and ask from here without --direct and without a "
+					"passphrase", text_brief(span_text(dir), brief, sizeof(brief)));
+}
+
 int vault_open(const char *dir, struct vault **out, struct err *err)
 {
 	_cleanup_vault_ struct vault *vault = NULL;
 	int r = vault_new(&vault, err);
 	if (r == 0)
 		r = store_open(&store_sqlite, dir, &vault->store, err);
+	if (r < 0 && vault)
+		r = open_fail(dir, err);
 	if (r == 0)
 		r = store_begin(vault->store, STORE_READ, err);
 	if (r == 0)
