@@ -161,6 +161,7 @@ struct cover {
 struct placements {
 	struct placement *items;
 	size_t count;
+	struct sandbox_list covers; // paths of what is hidden
 	struct cover folder, file;
 	bool is_root_writable;
 };
@@ -171,6 +172,7 @@ static void placements_done(struct placements *placements)
 		fd_close(&placements->items[i].fd);
 	fd_close(&placements->folder.fd);
 	fd_close(&placements->file.fd);
+	list_done(&placements->covers);
 	free(placements->items);
 }
 
@@ -271,12 +273,10 @@ static bool has_old_run(void)
 	return lstat(OLD_RUN_PATH, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-static void hidden_list(struct placements *placements, const struct sandbox_plan *plan)
+static void covers_take(struct placements *placements)
 {
-	for (size_t i = 0; i < plan->hidden.count; i++)
-		placement_add(placements, plan->hidden.items[i], -1, PLACE_HIDDEN);
-	if (has_old_run())
-		placement_add(placements, OLD_RUN_PATH, -1, PLACE_HIDDEN);
+	for (size_t i = 0; i < placements->covers.count; i++)
+		placement_add(placements, placements->covers.items[i], -1, PLACE_HIDDEN);
 }
 
 // The program's terminal is one of the machine's, which its own /dev/pts does not have. Where it looks for a name of it
@@ -325,7 +325,9 @@ static int tree_build(const struct sandbox_plan *plan, struct mounts *mounts, in
 		error = everything_set(MOUNT_ATTR_RDONLY);
 	if (error == 0)
 		error = trees_take(placements, mounts);
-	hidden_list(placements, plan);
+	covers_take(placements);
+	if (has_old_run())
+		placement_add(placements, OLD_RUN_PATH, -1, PLACE_HIDDEN);
 	if (error == 0)
 		error = placements_lay(placements);
 	if (error == 0)
@@ -336,17 +338,23 @@ static int tree_build(const struct sandbox_plan *plan, struct mounts *mounts, in
 	return error;
 }
 
-static struct placements placements_new(const struct sandbox_plan *plan)
+// While everything can be seen.
+static int placements_init(struct placements *placements, const struct sandbox_plan *plan)
 {
+	int error = covers_list(plan, &placements->covers);
 	// With the terminal and the old /var/run.
-	size_t most = TREE_COUNT + writable_count(plan) + plan->hidden.count + 2;
-	return (struct placements){.items = calloc(most, sizeof(struct placement)), .folder = {.fd = -1}, .file = {.fd = -1}};
+	size_t most = TREE_COUNT + writable_count(plan) + placements->covers.count + 2;
+	placements->items = calloc(most, sizeof(struct placement));
+	return placements->items ? error : ENOMEM;
 }
+
+#define PLACEMENTS_NONE ((struct placements){.folder = {.fd = -1}, .file = {.fd = -1}})
 
 int mounts_tree(const struct sandbox_plan *plan, struct mounts *mounts, int terminal_fd)
 {
-	_cleanup_(placements_done) struct placements placements = placements_new(plan);
-	return placements.items ? tree_build(plan, mounts, terminal_fd, &placements) : ENOMEM;
+	_cleanup_(placements_done) struct placements placements = PLACEMENTS_NONE;
+	int error = placements_init(&placements, plan);
+	return error != 0 ? error : tree_build(plan, mounts, terminal_fd, &placements);
 }
 
 static int cover_build(const struct sandbox_plan *plan, struct mounts *mounts, struct placements *placements)
@@ -354,8 +362,7 @@ static int cover_build(const struct sandbox_plan *plan, struct mounts *mounts, s
 	int error = everything_set(0);
 	if (error == 0)
 		error = trees_take(placements, mounts);
-	for (size_t i = 0; i < plan->hidden.count; i++)
-		placement_add(placements, plan->hidden.items[i], -1, PLACE_HIDDEN);
+	covers_take(placements);
 	if (error == 0)
 		error = placements_lay(placements);
 	// Where it lies in something that is hidden now, it would still be the old one.
@@ -366,8 +373,9 @@ static int cover_build(const struct sandbox_plan *plan, struct mounts *mounts, s
 
 int mounts_cover(const struct sandbox_plan *plan, struct mounts *mounts)
 {
-	_cleanup_(placements_done) struct placements placements = placements_new(plan);
-	return placements.items ? cover_build(plan, mounts, &placements) : ENOMEM;
+	_cleanup_(placements_done) struct placements placements = PLACEMENTS_NONE;
+	int error = placements_init(&placements, plan);
+	return error != 0 ? error : cover_build(plan, mounts, &placements);
 }
 
 // What of /proc acts on the whole machine: it is the machine's root's, who may write there in whatever namespace.

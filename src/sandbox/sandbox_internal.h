@@ -142,7 +142,7 @@ int mounts_proc(void);
 // Lockdown's tree: everything read-only, without set-id programs and devices, but for the working folder and what else may
 // be written; fresh /tmp, /var/tmp, /dev/shm (each with a size), /run and /dev, which only files that are given there
 // are seen in; what is hidden is covered, where it exists: a folder by an empty one, a file by an empty one that cannot be
-// opened. Then /proc as above. The working folder is entered anew; a deleted one is left for "/". Blocks until the
+// opened; a folder with something in it that is shown is not, but all else in it, as it is now. Then /proc as above. The working folder is entered anew; a deleted one is left for "/". Blocks until the
 // program that mounts_prepare started has answered. Nothing reaches other namespaces.
 //  - A working folder that is /tmp, /var/tmp or /dev/shm itself is the fresh one. Below them it is the real one, alone.
 //  - EBUSY where a file is open for writing that was opened in this namespace (the maps in /proc, say).
@@ -153,6 +153,12 @@ int mounts_tree(const struct sandbox_plan *plan, struct mounts *mounts, int term
 // For the jail: the tree as it is, /proc too, with plan->hidden covered as above and the working folder entered anew. A cover
 // is taken off only with capabilities in this very namespace; in one that is made from it, it is locked.
 int mounts_cover(const struct sandbox_plan *plan, struct mounts *mounts);
+
+// --- covers.c
+
+// Appends the paths that mounts covers: plan->hidden, and where plan->shown names something below one, all that is beside
+// that and above it, in the folders between. 0 or errno: EACCES for such a folder that cannot be listed.
+int covers_list(const struct sandbox_plan *plan, struct sandbox_list *covers);
 
 // --- network.c
 

@@ -295,6 +295,44 @@ static void test_hidden_is_covered(void **state)
 	fixture_done(&fixture);
 }
 
+static void check_shown(void *context)
+{
+	(void)context;
+	CHECK(open_error("hidden/key", O_RDONLY) == 0);
+	CHECK(open_error("hidden/other", O_RDONLY) == EACCES);
+	CHECK(open_error("hidden/deep/down/file", O_RDONLY) == 0);
+	CHECK(open_error("hidden/deep/down/key", O_RDONLY) == EACCES);
+	CHECK(open_error("hidden/deep/beside", O_RDONLY) == EACCES);
+	CHECK(names_count("hidden/folder") == 0);
+	CHECK(open_error("code", O_RDONLY) == 0);
+}
+
+static void test_what_is_shown_in_something_hidden(void **state)
+{
+	struct fixture fixture;
+	(void)state;
+	fixture_make(&fixture, "/tmp");
+	folder_put(&fixture, "project/hidden/folder");
+	folder_put(&fixture, "project/hidden/deep");
+	folder_put(&fixture, "project/hidden/deep/down");
+	const char *const files[] = {"other", "folder/file", "deep/beside", "deep/down/file", "deep/down/key"};
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+		char name[64];
+		snprintf(name, sizeof(name), "project/hidden/%s", files[i]);
+		file_put(&fixture, name, "value");
+	}
+	// Beside it: hidden again in what is shown. A link leads to what can be read by its own name.
+	char *link = path_in(&fixture, "project/hidden/link");
+	assert_int_equal(symlink("../code", link), 0);
+	free(link);
+	list_put(&fixture.plan.hidden, path_in(&fixture, "project/hidden"));
+	list_put(&fixture.plan.hidden, path_in(&fixture, "project/hidden/deep/down/key"));
+	list_put(&fixture.plan.shown, path_in(&fixture, "project/hidden/key"));
+	list_put(&fixture.plan.shown, path_in(&fixture, "project/hidden/deep/down"));
+	fixture_run(&fixture, check_shown);
+	fixture_done(&fixture);
+}
+
 static void cover_enter(void *context)
 {
 	struct fixture *fixture = context;
@@ -618,6 +656,7 @@ int main(void)
 		cmocka_unit_test(test_temporary_folders_are_fresh),
 		cmocka_unit_test(test_files_and_folders_to_write),
 		cmocka_unit_test(test_hidden_is_covered),
+		cmocka_unit_test(test_what_is_shown_in_something_hidden),
 		cmocka_unit_test(test_a_cover_alone),
 		cmocka_unit_test(test_devices_are_few),
 		cmocka_unit_test(test_the_terminal_has_a_name),
