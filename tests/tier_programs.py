@@ -1,5 +1,5 @@
 """What each tier does to real programs: the one list. tests/e2e/test_tier_programs.py runs every cell of it, and the manual,
-envseal-sandbox(7), shows it as `table` writes it."""
+envseal-sandbox(7), shows it as this program prints it."""
 
 import collections
 
@@ -23,7 +23,7 @@ ROWS = [
     Row("node", "node: child processes, workers", WORKS, WORKS, WORKS),
     Row("npm", "npm test", WORKS, WORKS, WORKS),
     Row("npmrc", "npm with the registry or token of ~/.npmrc", WORKS, OPENED, OPENED,
-        "_opened_: *--read ~/.npmrc*. So with every file that is hidden (*WHAT IS HIDDEN*)."),
+        "_opened_: *--read ~/.npmrc*. So with every file that is hidden; *run --explain* lists them."),
     Row("git", "git: clone by path, commit", WORKS, WORKS, WORKS),
     Row("git-server", "git: clone from a server", WORKS, WORKS, OPENED, SERVER),
     Row("make", "make -j2, gcc, ar, ld, and what was built", WORKS, WORKS, WORKS),
@@ -58,3 +58,7 @@ def table():
     for number, remedy in enumerate(remedies, 1):
         lines += [f"({number}) {remedy}", ""]
     return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(table(), end="")
