@@ -401,5 +401,8 @@ int mounts_proc(void)
 	int error = 0;
 	for (size_t i = 0; error == 0 && i < ARRAY_COUNT(proc_closed); i++)
 		error = proc_close(proc_closed[i]);
+	// Where this is only preferred, the program runs without it.
+	if (error != 0)
+		umount2("/proc", MNT_DETACH);
 	return error;
 }

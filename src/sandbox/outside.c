@@ -40,6 +40,13 @@ static void signals_reset(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+// The errno in place of its first message.
+static _Noreturn void start_failed(int socket)
+{
+	int error = errno;
+	_exit(send(socket, &error, sizeof(error), MSG_NOSIGNAL) < 0 ? 2 : 1);
+}
+
 static _Noreturn void program_in_child(int program, int socket, pid_t parent, char *const argv[])
 {
 	char *const environment[] = {NULL};
@@ -51,11 +58,11 @@ static _Noreturn void program_in_child(int program, int socket, pid_t parent, ch
 	int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (dup2(socket, STDIN_FILENO) < 0 || dup2(nowhere, STDOUT_FILENO) < 0 || dup2(nowhere, STDERR_FILENO) < 0 ||
 	    close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-		_exit(1);
+		start_failed(socket);
 	// The parent may have ended before that was set.
 	if (getppid() == parent)
 		execveat(program, "", argv, environment, AT_EMPTY_PATH);
-	_exit(1);
+	start_failed(socket);
 }
 
 int outside_start(const struct outside_program *program, char *const argv[], struct outside *out, struct err *err)
@@ -114,6 +121,11 @@ int outside_receive(int fd, void *message, size_t bytes, int *fds, size_t max)
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
+	int error;
+	if (n == (ssize_t)sizeof(error)) {
+		memcpy(&error, message, sizeof(error));
+		return -error;
+	}
 	if ((size_t)n != bytes)
 		return -EPIPE;
 	struct cmsghdr *rights = CMSG_FIRSTHDR(&header);

@@ -20,7 +20,8 @@ struct outside {
 // their defaults; it ends with the process that started it. argv[0] is its name. ERR_SYSTEM.
 int outside_start(const struct outside_program *program, char *const argv[], struct outside *out, struct err *err);
 void outside_end(struct outside *outside); // kills it, where it is still there
-// Receives one message with its descriptors, close-on-exec, at most `max`; their number or -errno. -EPIPE: it has ended.
+// Receives one message with its descriptors, close-on-exec, at most `max`; their number or -errno. -EPIPE: it has ended. What
+// could not be started sends an int, its errno, which is what is returned; so no message has that size.
 // Blocks. Any process that has the descriptor may call it.
 int outside_receive(int fd, void *message, size_t bytes, int *fds, size_t max);
 // Sends one with descriptors (64 at most). 0 or errno.

@@ -37,17 +37,71 @@ static bool is_wanted(const struct sandbox *sandbox, enum sandbox_mechanism mech
 	return sandbox->needs[mechanism] != SANDBOX_UNUSED;
 }
 
+// -------------------------------------------------------------------------------------------------------- doing without
+
+static void record_missing(struct sandbox_record *record, enum sandbox_mechanism mechanism, int error)
+{
+	record->applied &= ~bit_of(mechanism);
+	record->missing |= bit_of(mechanism);
+	record->errors[mechanism] = error;
+}
+
+// What is nothing without another one: a plain user has no other namespace without a user namespace.
+static uint32_t with_dependents(enum sandbox_mechanism mechanism)
+{
+	const uint32_t mounting = bit_of(SANDBOX_MOUNTS) | bit_of(SANDBOX_PROC);
+	switch ((int)mechanism) {
+	case SANDBOX_USER_NAMESPACE:
+		return mounting | bit_of(SANDBOX_USER_NAMESPACE) | bit_of(SANDBOX_PID_NAMESPACE) |
+		       bit_of(SANDBOX_IPC_NAMESPACE) | bit_of(SANDBOX_NETWORK_NAMESPACE);
+	case SANDBOX_PID_NAMESPACE:
+		return mounting | bit_of(SANDBOX_PID_NAMESPACE);
+	case SANDBOX_PROC:
+	case SANDBOX_MOUNTS:
+		return mounting;
+	default:
+		return bit_of(mechanism);
+	}
+}
+
+static void mechanism_give_up(struct sandbox *sandbox, enum sandbox_mechanism mechanism, int error)
+{
+	uint32_t bits = with_dependents(mechanism);
+	for (enum sandbox_mechanism i = 0; i < SANDBOX_MECHANISM_COUNT; i++) {
+		if (!(bits & bit_of(i)) || !is_wanted(sandbox, i))
+			continue;
+		record_missing(&sandbox->base, i, error);
+		sandbox->needs[i] = SANDBOX_UNUSED;
+	}
+}
+
 // ----------------------------------------------------------------------------------------------------------- beginning
+
+// A helper that the kernel gives no memory file for is a mechanism that cannot be had, and no failure of this machine's.
+static int helper_miss(struct sandbox *sandbox, enum sandbox_mechanism mechanism, struct err *err)
+{
+	int error = err->sys_errno;
+	if (error != ENOSYS && error != EPERM && error != EACCES)
+		return err->code;
+	if (!sandbox->plan->is_degradable)
+		return err_set(err, ERR_NO_EXEC, "refused: the sandbox cannot give %s (%s): it is made by a program in a memory file, "
+						 "which this kernel, sysctl vm.memfd_noexec or a sandbox around this one refuses; "
+						 "--degrade runs without it", sandbox_mechanism_name(mechanism), strerror(error));
+	mechanism_give_up(sandbox, mechanism, error);
+	return 0;
+}
 
 // What serves one process 1, and no second one.
 static int helpers_start(struct sandbox *sandbox, struct err *err)
 {
 	int r = 0;
-	if (is_wanted(sandbox, SANDBOX_MOUNTS))
-		r = mounts_prepare(sandbox->plan, &sandbox->mounts, err);
-	if (r == 0 && is_wanted(sandbox, SANDBOX_NETWORK_NAMESPACE) && sandbox->plan->network == SANDBOX_NETWORK_ALLOW)
-		r = network_relay_start(sandbox->plan, &sandbox->relay, err);
-	return r;
+	if (is_wanted(sandbox, SANDBOX_MOUNTS) && mounts_prepare(sandbox->plan, &sandbox->mounts, err) < 0)
+		r = helper_miss(sandbox, SANDBOX_MOUNTS, err);
+	if (r < 0 || !is_wanted(sandbox, SANDBOX_NETWORK_NAMESPACE) || sandbox->plan->network != SANDBOX_NETWORK_ALLOW)
+		return r;
+	return network_relay_start(sandbox->plan, &sandbox->relay, err) < 0
+		       ? helper_miss(sandbox, SANDBOX_NETWORK_NAMESPACE, err)
+		       : 0;
 }
 
 static void helpers_stop(struct sandbox *sandbox)
@@ -107,13 +161,6 @@ bool sandbox_has_init(const struct sandbox *sandbox)
 	return is_wanted(sandbox, SANDBOX_PID_NAMESPACE);
 }
 
-static void record_missing(struct sandbox_record *record, enum sandbox_mechanism mechanism, int error)
-{
-	record->applied &= ~bit_of(mechanism);
-	record->missing |= bit_of(mechanism);
-	record->errors[mechanism] = error;
-}
-
 // What stands in the way of what is required; else nothing.
 static struct sandbox_failure mechanism_note(struct sandbox *sandbox, enum sandbox_mechanism mechanism, int error)
 {
@@ -133,35 +180,6 @@ static struct sandbox_failure mechanism_fail(struct sandbox *sandbox, enum sandb
 	if (sandbox->plan->is_degradable || sandbox->needs[mechanism] == SANDBOX_PREFERRED)
 		sandbox->shared->given_up |= bit_of(mechanism);
 	return (struct sandbox_failure){.mechanism = mechanism, .error = error};
-}
-
-// What is nothing without another one: a plain user has no other namespace without a user namespace.
-static uint32_t with_dependents(enum sandbox_mechanism mechanism)
-{
-	const uint32_t mounting = bit_of(SANDBOX_MOUNTS) | bit_of(SANDBOX_PROC);
-	switch ((int)mechanism) {
-	case SANDBOX_USER_NAMESPACE:
-		return mounting | bit_of(SANDBOX_USER_NAMESPACE) | bit_of(SANDBOX_PID_NAMESPACE) |
-		       bit_of(SANDBOX_IPC_NAMESPACE) | bit_of(SANDBOX_NETWORK_NAMESPACE);
-	case SANDBOX_PID_NAMESPACE:
-		return mounting | bit_of(SANDBOX_PID_NAMESPACE);
-	case SANDBOX_PROC:
-	case SANDBOX_MOUNTS:
-		return mounting;
-	default:
-		return bit_of(mechanism);
-	}
-}
-
-static void mechanism_give_up(struct sandbox *sandbox, enum sandbox_mechanism mechanism, int error)
-{
-	uint32_t bits = with_dependents(mechanism);
-	for (enum sandbox_mechanism i = 0; i < SANDBOX_MECHANISM_COUNT; i++) {
-		if (!(bits & bit_of(i)) || !is_wanted(sandbox, i))
-			continue;
-		record_missing(&sandbox->base, i, error);
-		sandbox->needs[i] = SANDBOX_UNUSED;
-	}
 }
 
 int sandbox_without_init(struct sandbox *sandbox, struct err *err)
