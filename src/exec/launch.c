@@ -239,6 +239,11 @@ static int exec_error(const char *path, int error, struct err *err)
 			       "cannot start %s: its arguments and environment are too large (one of them may have 128 "
 			       "KiB); give large values as a file (-s NAME=VAR:file)",
 			       path);
+	case ENOSYS:
+		return err_set(err, ERR_NO_EXEC,
+			       "cannot start %s: a sandbox around envseal takes execveat(2) away; start envseal outside of it, or a "
+			       "program of the system by its path (--no-shield)",
+			       path);
 	default:
 		return err_set_errno(err, ERR_NO_EXEC, error, "cannot start %s", path);
 	}
