@@ -9,6 +9,10 @@ import pytest
 from envseal_support import LENT, SECRETS, Vault, binary, copy_vault
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "mechanism: of a stronger tier, or of how something is done: not for `make degrade`")
+
+
 @pytest.fixture(scope="session")
 def empty_original(tmp_path_factory):
     vault = Vault(tmp_path_factory.mktemp("empty"))

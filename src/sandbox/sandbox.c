@@ -77,16 +77,16 @@ static void mechanism_give_up(struct sandbox *sandbox, enum sandbox_mechanism me
 
 // ----------------------------------------------------------------------------------------------------------- beginning
 
-// A helper that the kernel gives no memory file for is a mechanism that cannot be had, and no failure of this machine's.
+// A helper that the kernel does not let be started is a mechanism that cannot be had.
 static int helper_miss(struct sandbox *sandbox, enum sandbox_mechanism mechanism, struct err *err)
 {
 	int error = err->sys_errno;
-	if (error != ENOSYS && error != EPERM && error != EACCES)
+	if (err->code != ERR_SYSTEM || (error != ENOSYS && error != EPERM && error != EACCES))
 		return err->code;
+	struct err cause = *err;
 	if (!sandbox->plan->is_degradable)
-		return err_set(err, ERR_NO_EXEC, "refused: the sandbox cannot give %s (%s): it is made by a program in a memory file, "
-						 "which this kernel, sysctl vm.memfd_noexec or a sandbox around this one refuses; "
-						 "--degrade runs without it", sandbox_mechanism_name(mechanism), strerror(error));
+		return err_set(err, ERR_NO_EXEC, "refused: the sandbox cannot give %s: %s; --degrade runs without it",
+			       sandbox_mechanism_name(mechanism), cause.text);
 	mechanism_give_up(sandbox, mechanism, error);
 	return 0;
 }

@@ -1,0 +1,219 @@
+"""A kernel, or a sandbox around envseal, that lacks something: each tier is given in full, is refused by name (126), or with
+--degrade is weaker by exactly what the record names. What the program really finds is compared with the record."""
+
+import os
+
+import pytest
+
+from degrade_support import TIERS, Scene, assert_record_is_true, assert_refused, deny_words
+from tier_support import can_unshare
+
+pytestmark = [pytest.mark.skipif(os.geteuid() == 0, reason="root has the privileges that namespaces would give"),
+              pytest.mark.skipif(not can_unshare(), reason="this machine lets plain users make no namespaces"),
+              pytest.mark.mechanism]
+
+NEWUSER, NEWPID, NEWIPC, NEWNET = "0&0x10000000", "0&0x20000000", "0&0x8000000", "0&0x40000000"
+SET_SECCOMP, SET_NO_NEW_PRIVS, CAPBSET_DROP, SET_DUMPABLE = "0=22", "0=38", "0=24", "0=4"
+
+LACKS = "this kernel does not have it, or has it turned off; `envseal doctor` says what to change"
+LAYERS = "inside as many Landlock domains as there may be (16); start envseal outside of some"
+FORBIDDEN = "this system, or a sandbox around this one, forbids it; `envseal doctor` says what to change"
+USED_UP = "the limit in /proc/sys/user is reached, or this runs inside another sandbox; `envseal doctor` says what to change"
+NO_MOUNTS = "mounting is forbidden here, as AppArmor does for user namespaces; `envseal doctor` says what to change"
+NO_FILE = "cannot make a memory file for envseal-trees (sysctl vm.memfd_noexec may refuse it)"
+ASK = "`envseal doctor` says why"
+
+# What a plain user has nothing of without a user namespace.
+WITHOUT_USER = {"user-namespace", "pid-namespace", "ipc-namespace", "proc", "capabilities"}
+WITHOUT_USER_IN_LOCKDOWN = WITHOUT_USER | {"network-namespace", "mounts"}
+
+
+def denied(rules, advice, hardened, lockdown=None, preferred=False, errors=None):
+    """`hardened`, `lockdown`: (mechanism that is named, all that are missing); None: nothing is. `preferred`: hardened does
+    without. `errors`: where the errno of what is missing is not the one that was answered."""
+    return rules, advice, {"hardened": hardened, "lockdown": lockdown or hardened}, preferred, errors or {}
+
+
+def landlock(call, error, advice):
+    return denied(f"{call}={error}", advice, ("landlock", {"landlock", "scope"}))
+
+
+def user(rules, advice):
+    return denied(rules, advice, ("user-namespace", WITHOUT_USER), ("user-namespace", WITHOUT_USER_IN_LOCKDOWN),
+                  errors={"capabilities": "EPERM"})
+
+
+def mounts(rules, advice):
+    """Of which hardened has /proc alone, and does without."""
+    return denied(rules, advice, ("proc", {"proc"}), ("mounts", {"mounts", "proc"}), preferred=True)
+
+
+WEAKER = [
+    *(landlock("landlock_create_ruleset", error, advice) for error, advice in (
+        ("ENOSYS", LACKS), ("EOPNOTSUPP", LACKS), ("EPERM", ASK))),
+    landlock("landlock_add_rule", "ENOSYS", LACKS),
+    landlock("landlock_restrict_self", "E2BIG", LAYERS),
+    landlock("landlock_restrict_self", "EPERM", ASK),
+    user(f"clone:{NEWUSER}=EPERM", FORBIDDEN),
+    user(f"clone:{NEWUSER}=ENOSPC", USED_UP),
+    user(f"clone:{NEWUSER}=EINVAL", ASK),
+    user(f"clone:{NEWUSER}=EPERM,unshare=EPERM,clone3=ENOSYS", FORBIDDEN),
+    denied(f"clone:{NEWPID}=EPERM", FORBIDDEN, ("pid-namespace", {"pid-namespace", "proc"}),
+           ("pid-namespace", {"pid-namespace", "proc", "mounts"})),
+    denied(f"clone:{NEWIPC}=ENOSPC", USED_UP, ("ipc-namespace", {"ipc-namespace"})),
+    *(mounts(f"mount={error}", advice) for error, advice in (("EPERM", NO_MOUNTS), ("ENOSYS", ASK), ("ENOSPC", ASK))),
+    *(mounts(f"{call}={error}", advice) for call, error, advice in (
+        ("open_tree", "ENOSYS", ASK), ("move_mount", "EPERM", NO_MOUNTS), ("mount_setattr", "ENOSYS", ASK))),
+    *(denied(f"prctl:{SET_SECCOMP}={error}", ASK, ("filter", {"filter"})) for error in ("ENOSYS", "EINVAL", "EPERM")),
+    denied(f"seccomp=ENOSYS,prctl:{SET_SECCOMP}=ENOSYS", ASK, ("filter", {"filter"})),
+    denied(f"prctl:{CAPBSET_DROP}=EPERM", ASK, ("capabilities", {"capabilities"})),
+]
+# What lockdown alone needs.
+WEAKER_LOCKDOWN = [
+    (f"unshare:{NEWUSER}=EPERM", NO_MOUNTS, "mounts", {"mounts", "proc"}),
+    (f"unshare:{NEWUSER}=ENOSPC", ASK, "mounts", {"mounts", "proc"}),
+    (f"unshare:{NEWUSER}=EINVAL", ASK, "mounts", {"mounts", "proc"}),
+    ("close_range=ENOSYS", ASK, "mounts", {"mounts", "proc"}),
+    (f"clone:{NEWNET}=EPERM", FORBIDDEN, "network-namespace", {"network-namespace"}),
+]
+# What envseal has other ways for, or does not promise anything by.
+AS_BEFORE = ["clone3", "openat2", "pidfd_open", "pidfd_send_signal", "pidfd_getfd", "memfd_secret", "seccomp", "fsopen", "keyctl"]
+# What standard does without, besides.
+NOT_OF_STANDARD = ["landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self", "unshare", "mount", "open_tree",
+                   "move_mount", "mount_setattr", "close_range", "ptrace", f"clone:{NEWUSER}", f"prctl:{SET_SECCOMP}"]
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory, original):
+    scene = Scene(tmp_path_factory.mktemp("scene"), original)
+    yield scene
+    scene.done()
+
+
+def error_of(rules):
+    return rules.rpartition("=")[2] if "," not in rules else rules.split(",")[0].rpartition("=")[2]
+
+
+def assert_in_full(scene, ended):
+    assert (ended.status, ended.missing, ended.talk) == (0, {}, ""), ended
+    assert_record_is_true(scene, ended)
+
+
+def assert_weaker(scene, ended, missing, is_told=True):
+    assert (ended.status, ended.missing) == (0, missing), ended
+    assert ("the kernel did not give all of the tier: without " in ended.talk) == is_told, ended
+    assert all((mechanism in ended.talk) == is_told for mechanism in missing if ended.plan[mechanism] == "required"), ended
+    assert_record_is_true(scene, ended)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_nothing_is_denied(scene, tier):
+    assert_in_full(scene, scene.run("", tier))
+
+
+def all_denied(calls, error):
+    return ",".join(f"{call}={error}" for call in calls)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("error", ["ENOSYS", "EPERM"])
+def test_as_before(scene, error, tier):
+    assert_in_full(scene, scene.run(all_denied(AS_BEFORE, error), tier))
+
+
+@pytest.mark.parametrize("error", ["ENOSYS", "EPERM", "EINVAL", "ENOSPC"])
+def test_standard_needs_little(scene, error):
+    calls = NOT_OF_STANDARD + (AS_BEFORE if error in ("ENOSYS", "EPERM") else [])
+    assert_in_full(scene, scene.run(all_denied(calls, error), "standard"))
+
+
+@pytest.mark.parametrize("tier", ["hardened", "lockdown"])
+@pytest.mark.parametrize("rules, advice, expected, preferred, errors", WEAKER, ids=[row[0] for row in WEAKER])
+def test_refused_or_weaker(scene, rules, advice, expected, preferred, errors, tier):
+    named, missing = expected[tier]
+    missing = {mechanism: errors.get(mechanism, error_of(rules)) for mechanism in missing}
+    if preferred and tier == "hardened":
+        assert_weaker(scene, scene.run(rules, tier), missing, is_told=False)
+        return
+    assert_refused(scene.run(rules, tier), named, advice, "--degrade")
+    assert_weaker(scene, scene.run(rules, tier, "--degrade"), missing)
+
+
+@pytest.mark.parametrize("rules, advice, named, missing", WEAKER_LOCKDOWN, ids=[row[0] for row in WEAKER_LOCKDOWN])
+def test_of_lockdown_alone(scene, rules, advice, named, missing):
+    assert_in_full(scene, scene.run(rules, "hardened"))
+    assert_refused(scene.run(rules, "lockdown"), named, advice, "--degrade")
+    assert_weaker(scene, scene.run(rules, "lockdown", "--degrade"), dict.fromkeys(missing, error_of(rules)))
+
+
+# ------------------------------------------------------------------------------------------------------------ the shield
+
+
+@pytest.mark.parametrize("tier, missing", [("standard", {}), ("hardened", {"shield": "EPERM"}), ("lockdown", {"shield": "EPERM"})])
+def test_without_a_hold_a_namespace_has_no_shield(scene, tier, missing):
+    assert_weaker(scene, scene.run("ptrace=EPERM", tier), missing, is_told=False)
+
+
+@pytest.mark.parametrize("error", ["ENOSYS", "EPERM"])
+def test_without_memory_files(scene, error):
+    """The shield is made of one, and so is what maps the user, and what makes lockdown's tree."""
+    rules = f"memfd_create={error}"
+    assert_weaker(scene, scene.run(rules, "standard"), {"shield": None}, is_told=False)
+    for tier, named, advice, missing in (("hardened", "user-namespace", FORBIDDEN if error == "EPERM" else ASK, WITHOUT_USER),
+                                         ("lockdown", "mounts", NO_FILE, WITHOUT_USER_IN_LOCKDOWN)):
+        assert_refused(scene.run(rules, tier), named, advice, "--degrade")
+        assert_weaker(scene, scene.run(rules, tier, "--degrade"),
+                      dict.fromkeys(missing, error) | {"capabilities": "EPERM", "shield": None})
+
+
+# ----------------------------------------------------------------------------------------------- what nothing runs without
+
+
+@pytest.mark.parametrize("options", [[], ["--degrade"]])
+@pytest.mark.parametrize("rules, tier, status, says", [
+    ("setsid=EPERM", "standard", 125, "cannot prepare a session for /usr/bin/python3"),
+    ("setsid=EPERM", "hardened", 125, "cannot make a session: Operation not permitted"),
+    ("socketpair=EPERM", "hardened", 125, "cannot make a socket: Operation not permitted"),
+    ("execveat=ENOSYS", "standard", 126, "a sandbox around envseal takes execveat(2) away"),
+    ("execveat=EPERM", "hardened", 126, "cannot start /usr/bin/python3"),
+    (f"prctl:{SET_DUMPABLE}=EPERM", "standard", 125, "cannot make this process undumpable"),
+    ("prlimit64=EPERM,setrlimit=EPERM,getrlimit=EPERM", "standard", 125, "cannot read the core limit"),
+    ("signalfd4=ENOSYS", "standard", 125, "cannot watch for signals"),
+])
+def test_nothing_runs(scene, rules, tier, status, says, options):
+    ended = scene.run(rules, tier, *options)
+    assert (ended.status, ended.out, ended.here) == (status, "", None), ended
+    assert says in ended.talk, ended
+
+
+def test_a_program_of_the_system_runs_without_execveat(scene):
+    ended = scene.run("execveat=ENOSYS", "standard", "--no-shield")
+    assert (ended.status, ended.missing, "shield" in ended.plan) == (0, {}, False), ended
+    assert_record_is_true(scene, ended)
+
+
+@pytest.mark.parametrize("options", [[], ["--degrade"]])
+def test_new_privileges(scene, options):
+    """Which each filter costs: that they are there again cannot be shown, but it is not said that they are gone."""
+    rules = f"prctl:{SET_NO_NEW_PRIVS}=EPERM"
+    for tier in TIERS:
+        ended = scene.run(rules, tier, *options)
+        if options:
+            assert_weaker(scene, ended, {"no-new-privs": "EPERM"})
+        else:
+            assert_refused(ended, "no-new-privs", ASK, "--degrade")
+
+
+# -------------------------------------------------------------------------------------------------- doctor and the broker
+
+
+def doctor(scene, rules):
+    import json
+    import subprocess
+
+    from envseal_support import binary
+    done = subprocess.run([*deny_words(rules), binary(), "doctor", "--json"], env=scene.vault.env, cwd=scene.work, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+    assert done.stderr == "" and done.returncode in (0, 1), done
+    found = json.loads(done.stdout)
+    return {row["id"]: row["severity"] for row in found["findings"]}, {row["id"]: row for row in found["promises"]}
