@@ -138,8 +138,9 @@ static int arguments_check(const struct arguments *arguments, struct err *err)
 		return 0;
 	size_t most = has_endpoints(arguments) ? ARGUMENTS_OPERANDS_MAX : command->operands_max;
 	if (arguments->operand_count > most && command->takes_endpoints)
-		return err_set(err, ERR_USAGE, "takes no %soperand but endpoints, with --net allow; see `envseal %s --help`",
-			       command->operands_max > 0 ? "further " : "", command->name);
+		return err_set(err, ERR_USAGE, command->operands_max == 0 ? "takes no operand but endpoints, with --net allow; see `envseal %s --help`"
+									  : "wants %2$s, and endpoints only with --net allow; see `envseal %1$s --help`",
+			       command->name, command->operands);
 	if (arguments->operand_count < command->operands_min || arguments->operand_count > most)
 		return err_set(err, ERR_USAGE, command->operands_max == 0 ? "takes no operand; see `envseal %s --help`"
 									  : "wants %2$s; see `envseal %1$s --help`",
