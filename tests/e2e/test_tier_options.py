@@ -78,7 +78,7 @@ def test_inject_has_the_weakest_tier_alone(vault, tier):
 
 
 def test_pipe_takes_endpoints_behind_its_name(vault):
-    assert "wants NAME, and endpoints only with --net allow" in vault.run("pipe", "API_TOKEN", "example.com:443", "--", "cat", status=125).talk
+    assert "and endpoints only with --net allow" in vault.run("pipe", "API_TOKEN", "example.com:443", "--", "cat", status=125).talk
     vault.run("pipe", "--", "cat", status=125)
 
 
