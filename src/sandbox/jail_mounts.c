@@ -219,13 +219,22 @@ static int mask_lay(const struct work *work, const char *path)
 	return move_mount(cover, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0 ? errno : 0;
 }
 
-static int read_only_lay(const char *path)
+static int itself_lay(const char *path, uint64_t attributes)
 {
 	_cleanup_fd_ int fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW);
 	if (fd < 0)
 		return errno == ENOENT || errno == ENOTDIR ? 0 : errno;
-	struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY};
-	return mount_attributes(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, attributes) < 0 ? errno : mount_lay(fd, path);
+	struct mount_attr set = {.attr_set = attributes};
+	return mount_attributes(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, set) < 0 ? errno : mount_lay(fd, path);
+}
+
+// The folder that it is in too, as it is: a place where something is mounted cannot be renamed, to be replaced by another.
+static int read_only_lay(const char *path)
+{
+	char folder[PATH_MAX];
+	snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(path, '/') - path), path);
+	int error = folder[0] ? itself_lay(folder, 0) : 0;
+	return error == 0 ? itself_lay(path, MOUNT_ATTR_RDONLY) : error;
 }
 
 static int covers_lay(const struct work *work)

@@ -139,27 +139,37 @@ static bool is_own(const struct sandbox_place *place, const char *path)
 	return false;
 }
 
-// Below a writable folder. Landlock could close it only by closing that folder to new files: it is covered where it exists,
+enum hidden_place { HIDDEN_ELSEWHERE, HIDDEN_MASKED, HIDDEN_READ_ONLY, HIDDEN_LEFT };
+
+// Below a writable folder Landlock could close it only by closing that folder to new files: it is covered where it exists,
 // and what does not exist is left.
+static enum hidden_place hidden_judge(const struct jail_place *at, const struct jail_plan *plan, const char *path)
+{
+	struct stat st;
+	if (!folder_above(&plan->sandbox.writable, path))
+		return HIDDEN_ELSEWHERE;
+	if (strcmp(path, at->broker) == 0)
+		return HIDDEN_READ_ONLY;
+	if (is_own(&at->place, path))
+		return HIDDEN_ELSEWHERE;
+	return lstat(path, &st) == 0 && !S_ISLNK(st.st_mode) ? HIDDEN_MASKED : HIDDEN_LEFT;
+}
+
 static int hidden_sort(const struct jail_place *at, struct jail_plan *plan, struct err *err)
 {
-	struct sandbox_list kept = {0}, *hidden = &plan->sandbox.hidden;
+	struct sandbox_list *hidden = &plan->sandbox.hidden;
+	size_t kept = 0;
 	int r = 0;
-	for (size_t i = 0; i < hidden->count && r == 0; i++) {
-		const char *path = hidden->items[i];
-		struct stat st;
-		bool is_below = folder_above(&plan->sandbox.writable, path) != NULL;
-		if (is_below && strcmp(path, at->broker) == 0)
-			r = list_add(&plan->read_only, path, err);
-		else if (!is_below || is_own(&at->place, path))
-			r = list_add(&kept, path, err);
-		else if (lstat(path, &st) == 0 && !S_ISLNK(st.st_mode)) {
-			r = list_add(&plan->masked, path, err);
-			r = r < 0 ? r : list_add(&kept, path, err);
-		}
+	for (size_t i = 0; i < hidden->count; i++) {
+		enum hidden_place place = r == 0 ? hidden_judge(at, plan, hidden->items[i]) : HIDDEN_LEFT;
+		if (place == HIDDEN_MASKED || place == HIDDEN_READ_ONLY)
+			r = list_add(place == HIDDEN_MASKED ? &plan->masked : &plan->read_only, hidden->items[i], err);
+		if (place == HIDDEN_ELSEWHERE || place == HIDDEN_MASKED)
+			hidden->items[kept++] = hidden->items[i];
+		else
+			free(hidden->items[i]);
 	}
-	list_done(hidden);
-	*hidden = kept;
+	hidden->count = kept;
 	return r;
 }
 
