@@ -12,7 +12,8 @@ import time
 PIPE_BYTES = 1 << 20
 F_SETPIPE_SZ = 1031
 NO_SHADOW = "this build has no shadow matching"
-PROGRAMS = ("audit", "broker", "build", "echo", "engine", "filter", "identity", "policy", "relay", "run", "source", "vault")
+PROGRAMS = ("audit", "broker", "build", "echo", "engine", "filter", "identity", "policy", "relay", "run", "sandbox", "source",
+            "vault")
 
 
 class Setting:
