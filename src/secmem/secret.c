@@ -61,6 +61,25 @@ static bool pages_anonymous(uint8_t *at, size_t bytes, bool *ret_locked)
 	return true;
 }
 
+#define LOOK_PAGES 256
+
+// A page that was never touched holds nothing, and to touch it for the wiping costs more than all else: a new page of
+// memfd_secret interrupts every processor. What is locked is there or was never touched; of other pages the kernel does
+// not tell which are swapped out.
+static void pages_wipe(const struct secret *secret)
+{
+	size_t page = page_bytes();
+	uint8_t is_there[LOOK_PAGES];
+	for (size_t at = 0; at < secret->capacity; at += LOOK_PAGES * page) {
+		uint8_t *from = secret->data + at;
+		size_t bytes = secret->capacity - at < LOOK_PAGES * page ? secret->capacity - at : LOOK_PAGES * page;
+		bool is_known = secret->is_locked && mincore(from, bytes, is_there) == 0;
+		for (size_t i = 0; i < bytes / page; i++)
+			if (!is_known || is_there[i] & 1)
+				secret_wipe(from + i * page, page);
+	}
+}
+
 int secret_new(size_t len, enum secret_lock lock, struct secret **out, struct err *err)
 {
 	size_t page = page_bytes();
@@ -98,7 +117,7 @@ struct secret *secret_free(struct secret *secret)
 {
 	if (!secret)
 		return NULL;
-	secret_wipe(secret->data, secret->capacity);
+	pages_wipe(secret);
 	munmap(secret->map, secret->map_bytes);
 	free(secret);
 	return NULL;
