@@ -1,6 +1,7 @@
 #include "cli/command.h"
 
 #include <string.h>
+#include <unistd.h>
 
 static const char *json_text(const json_t *object, const char *key)
 {
@@ -34,6 +35,24 @@ static void explain_paths(const char *label, const json_t *array)
 		printf("%-14s%s\n", i == 0 ? label : "", json_string_value(json_array_get(array, i)));
 }
 
+// Those that are there, by name; --json has all.
+static void explain_hidden(const json_t *array)
+{
+	size_t absent = 0;
+	bool has_any = false;
+	for (size_t i = 0; i < json_array_size(array); i++) {
+		const char *path = json_string_value(json_array_get(array, i));
+		bool is_there = access(path, F_OK) == 0;
+		absent += is_there ? 0 : 1;
+		if (is_there)
+			printf("%-14s%s\n", has_any ? "" : "hidden", path);
+		has_any = has_any || is_there;
+	}
+	if (absent > 0)
+		printf("%-14s%zu %splaces, should they come to be (--json names them)\n", has_any ? "" : "hidden", absent,
+		       has_any ? "more " : "");
+}
+
 static void explain_mechanisms(const char *label, json_t *mechanisms, const char *need)
 {
 	const char *name;
@@ -58,7 +77,7 @@ static void explain_sandbox(const json_t *sandbox)
 	       is_degradable ? ", weaker where the kernel cannot give it in full" : "");
 	explain_mechanisms("requires", json_object_get(sandbox, "mechanisms"), "required");
 	explain_mechanisms("prefers", json_object_get(sandbox, "mechanisms"), "preferred");
-	explain_paths("hidden", json_object_get(sandbox, "hidden"));
+	explain_hidden(json_object_get(sandbox, "hidden"));
 	explain_paths("shown", json_object_get(sandbox, "readable"));
 	explain_paths("writable", json_object_get(sandbox, "writable"));
 	printf("%-14s%s\n", "network", json_text(sandbox, "network"));
