@@ -354,9 +354,10 @@ static int lists_fill(struct paths *paths, struct err *err)
 {
 	const struct sandbox_wish *wish = paths->wish;
 	const char *const offered[] = {paths->place->directory, "/tmp", "/var/tmp", "/dev/shm", paths->place->temporary};
-	int r = hidden_fill_home(paths, err);
+	// First: records name as many as have room.
+	int r = hidden_fill_own(paths, err);
 	if (r == 0)
-		r = hidden_fill_own(paths, err);
+		r = hidden_fill_home(paths, err);
 	for (size_t i = 0; i < wish->readable_count && r == 0; i++)
 		r = readable_add(paths, wish->readable[i], err);
 	for (size_t i = 0; i < ARRAY_COUNT(offered) && r == 0; i++)

@@ -105,6 +105,8 @@ def test_explain_shows_what_is_open(vault, folders):
     assert "tier          hardened, weaker where the kernel cannot give it in full\n" in text
     assert f"shown         {folders[2]}\n" in text and "shield        off\n" in text
     assert "requires      user-namespace" in text and "network       host\n" in text
+    # Of what is hidden the vault's own folder is there.
+    assert f"{vault.dir}\n" in text and " more places, should they come to be" in text
 
 
 def test_a_temporary_folder_elsewhere_is_not_written_to(vault, folders):
