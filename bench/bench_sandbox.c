@@ -1,5 +1,5 @@
-// bench_sandbox HOME DIRECTORY ROUNDS [NAME COMMAND]: starts /bin/true plainly, in each tier, by Debian's bwrap with the same kind
-// of isolation, and by COMMAND, where one is given, all in turns; one line of JSON: microseconds from before the start until
+// bench_sandbox HOME DIRECTORY ROUNDS [NAME COMMAND]...: starts /bin/true plainly, in each tier, by Debian's bwrap with the same
+// kind of isolation, and by each COMMAND, all in turns; one line of JSON: microseconds from before the start until
 // the end is known and all is put away, median and 99th percentile. In a tier: its plan made and entered, and nothing of
 // vault, rules, secrets, streams and log, as where a broker holds the folder of names; "run_TIER" makes that for itself, and
 // has what relays and filters the streams too, as an `envseal run` without a broker.
@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define ROUNDS_MAX 2000
-#define WAYS_MAX 12
+#define WAYS_MAX 16
 #define WORDS_MAX 48
 #define TEXT_BYTES 2048
 
@@ -65,7 +65,7 @@ static void command_add(struct scene *scene, const char *name, const char *comma
 	}
 }
 
-static void ways_fill(struct scene *scene, const char *more_name, const char *more)
+static void ways_fill(struct scene *scene, char *const more[])
 {
 	char lockdown[TEXT_BYTES];
 	snprintf(lockdown, sizeof(lockdown),
@@ -82,8 +82,8 @@ static void ways_fill(struct scene *scene, const char *more_name, const char *mo
 	command_add(scene, "bwrap_hardened", "/usr/bin/bwrap --unshare-user --unshare-pid --unshare-ipc --die-with-parent --dev-bind / / "
 					     "--proc /proc /bin/true");
 	command_add(scene, "bwrap_lockdown", lockdown);
-	if (more)
-		command_add(scene, more_name, more);
+	for (size_t i = 0; more[i] && scene->count < WAYS_MAX; i += 2)
+		command_add(scene, more[i], more[i + 1]);
 }
 
 static int command_run(char *const argv[], struct err *err)
@@ -218,7 +218,7 @@ static int bench(char **words, struct err *err)
 	scene.program = program;
 	scene.redactor = redactor;
 	scene.inherited = &inherited;
-	ways_fill(&scene, words[3], words[3] ? words[4] : NULL);
+	ways_fill(&scene, words + 3);
 	// The supervisor lets go of standard output when its program does, and so do the commands here.
 	FILE *report = fdopen(fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3), "w");
 	if (!report || !freopen("/dev/null", "w", stdout))
@@ -234,8 +234,8 @@ static int bench(char **words, struct err *err)
 int main(int argc, char **argv)
 {
 	struct err err;
-	if (argc != 4 && argc != 6) {
-		fputs("usage: bench_sandbox HOME DIRECTORY ROUNDS [NAME COMMAND]\n", stderr);
+	if (argc < 4 || argc % 2 != 0) {
+		fputs("usage: bench_sandbox HOME DIRECTORY ROUNDS [NAME COMMAND]...\n", stderr);
 		return 2;
 	}
 	if (bench(argv + 1, &err) == 0)

@@ -1,5 +1,5 @@
-"""What a tier costs: the time that a start takes longer than plain fork and exec, beside bubblewrap; and whether redaction is
-as fast in it."""
+"""What a tier and the jail cost: the time that a start takes longer than plain fork and exec, beside bubblewrap; and whether
+redaction is as fast in a tier."""
 
 import json
 import os
@@ -68,7 +68,10 @@ class Place:
 
 
 def start(report, place):
-    figures = json.loads(place.run(place.folder / "bench_sandbox", place.home, place.work, ROUNDS, capture_output=True, text=True).stdout)
+    envseal = place.folder / "envseal"
+    commands = ["envseal", f"{envseal} version", "jail", f"{envseal} jail -- /bin/true"]
+    figures = json.loads(place.run(place.folder / "bench_sandbox", place.home, place.work, ROUNDS, *commands, capture_output=True,
+                                   text=True).stdout)
     added = {name: (figure["p50"] - figures["plain"]["p50"]) / 1e3 for name, figure in figures.items()}
     report.row("tiers_plain_us", "plain fork and exec of /bin/true, µs", figures["plain"]["p50"])
     report.row("tiers_bwrap_start_ms", "more than that: bwrap --version, ms", added["bwrap"])
@@ -79,6 +82,9 @@ def start(report, place):
         report.row(f"tiers_{tier}_ms", f"{tier}, ms", added[tier], at_most=round(at_most, 2))
         report.row(f"tiers_{tier}_p99_ms", f"{tier}, 99th percentile, ms", (figures[tier]["p99"] - figures["plain"]["p50"]) / 1e3)
         report.row(f"tiers_run_{tier}_ms", f"{tier}, with relays, and a name made for it, ms", added[f"run_{tier}"])
+    report.row("tiers_envseal_ms", "envseal version, ms", added["envseal"])
+    report.row("tiers_jail_ms", "envseal jail, ms", added["jail"], at_most=2)
+    report.row("tiers_jail_p99_ms", "envseal jail, 99th percentile, ms", (figures["jail"]["p99"] - figures["plain"]["p50"]) / 1e3)
 
 
 def throughput(report, place):
