@@ -319,15 +319,12 @@ class GitServer(Program):
         assert (scene.work / "copy/README").read_text() == "a project\n"
 
 
-MAKEFILE = f"""
-CFLAGS = -std=gnu17 -D_GNU_SOURCE -I{ROOT}/src
-OBJECTS = $(patsubst {ROOT}/src/base/%.c,%.o,$(wildcard {ROOT}/src/base/*.c))
+MAKEFILE = """
+CFLAGS = -std=gnu17 -D_GNU_SOURCE -I.
 main: main.c libbase.a
 	$(CC) $(CFLAGS) -o $@ $^
-libbase.a: $(OBJECTS)
+libbase.a: $(patsubst %.c,%.o,$(wildcard base/*.c))
 	$(AR) rcs $@ $^
-%.o: {ROOT}/src/base/%.c
-	$(CC) $(CFLAGS) -c -o $@ $<
 """
 MAIN = """
 #include <stdio.h>
@@ -341,13 +338,11 @@ int main(void)
 
 
 class Make(Prints):
-    """A static library of this project, and a program with it. Its sources lie where lockdown hides them: a copy."""
+    """A static library of this project, and a program with it; of a copy, since the sources may lie in what lockdown hides."""
 
     def prepare(self, scene):
         shutil.copytree(ROOT / "src/base", scene.work / "base")
-        super().prepare(scene)
-        write(scene.work / "Makefile", MAKEFILE.replace(f"{ROOT}/src/base", "base").replace(f"{ROOT}/src", "."))
-        return self.words
+        return super().prepare(scene)
 
 
 class Cache(Program):
@@ -565,7 +560,7 @@ PROGRAMS = {
                    broken=dict.fromkeys(("hardened", "lockdown"), (("another registry", 0), ""))),
     "git": Git(),
     "git-server": GitServer(),
-    "make": Make(["sh", "-c", "make -s -j2 main && ./main"], "linked\n", {"main.c": MAIN}),
+    "make": Make(["sh", "-c", "make -s -j2 main && ./main"], "linked\n", {"main.c": MAIN, "Makefile": MAKEFILE}),
     "cache": Cache(),
     "sqlite": Prints(["sqlite3", "data", SQL], "wal\n7\n"),
     "psql": Psql(),
