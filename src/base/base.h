@@ -158,6 +158,8 @@ int writer_string(struct buf *buf, struct span bytes, struct err *err); // ERR_L
 
 void fd_close(int *fd); // closes unless -1, sets -1; keeps errno
 #define _cleanup_fd_ _cleanup_(fd_close)
+// All of them from first to last; one by one where there is no close_range(2). Async-signal-safe.
+void fd_close_range(int first, int last);
 // Writes all of it, through short writes and EINTR. Blocks. ERR_SYSTEM (EPIPE included).
 int fd_write_all(int fd, struct span bytes, const char *what, struct err *err);
 // Reads until end of file into `out` (its max is the limit: more is ERR_LIMIT). Blocks.

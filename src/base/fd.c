@@ -1,7 +1,12 @@
 #include "base/base.h"
 
 #include <errno.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+// Where a process's descriptor limit is "infinity", numbers beyond this are not tried one by one.
+#define DESCRIPTORS_MAX (1 << 20)
 
 void fd_close(int *fd)
 {
@@ -41,4 +46,15 @@ int fd_read_all(int fd, struct buf *out, const char *what, struct err *err)
 		if (buf_append(out, span_of(block, (size_t)n), err) < 0)
 			return err_prefix(err, "%s", what);
 	}
+}
+
+void fd_close_range(int first, int last)
+{
+	if (first > last || syscall(SYS_close_range, (unsigned)first, (unsigned)last, 0) == 0)
+		return;
+	struct rlimit limit = {DESCRIPTORS_MAX, DESCRIPTORS_MAX};
+	getrlimit(RLIMIT_NOFILE, &limit);
+	int end = limit.rlim_cur < DESCRIPTORS_MAX ? (int)limit.rlim_cur : DESCRIPTORS_MAX;
+	for (int fd = first; fd <= last && fd < end; fd++)
+		close(fd);
 }

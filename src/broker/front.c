@@ -1,6 +1,7 @@
 #include "broker/front.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -38,13 +39,12 @@ static struct front_limits files_raise(void)
 	return limits;
 }
 
-static int files_close(int a, int b, struct err *err)
+static void files_close(int a, int b)
 {
-	unsigned low = (unsigned)(a < b ? a : b), high = (unsigned)(a < b ? b : a);
-	if ((low > 3 && close_range(3, low - 1, 0) < 0) || (high > low + 1 && close_range(low + 1, high - 1, 0) < 0) ||
-	    close_range(high + 1, ~0u, 0) < 0)
-		return err_set_errno(err, ERR_SYSTEM, errno, "the broker cannot close what it has inherited");
-	return 0;
+	int low = a < b ? a : b, high = a < b ? b : a;
+	fd_close_range(3, low - 1);
+	fd_close_range(low + 1, high - 1);
+	fd_close_range(high + 1, INT_MAX);
 }
 
 // Its end is the keeper's business: a terminal's or a supervisor's signals, which go to both, are heard there.
@@ -63,7 +63,8 @@ static int front_harden(const struct front_setup *setup, struct err *err)
 	if (getppid() != setup->status.pid)
 		return err_set(err, ERR_SYSTEM, "the broker's keeper has ended: unlock again");
 	signals_ignore();
-	return files_close(setup->listen_fd, setup->keeper_fd, err);
+	files_close(setup->listen_fd, setup->keeper_fd);
+	return 0;
 }
 
 int front_run(const struct front_setup *setup, struct err *err)

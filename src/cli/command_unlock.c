@@ -95,7 +95,7 @@ static int daemon_print(struct engine *engine, const struct arguments *arguments
 	struct err err;
 	int r = broker_status(engine_home(engine), &status, &err);
 	if (r == 0 && status.state != BROKER_UNLOCKED)
-		r = err_set(&err, ERR_SYSTEM, "what was started has ended already; `envseal audit show --kind broker` says why");
+		r = err_set(&err, ERR_SYSTEM, "what was started has ended already; `envseal audit show --kind broker` or `envseal doctor` says why");
 	return r < 0 ? report(arguments, &err) : holding_print(holding, status.pid, status.until);
 }
 

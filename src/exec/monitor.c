@@ -5,15 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-// Where a process's descriptor limit is "infinity", numbers beyond this are not tried one by one.
-#define DESCRIPTORS_MAX (1 << 20)
 
 // What the monitor process itself knows.
 struct watch {
@@ -56,17 +51,6 @@ static void signals_settle(struct watch *watch)
 	watch->signal_fd = signalfd(-1, &heard, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static void range_close(int first, int last)
-{
-	if (first > last || syscall(SYS_close_range, (unsigned)first, (unsigned)last, 0) == 0)
-		return;
-	struct rlimit limit = {DESCRIPTORS_MAX, DESCRIPTORS_MAX};
-	getrlimit(RLIMIT_NOFILE, &limit);
-	int end = limit.rlim_cur < DESCRIPTORS_MAX ? (int)limit.rlim_cur : DESCRIPTORS_MAX;
-	for (int fd = first; fd <= last && fd < end; fd++)
-		close(fd);
-}
-
 static int number_compare(const void *a, const void *b)
 {
 	const int *left = a;
@@ -85,10 +69,10 @@ static void descriptors_leave(const struct watch *watch)
 	for (size_t i = 0; i < ARRAY_COUNT(kept); i++) {
 		if (kept[i] < 0)
 			continue;
-		range_close(first, kept[i] - 1);
+		fd_close_range(first, kept[i] - 1);
 		first = kept[i] + 1;
 	}
-	range_close(first, INT32_MAX);
+	fd_close_range(first, INT32_MAX);
 }
 
 static int message_send(int fd, const struct msghdr *message)

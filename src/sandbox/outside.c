@@ -2,7 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -57,12 +57,14 @@ static _Noreturn void program_in_child(int program, int socket, pid_t parent, ch
 	socket = fcntl(socket, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (dup2(socket, STDIN_FILENO) < 0 || dup2(nowhere, STDOUT_FILENO) < 0 || dup2(nowhere, STDERR_FILENO) < 0 ||
-	    close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-		start_failed(socket);
+	    prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		start_failed(STDIN_FILENO);
+	fd_close_range(STDERR_FILENO + 1, program - 1);
+	fd_close_range(program + 1, INT_MAX);
 	// The parent may have ended before that was set.
 	if (getppid() == parent)
 		execveat(program, "", argv, environment, AT_EMPTY_PATH);
-	start_failed(socket);
+	start_failed(STDIN_FILENO);
 }
 
 int outside_start(const struct outside_program *program, char *const argv[], struct outside *out, struct err *err)
