@@ -1,11 +1,14 @@
 """A kernel, or a sandbox around envseal, that lacks something: each tier is given in full, is refused by name (126), or with
 --degrade is weaker by exactly what the record names. What the program really finds is compared with the record."""
 
+import json
 import os
+import subprocess
 
 import pytest
 
 from degrade_support import TIERS, Scene, assert_record_is_true, assert_refused, deny_words
+from envseal_support import binary
 from tier_support import can_unshare
 
 pytestmark = [pytest.mark.skipif(os.geteuid() == 0, reason="root has the privileges that namespaces would give"),
@@ -73,14 +76,14 @@ WEAKER_LOCKDOWN = [
     (f"unshare:{NEWUSER}=EPERM", NO_MOUNTS, "mounts", {"mounts", "proc"}),
     (f"unshare:{NEWUSER}=ENOSPC", ASK, "mounts", {"mounts", "proc"}),
     (f"unshare:{NEWUSER}=EINVAL", ASK, "mounts", {"mounts", "proc"}),
-    ("close_range=ENOSYS", ASK, "mounts", {"mounts", "proc"}),
     (f"clone:{NEWNET}=EPERM", FORBIDDEN, "network-namespace", {"network-namespace"}),
 ]
 # What envseal has other ways for, or does not promise anything by.
-AS_BEFORE = ["clone3", "openat2", "pidfd_open", "pidfd_send_signal", "pidfd_getfd", "memfd_secret", "seccomp", "fsopen", "keyctl"]
+AS_BEFORE = ["clone3", "openat2", "pidfd_open", "pidfd_send_signal", "pidfd_getfd", "memfd_secret", "seccomp", "fsopen", "keyctl",
+             "close_range"]
 # What standard does without, besides.
 NOT_OF_STANDARD = ["landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self", "unshare", "mount", "open_tree",
-                   "move_mount", "mount_setattr", "close_range", "ptrace", f"clone:{NEWUSER}", f"prctl:{SET_SECCOMP}"]
+                   "move_mount", "mount_setattr", "ptrace", f"clone:{NEWUSER}", f"prctl:{SET_SECCOMP}"]
 
 
 @pytest.fixture(scope="module")
@@ -207,13 +210,70 @@ def test_new_privileges(scene, options):
 # -------------------------------------------------------------------------------------------------- doctor and the broker
 
 
-def doctor(scene, rules):
-    import json
-    import subprocess
+def envseal(scene, rules, *words):
+    return subprocess.run([*deny_words(rules), binary(), *words], env=scene.vault.env, cwd=scene.work, text=True, timeout=60,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
 
-    from envseal_support import binary
-    done = subprocess.run([*deny_words(rules), binary(), "doctor", "--json"], env=scene.vault.env, cwd=scene.work, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
-    assert done.stderr == "" and done.returncode in (0, 1), done
+
+@pytest.mark.parametrize("rules, findings, refused", [
+    ("landlock_create_ruleset=ENOSYS", {"landlock", "landlock-scope"}, {"hardened", "lockdown", "jail"}),
+    ("landlock_create_ruleset=EOPNOTSUPP", {"landlock", "landlock-scope"}, {"hardened", "lockdown", "jail"}),
+    (f"unshare:{NEWUSER}=EPERM", {"user-namespaces", "network-namespaces", "mounts", "proc-mount"},
+     {"hardened", "lockdown", "jail-masks"}),
+    (f"unshare:{NEWUSER}=ENOSPC", {"user-namespaces", "network-namespaces", "mounts", "proc-mount"},
+     {"hardened", "lockdown", "jail-masks"}),
+    ("mount=EPERM", {"mounts", "proc-mount"}, {"lockdown", "jail-masks"}),
+    (f"seccomp=ENOSYS,prctl:{SET_SECCOMP}=EINVAL", {"seccomp", "seccomp-notify"}, {"C18", "hardened", "lockdown", "jail"}),
+    ("pidfd_open=ENOSYS", {"pidfd"}, {"C12", "C18"}),
+    ("memfd_secret=ENOSYS", {"memfd-secret"}, set()),
+    (all_denied(["clone3", "openat2", "keyctl", "fsopen", "close_range"], "ENOSYS"), set(), set()),
+])
+def test_doctor_says_so(scene, rules, findings, refused):
+    """What is missing is a finding, and what it takes along is a promise that does not hold; nothing else changes."""
+    (before, held), (after, holds) = doctor(scene, ""), doctor(scene, rules)
+    assert {name for name in after if after[name] != before[name]} == findings
+    assert all(after[name] != "ok" for name in findings)
+    assert {name for name in holds if holds[name] != held[name]} == refused
+    assert not any(holds[name] for name in refused)
+
+
+def doctor(scene, rules):
+    done = envseal(scene, rules, "doctor", "--json")
+    assert done.returncode in (0, 1) and done.stderr == "", done
     found = json.loads(done.stdout)
-    return {row["id"]: row["severity"] for row in found["findings"]}, {row["id"]: row for row in found["promises"]}
+    return {row["id"]: row["severity"] for row in found["findings"]}, {row["id"]: row["holds"] for row in found["promises"]}
+
+
+BROKER_CALLS = ["clone3", "openat2", "pidfd_getfd", "memfd_secret", "keyctl", "close_range", "landlock_create_ruleset",
+                f"unshare:{NEWUSER}", f"clone:{NEWUSER}", "mount"]
+
+
+def unlock(scene, rules):
+    scene.vault.has_broker = True
+    return envseal(scene, rules, "unlock", "--passphrase-file", str(scene.vault.passphrase_file))
+
+
+@pytest.mark.parametrize("error", ["ENOSYS", "EPERM"])
+def test_a_broker_does_what_a_run_does(scene, error):
+    """Its workers have the filter that it was started under: standard in full, hardened refused by name."""
+    vault = scene.vault
+    for tier in ("standard", "hardened"):
+        vault.ok("policy", "allow", "-s", "API_TOKEN", "--tier", tier, "--", "true")
+    done = unlock(scene, all_denied(BROKER_CALLS, error))
+    assert done.returncode == 0, done
+    vault.ok("run", "--no-wait", "-s", "API_TOKEN", "--tier", "standard", "--", "true", passphrase=False)
+    refused = vault.run("run", "--no-wait", "-s", "API_TOKEN", "--tier", "hardened", "--", "true", passphrase=False, status=126)
+    assert "the sandbox cannot give user-namespace" in refused.talk, refused
+    vault.lock()
+
+
+@pytest.mark.parametrize("rules, says", [
+    ("setsid=EPERM", "cannot leave the session"),
+    (f"seccomp=ENOSYS,prctl:{SET_SECCOMP}=ENOSYS", "what was started has ended already"),
+])
+def test_a_broker_that_cannot_be(scene, rules, says):
+    """Its front has a filter, or there is no broker."""
+    done = unlock(scene, rules)
+    assert done.returncode == 1 and says in done.stderr, done
+    scene.vault.run("run", "--no-wait", "-s", "API_TOKEN", "--", "true", passphrase=False, status=125)
+    scene.vault.has_broker = False
