@@ -3,7 +3,7 @@ BUILD ?= build
 PREFIX ?= /usr/local
 MESON_OPTIONS = --prefix=$(PREFIX)
 
-.PHONY: all demo test bench lint asan fuzz valgrind broker broker-crash install help setup clean
+.PHONY: all demo test bench lint asan fuzz valgrind broker broker-crash degrade install help setup clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
@@ -24,6 +24,10 @@ test: setup all
 # The whole e2e suite, its programs started by a broker; `make test` has the part that is fast.
 broker: setup all
 	@scripts/test --build $(BUILD) --broker
+
+# The whole e2e suite three times, the kernel lacking something; one of them: make degrade SET=container
+degrade: setup all
+	@scripts/test --build $(BUILD) --degrade $(or $(SET),all)
 
 bench: setup all
 	@scripts/bench $(BUILD) --json $(BUILD)/bench.json
@@ -61,6 +65,7 @@ help:
 	@echo 'make demo       see it work, on throw-away data'
 	@echo 'make test       all test suites'
 	@echo 'make broker     the e2e suite again, through the broker'
+	@echo 'make degrade    the e2e suite again, under kernels that lack something'
 	@echo 'make bench      speed, as ratios within one run; also in $(BUILD)/bench.json'
 	@echo 'make lint       cppcheck, clang-tidy, shellcheck'
 	@echo 'make asan       all test suites under ASan and UBSan'

@@ -37,6 +37,9 @@ def read(path):
     with open(path, "rb") as file:
         file.read()
 
+def names(folder):
+    return os.listdir(folder) if os.path.isdir(folder) else []
+
 def append(path):
     os.close(os.open(path, os.O_WRONLY | os.O_APPEND))
 
@@ -53,7 +56,7 @@ print(json.dumps({
     "namespaces": {kind: os.readlink("/proc/self/ns/" + kind) for kind in ("user", "pid", "ipc", "net", "mnt")} if status else {},
     "status": status,
     "core": resource.getrlimit(resource.RLIMIT_CORE), "processes": resource.getrlimit(resource.RLIMIT_NPROC),
-    "hidden": name_of(lambda: read(scene["hidden"])), "hidden-names": os.listdir(os.path.dirname(scene["hidden"])),
+    "hidden": name_of(lambda: read(scene["hidden"])), "hidden-names": names(os.path.dirname(scene["hidden"])),
     "vault": name_of(lambda: read(scene["vault"])), "outside": name_of(lambda: append(scene["outside"])),
     "work": name_of(lambda: append(scene["work"])),
     "read-only": bool(os.statvfs("/").f_flag & os.ST_RDONLY),

@@ -159,6 +159,7 @@ def test_in_a_folder_that_is_gone(scene, tier, options):
     assert "the working directory cannot be named; go to one that exists" in ended.talk, ended
 
 
+@plain_only
 @pytest.mark.parametrize("tier", TIERS)
 def test_without_standard_descriptors(scene, tier):
     look = "for fd in 0 1 2; do test -e /proc/self/fd/$fd && exit 9; done; exit 3"
