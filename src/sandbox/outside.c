@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,6 +27,9 @@ static int program_open(const struct outside_program *program, int *out_fd, stru
 		return err_set_errno(err, ERR_SYSTEM, errno,
 				     "cannot make a memory file for %s (sysctl vm.memfd_noexec may refuse it)", program->name);
 	int r = fd_write_all(fd, span_of(program->start, program->bytes), program->name, err);
+	// What may not be read is not open to others when it runs (would_dump, fs/exec.c).
+	if (r == 0 && program->is_closed && fchmod(fd, 0111) < 0)
+		r = err_set_errno(err, ERR_SYSTEM, errno, "cannot close %s to others", program->name);
 	if (r == 0)
 		*out_fd = TAKE_FD(fd);
 	return r;

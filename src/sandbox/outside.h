@@ -8,6 +8,7 @@ struct outside_program {
 	const char *name;
 	const uint8_t *start; // an ELF file, embedded so that nobody can put another in its place
 	uint64_t bytes;
+	bool is_closed; // nobody may look into its process, from its first instruction on; its maps cannot be written then
 };
 
 struct outside {
