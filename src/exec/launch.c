@@ -264,10 +264,21 @@ static int report_error(const struct launch *launch, const struct launch_report 
 
 // ------------------------------------------------------------------------------------------------------------- image
 
+// Closed to the owner of the user namespace too, which every process of the user is.
+static void image_move(struct program_image *image, const struct program *program, struct sandbox *sandbox)
+{
+	int folder_fd = -1, file_fd = -1;
+	if (sandbox_image_open(image->fd, program_usual_name(program), &folder_fd, &file_fd) == 0)
+		program_image_move(image, program, folder_fd, file_fd);
+	sandbox_note_image(sandbox, file_fd);
+}
+
 struct program_image launch_image(const struct exec_plan *plan, struct sandbox *sandbox)
 {
 	const enum sandbox_need *needs = plan->sandbox->needs;
 	struct program_image image = program_image_make(plan->program, needs[SANDBOX_SHIELD] != SANDBOX_UNUSED);
+	if (image.shield == PROGRAM_SHIELD_APPLIED && needs[SANDBOX_USER_NAMESPACE] != SANDBOX_UNUSED)
+		image_move(&image, plan->program, sandbox);
 	// Root has, where the tier leaves it, the privilege to read everything.
 	bool is_applied = image.shield == PROGRAM_SHIELD_APPLIED &&
 			  (needs[SANDBOX_CAPABILITIES] != SANDBOX_UNUSED || program_image_is_closed(&image));
@@ -276,6 +287,8 @@ struct program_image launch_image(const struct exec_plan *plan, struct sandbox *
 	sandbox_note_shield(sandbox, is_applied);
 	_cleanup_fd_ int own_fd = -1;
 	// A name is for people; a machine that cannot give it runs the program nevertheless.
+	if (image.folder_fd >= 0)
+		return image;
 	if (image.fd >= 0 && plan->names_fd >= 0)
 		program_image_name(&image, plan->program, plan->names_fd);
 	else if (image.fd >= 0 && sandbox_folder_open(&own_fd) == 0)

@@ -117,6 +117,10 @@ void program_image_done(struct program_image *image);
 // "memfd:NAME". The folder is one that nobody else can write to: he could exchange the program. Several processes may use one
 // at a time.
 void program_image_name(struct program_image *image, const struct program *program, int folder_fd);
+// As the kernel would name its process: what program_image_name uses.
+const char *program_usual_name(const struct program *program);
+// Takes another copy's place: in a folder, by that name, and as a descriptor that is only good for executing. Both are owned then.
+void program_image_move(struct program_image *image, const struct program *program, int folder_fd, int file_fd);
 // Will the shield hold for the process that executes it as it is now? Async-signal-safe.
 bool program_image_is_closed(const struct program_image *image);
 

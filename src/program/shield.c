@@ -156,7 +156,7 @@ void program_image_done(struct program_image *image)
 }
 
 // As the kernel would name it: a script by itself, and what env looks up by its own name.
-static const char *usual_name(const struct program *program)
+const char *program_usual_name(const struct program *program)
 {
 	bool is_by_env = program->interpreter && !strchr(program->interpreter->asked, '/');
 	return is_by_env ? program->interpreter->asked : path_base(program->name);
@@ -168,7 +168,7 @@ void program_image_name(struct program_image *image, const struct program *progr
 	char target[32];
 	_cleanup_free_ char *name = NULL;
 	snprintf(target, sizeof(target), "/proc/self/fd/%d", image->fd);
-	if (image->fd < 0 || asprintf(&name, "%d/%s", image->fd, usual_name(program)) < 0)
+	if (image->fd < 0 || asprintf(&name, "%d/%s", image->fd, program_usual_name(program)) < 0)
 		return;
 	char *slash = strchr(name, '/');
 	*slash = 0;
@@ -178,6 +178,14 @@ void program_image_name(struct program_image *image, const struct program *progr
 		return;
 	image->folder_fd = fcntl(folder_fd, F_DUPFD_CLOEXEC, 3);
 	image->name = TAKE_PTR(name);
+}
+
+void program_image_move(struct program_image *image, const struct program *program, int folder_fd, int file_fd)
+{
+	fd_close(&image->copy_fd);
+	image->fd = image->copy_fd = file_fd;
+	image->folder_fd = folder_fd;
+	image->name = strdup(program_usual_name(program));
 }
 
 // The kernel's own question (would_dump in fs/exec.c): root may read everything, unless it has given that up.
@@ -197,7 +205,7 @@ void program_exec(const struct program *program, const struct program_image *ima
 	if (image->fd < 0)
 		execve(executed(program)->path, argv->argv, envp);
 	// Comes back where there is no /proc.
-	if (image->folder_fd >= 0)
+	if (image->folder_fd >= 0 && image->name)
 		execveat(image->folder_fd, image->name, argv->argv, envp, 0);
 	if (image->fd >= 0)
 		execveat(image->fd, "", argv->argv, envp, AT_EMPTY_PATH);

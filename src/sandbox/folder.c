@@ -5,11 +5,13 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <sys/mount.h>
-#include <sys/syscall.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
+
+#include "sandbox/mount_calls.h"
 
 // Linux 5.2.
 #ifndef SYS_fsopen
@@ -23,20 +25,27 @@
 #define FS_MOUNT_CLOEXEC 1
 
 #define MAKER_STACK_BYTES 32768
+#define FOLDER_BYTES (4u << 20)
 
 struct making {
 	uid_t user;
 	gid_t group;
-	int fd;
+	int source_fd; // of the image; -1: an empty folder
+	const char *name;
+	uint64_t bytes;
+	uint8_t *inner_stack;
+	int fd, file_fd, shifted_fd;
 	int error;
 };
 
 // 0 or errno.
-static int folder_mount(int *ret_fd)
+static int folder_mount(uint64_t bytes, const char *mode, int *ret_fd)
 {
+	char size[32];
+	snprintf(size, sizeof(size), "%llu", (unsigned long long)bytes);
 	_cleanup_fd_ int system = (int)syscall(SYS_fsopen, "tmpfs", FS_OPEN_CLOEXEC);
-	if (system < 0 || syscall(SYS_fsconfig, system, FS_CONFIG_SET_STRING, "mode", "0700", 0) < 0 ||
-	    syscall(SYS_fsconfig, system, FS_CONFIG_SET_STRING, "size", "4m", 0) < 0 ||
+	if (system < 0 || syscall(SYS_fsconfig, system, FS_CONFIG_SET_STRING, "mode", mode, 0) < 0 ||
+	    syscall(SYS_fsconfig, system, FS_CONFIG_SET_STRING, "size", size, 0) < 0 ||
 	    syscall(SYS_fsconfig, system, FS_CONFIG_SET_STRING, "nr_inodes", "8192", 0) < 0 ||
 	    syscall(SYS_fsconfig, system, FS_CONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return errno;
@@ -44,30 +53,112 @@ static int folder_mount(int *ret_fd)
 	return *ret_fd < 0 ? errno : 0;
 }
 
+static int image_copy(const struct making *making)
+{
+	_cleanup_fd_ int file = openat(making->fd, making->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0111);
+	off_t at = 0;
+	if (file < 0)
+		return errno;
+	while ((uint64_t)at < making->bytes) {
+		ssize_t n = sendfile(file, making->source_fd, &at, making->bytes - (uint64_t)at);
+		if (n <= 0)
+			return n < 0 ? errno : EIO;
+	}
+	return fchmod(file, 0111) < 0 ? errno : 0;
+}
+
+// In a user namespace of its own, below the maker's.
+static int shifted_run(void *context)
+{
+	struct making *making = context;
+	making->error = namespaces_map(making->user, making->group, 1);
+	if (making->error == 0)
+		making->shifted_fd = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
+	if (making->error == 0 && making->shifted_fd < 0)
+		making->error = errno;
+	return 0;
+}
+
+// With the caller's memory and descriptors, so that nothing is copied and what is opened is here when it ends; as closed to
+// others as this process, since the memory is.
+static int process_run(int (*run)(void *), uint8_t *stack, int namespaces, struct making *making)
+{
+	pid_t pid = clone(run, stack + MAKER_STACK_BYTES, CLONE_VM | CLONE_VFORK | CLONE_FILES | namespaces | SIGCHLD, making);
+	if (pid < 0)
+		return errno;
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return making->error;
+}
+
+// The mount says of its files that they are of numbers which its map does not know: then they are nobody's, for every
+// namespace. The map is in a namespace of its own: one that somebody else had mapped before is not to be had.
+static int image_make(struct making *making)
+{
+	int error = image_copy(making);
+	if (error == 0)
+		error = process_run(shifted_run, making->inner_stack, CLONE_NEWUSER, making);
+	if (error != 0)
+		return error;
+	struct mount_attr attributes = {.attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+					.userns_fd = (unsigned)making->shifted_fd};
+	if (mount_attributes(making->fd, "", AT_EMPTY_PATH, attributes) < 0)
+		return errno;
+	making->file_fd = openat(making->fd, making->name, O_PATH | O_CLOEXEC);
+	return making->file_fd < 0 ? errno : 0;
+}
+
 static int maker_run(void *context)
 {
 	struct making *making = context;
+	bool is_image = making->source_fd >= 0;
 	// Nothing can be made in a file system whose namespace does not know the user.
-	making->error = namespaces_map(making->user, making->group);
-	if (making->error == 0)
-		making->error = folder_mount(&making->fd);
+	int error = namespaces_map(making->user, making->group, 0);
+	if (error == 0)
+		error = folder_mount(making->bytes + FOLDER_BYTES, is_image ? "0711" : "0700", &making->fd);
+	if (error == 0 && is_image)
+		error = image_make(making);
+	making->error = error;
 	return 0;
+}
+
+static int folder_make(struct making *making)
+{
+	_cleanup_free_ uint8_t *stacks = malloc(2 * MAKER_STACK_BYTES);
+	if (!stacks)
+		return ENOMEM;
+	making->user = geteuid();
+	making->group = getegid();
+	making->fd = making->file_fd = making->shifted_fd = -1;
+	making->inner_stack = stacks + MAKER_STACK_BYTES;
+	int error = process_run(maker_run, stacks, CLONE_NEWUSER | CLONE_NEWNS, making);
+	fd_close(&making->shifted_fd);
+	if (error != 0) {
+		fd_close(&making->file_fd);
+		fd_close(&making->fd);
+	}
+	return error;
 }
 
 int sandbox_folder_open(int *ret_fd)
 {
-	struct making making = {.user = geteuid(), .group = getegid(), .fd = -1};
-	_cleanup_free_ char *stack = malloc(MAKER_STACK_BYTES);
-	if (!stack)
-		return ENOMEM;
-	// With this process's memory and descriptors, so that nothing is copied and the folder is here when it ends; as closed
-	// to others as this process, since the memory is.
-	pid_t maker = clone(maker_run, stack + MAKER_STACK_BYTES,
-			    CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_NEWUSER | CLONE_NEWNS | SIGCHLD, &making);
-	if (maker < 0)
+	struct making making = {.source_fd = -1};
+	int error = folder_make(&making);
+	if (error == 0)
+		*ret_fd = making.fd;
+	return error;
+}
+
+int sandbox_image_open(int source_fd, const char *name, int *ret_folder_fd, int *ret_file_fd)
+{
+	struct stat st;
+	if (fstat(source_fd, &st) < 0)
 		return errno;
-	while (waitpid(maker, NULL, 0) < 0 && errno == EINTR)
-		;
-	*ret_fd = making.fd;
-	return making.error;
+	struct making making = {.source_fd = source_fd, .name = name, .bytes = (uint64_t)st.st_size};
+	int error = folder_make(&making);
+	if (error != 0)
+		return error;
+	*ret_folder_fd = making.fd;
+	*ret_file_fd = making.file_fd;
+	return 0;
 }

@@ -172,6 +172,8 @@ static int rules_add(int ruleset_fd, const struct access_list *list, const int t
 		error = path_add(ruleset_fd, &folder, &list->items[i], handled);
 	if (folder.fd >= 0)
 		close(folder.fd);
+	if (error == 0 && list->has_image)
+		error = rule_add(ruleset_fd, list->image_fd, FS_EXECUTE | FS_READ_FILE);
 	for (size_t i = 0; i < 3 && error == 0; i++)
 		if (terminal_fds[i] >= 0)
 			error = rule_add(ruleset_fd, terminal_fds[i], rights_of(ACCESS_DEVICE) & handled);

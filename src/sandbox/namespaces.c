@@ -24,6 +24,7 @@
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U
 #endif
+#define NSFS_ROOT (-10003) // FD_NSFS_ROOT, Linux 6.18
 
 // ------------------------------------------------------------------------------------------------------- making them
 
@@ -85,6 +86,17 @@ enum sandbox_mechanism namespaces_culprit(const enum sandbox_need needs[])
 			return kinds[i].mechanism;
 	}
 	return SANDBOX_USER_NAMESPACE;
+}
+
+// Kernels that do not know that number take it for a descriptor.
+bool namespaces_are_open(void)
+{
+	struct file_handle none = {.handle_bytes = 0};
+	int fd = open_by_handle_at(NSFS_ROOT, &none, O_RDONLY | O_CLOEXEC);
+	int error = fd < 0 ? errno : 0;
+	if (fd >= 0)
+		close(fd);
+	return error != EBADF && error != ENOSYS;
 }
 
 // ------------------------------------------------------------------------------------------------------ user and group
@@ -182,24 +194,24 @@ static int map_write(const struct standin *standin, const char *name, const char
 	return write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : errno;
 }
 
-static int maps_write(const struct standin *standin, uid_t user, gid_t group)
+static int maps_write(const struct standin *standin, uid_t user, gid_t group, unsigned shift)
 {
 	char text[48];
-	snprintf(text, sizeof(text), "%u %u 1", user, user);
+	snprintf(text, sizeof(text), "%u %u 1", user + shift, user);
 	int error = map_write(standin, "uid_map", text);
 	// A group can be mapped without a privilege only when no process can give one up that it is denied something by.
 	if (error == 0)
 		error = map_write(standin, "setgroups", "deny");
-	snprintf(text, sizeof(text), "%u %u 1", group, group);
+	snprintf(text, sizeof(text), "%u %u 1", group + shift, group);
 	return error == 0 ? map_write(standin, "gid_map", text) : error;
 }
 
-int namespaces_map(uid_t user, gid_t group)
+int namespaces_map(uid_t user, gid_t group, unsigned shift)
 {
 	struct standin standin = {.pid = -1};
 	int error = STANDIN_MACHINE == EM_NONE ? ENOSYS : standin_start(&standin);
 	if (error == 0)
-		error = maps_write(&standin, user, group);
+		error = maps_write(&standin, user, group, shift);
 	if (standin.pid > 0) {
 		kill(standin.pid, SIGKILL);
 		waitpid(standin.pid, NULL, 0);

@@ -23,6 +23,7 @@ struct sandbox {
 	struct sock_fprog filter;
 	struct mounts *mounts;
 	struct relay *relay;
+	bool is_mappable; // whoever has mapped the user namespace before, can look into a program with this image
 	uid_t user; // as they are outside
 	gid_t group;
 };
@@ -211,13 +212,24 @@ bool sandbox_retry(struct sandbox *sandbox)
 
 // ----------------------------------------------------------------------------------------------------------- process 1
 
+// Of both processes.
+static void shield_look(struct sandbox *sandbox)
+{
+	if (!sandbox->is_mappable || !is_wanted(sandbox, SANDBOX_USER_NAMESPACE) || !is_wanted(sandbox, SANDBOX_SHIELD))
+		return;
+	record_missing(&sandbox->shared->record, SANDBOX_SHIELD, 0);
+	mechanism_give_up(sandbox, SANDBOX_SHIELD, 0);
+}
+
 int sandbox_fork(struct sandbox *sandbox, pid_t *ret_pid, struct err *err)
 {
 	for (;;) {
 		*sandbox->shared = (struct shared){.record = sandbox->base};
 		int error = namespaces_fork(sandbox->needs, ret_pid);
-		if (error == 0)
+		if (error == 0) {
+			shield_look(sandbox);
 			return 0;
+		}
 		bool has_namespaces = is_wanted(sandbox, SANDBOX_USER_NAMESPACE) || sandbox_has_init(sandbox);
 		if (error == EAGAIN || error == ENOMEM || !has_namespaces)
 			return err_set_errno(err, ERR_SYSTEM, error, "cannot make a process");
@@ -236,7 +248,7 @@ static bool maps_are_late(const struct sandbox *sandbox)
 
 static int maps_make(const struct sandbox *sandbox)
 {
-	return is_wanted(sandbox, SANDBOX_USER_NAMESPACE) ? namespaces_map(sandbox->user, sandbox->group) : 0;
+	return is_wanted(sandbox, SANDBOX_USER_NAMESPACE) ? namespaces_map(sandbox->user, sandbox->group, 0) : 0;
 }
 
 static struct sandbox_failure mounts_make(struct sandbox *sandbox, int terminal_fd)
@@ -420,6 +432,13 @@ void sandbox_note_shield(struct sandbox *sandbox, bool is_applied)
 	}
 	record_missing(&sandbox->shared->record, SANDBOX_SHIELD, 0);
 	mechanism_give_up(sandbox, SANDBOX_SHIELD, 0);
+}
+
+void sandbox_note_image(struct sandbox *sandbox, int image_fd)
+{
+	sandbox->access.has_image = image_fd >= 0;
+	sandbox->access.image_fd = image_fd;
+	sandbox->is_mappable = image_fd < 0 && namespaces_are_open();
 }
 
 struct sandbox_record sandbox_record_get(const struct sandbox *sandbox)

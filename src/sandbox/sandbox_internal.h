@@ -54,6 +54,8 @@ struct access_list {
 	struct access *items; // owned
 	size_t count;
 	size_t capacity;
+	bool has_image;
+	int image_fd; // may be executed, and lies in no tree
 };
 // Neighbours lie together in the list. Everything can be read but what plan->hidden names, and in that what plan->shown names; of the plan nothing else counts
 // but plan->writable. Blocks for reading folders; one that cannot be read gives what is known of it by name.
@@ -183,10 +185,13 @@ int network_enter(const struct sandbox_plan *plan, struct relay *relay);
 
 // fork(2) into the namespaces that `needs` names.
 int namespaces_fork(const enum sandbox_need needs[], pid_t *ret_pid);
+// Linux 6.18: can a namespace be opened by its number? Then its owner gets into one that no process opens a way to.
+bool namespaces_are_open(void);
 // After a failure: the first of them that cannot be had.
 enum sandbox_mechanism namespaces_culprit(const enum sandbox_need needs[]);
-// In a new user namespace, with all capabilities in it: maps one user and one group, to the same numbers. Wants /proc.
-int namespaces_map(uid_t user, gid_t group);
+// In a new user namespace, with all capabilities in it: maps one user and one group, to numbers that are `shift` higher.
+// EPERM where somebody else has done so before. Wants /proc.
+int namespaces_map(uid_t user, gid_t group, unsigned shift);
 
 // A program is held at its first instruction, by its parent. In the program's process; its memory must not be envseal's
 // much longer. Where SIGTRAP is blocked, an exec stops nobody.
