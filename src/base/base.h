@@ -248,6 +248,9 @@ struct home {
 int home_init(struct home *out, struct err *err); // reads the environment; makes nothing
 void home_done(struct home *home);
 #define _cleanup_home_ _cleanup_(home_done)
+// malloc'd; what /etc/passwd says of the user, whatever the environment says. NULL where it has no absolute folder of theirs, or
+// "/" (other name services are not asked). ERR_MEMORY.
+int home_of_user(uid_t user, char **out, struct err *err);
 // What stands behind the last '/'; the whole where there is none. Points into `path`.
 const char *path_base(const char *path);
 // malloc'd "dir/name"; never NULL on success.

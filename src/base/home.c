@@ -1,5 +1,6 @@
 #include "base/base.h"
 
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,4 +84,19 @@ int home_init(struct home *out, struct err *err)
 	*out = home;
 	home = (struct home){0};
 	return 0;
+}
+
+int home_of_user(uid_t user, char **out, struct err *err)
+{
+	const struct passwd *entry = NULL;
+	*out = NULL;
+	FILE *file = fopen("/etc/passwd", "re");
+	if (!file)
+		return 0;
+	while ((entry = fgetpwent(file)) != NULL && entry->pw_uid != user)
+		;
+	bool is_fit = entry && entry->pw_dir[0] == '/' && entry->pw_dir[1] != 0;
+	int r = is_fit ? home_dir_copy(entry->pw_dir, out, err) : 0;
+	fclose(file);
+	return r;
 }

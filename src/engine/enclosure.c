@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 // ------------------------------------------------------------------------------------------------------ what is asked for
 
@@ -266,17 +267,32 @@ static int home_build(const struct engine *engine, const struct plan *plan, cons
 	return sandbox_plan_build(&wish, &place, out, err);
 }
 
-// A broker's worker also hides what is in the home of the human who started it: the asker chooses the other.
+// What another folder of theirs hides, and what is shown in that.
+static int home_add(const struct engine *engine, const struct plan *plan, const struct rule_sandbox *granted, const char *user,
+		    struct sandbox_plan *made, struct err *err)
+{
+	_cleanup_sandbox_plan_ struct sandbox_plan other = {0};
+	int r = home_build(engine, plan, granted, user, &other, err);
+	if (r == 0)
+		r = list_take(&made->hidden, &other.hidden, err);
+	return r == 0 ? list_take(&made->shown, &other.shown, err) : r;
+}
+
+// Whoever asks chooses the variable. So what is in the home that the user has by /etc/passwd is hidden too, and with a
+// broker's worker what is in that of the human who started it.
 static int sandbox_build(const struct engine *engine, const struct plan *plan, const struct rule_sandbox *granted,
 			 struct sandbox_plan *out, struct err *err)
 {
 	const char *own = getenv("HOME"), *user = engine_variable(engine, "HOME");
-	_cleanup_sandbox_plan_ struct sandbox_plan made = {0}, other = {0};
-	int r = home_build(engine, plan, granted, user, &made, err);
-	if (r == 0 && own && (!user || strcmp(own, user) != 0))
-		r = home_build(engine, plan, granted, own, &other, err);
+	_cleanup_sandbox_plan_ struct sandbox_plan made = {0};
+	_cleanup_free_ char *listed = NULL;
+	int r = home_of_user(geteuid(), &listed, err);
 	if (r == 0)
-		r = list_take(&made.hidden, &other.hidden, err);
+		r = home_build(engine, plan, granted, user, &made, err);
+	if (r == 0 && own && (!user || strcmp(own, user) != 0))
+		r = home_add(engine, plan, granted, own, &made, err);
+	if (r == 0 && listed && (!user || strcmp(listed, user) != 0) && (!own || strcmp(listed, own) != 0))
+		r = home_add(engine, plan, granted, listed, &made, err);
 	if (r < 0)
 		return r;
 	*out = made;
@@ -297,7 +313,8 @@ static bool list_is_same(const struct sandbox_list *a, const struct sandbox_list
 static bool sandbox_is_same(const struct sandbox_plan *a, const struct sandbox_plan *b)
 {
 	return a->tier == b->tier && memcmp(a->needs, b->needs, sizeof(a->needs)) == 0 && a->is_degradable == b->is_degradable &&
-	       a->network == b->network && list_is_same(&a->hidden, &b->hidden) && list_is_same(&a->writable, &b->writable) &&
+	       a->network == b->network && list_is_same(&a->hidden, &b->hidden) &&
+	       list_is_same(&a->shown, &b->shown) && list_is_same(&a->writable, &b->writable) &&
 	       list_is_same(&a->endpoints, &b->endpoints);
 }
 
