@@ -1,0 +1,118 @@
+"""C21: what is in a jail gets neither the project's dotenv files nor credentials, nor out of it. The attack table has a column of it
+(test_c20_tiers.py); here is what is tried beside that."""
+
+import os
+import socket
+
+import pytest
+
+from envseal_support import binary
+from jail_support import Project, has_namespaces, write
+
+pytestmark = [pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file"),
+              pytest.mark.skipif(not has_namespaces(), reason="this machine lets plain users make no namespaces")]
+TOKEN = b"in-the-env-file"
+
+
+@pytest.fixture
+def project(tmp_path, original):
+    return Project(tmp_path, original)
+
+
+@pytest.mark.parametrize("script", [
+    "cat .env", "cat < .env", "cp .env copy; cat copy", "ln .env link; cat link", "ln -s .env link; cat link", "mv .env moved; cat moved",
+    "rm .env", "echo > .env", "chmod 600 .env; cat .env", "cat $PWD/.env", "cat /proc/self/cwd/.env", "cat /proc/self/root$PWD/.env",
+    "cat /proc/$PPID/cwd/.env", "cat /proc/$PPID/root$PWD/.env", "mv app other; cat other/.env.local", "cat /proc/1/root$PWD/.env",
+    "tar cf - . | tar tf - >/dev/null; tar cf - .env", "umount .env; cat .env", "unshare -Ur cat .env", "unshare -m cat .env",
+    "nsenter -t $PPID -m cat .env", "git init -q .; git add -f .env; git show :.env", "dd if=.env", "mount --bind . /tmp; cat /tmp/.env",
+])
+def test_dotenv_file_cannot_be_had(project, script):
+    result = project.jail("-q", "--", "/bin/bash", "-c", script)
+    assert TOKEN not in result.out + result.err and b"in-the-other" not in result.out + result.err, result
+    assert (project.work / ".env").read_bytes() == b"TOKEN=" + TOKEN + b"\n"
+    assert (project.work / ".env").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("name", [".env", ".env.local", ".env.production", ".envrc", ".env_old", ".env-1"])
+def test_names_that_are_hidden(project, name):
+    write(project.work / "deep/er" / name, "TOKEN=x\n")
+    assert project.sh(f"cat deep/er/{name}").out == b""
+
+
+@pytest.mark.parametrize("name", [".env.example", ".env.sample", ".env.template", ".env.prod.dist", ".envseal", ".environment"])
+def test_names_that_are_not(project, name):
+    write(project.work / "deep/er" / name, "TOKEN=x\n")
+    assert project.sh(f"cat deep/er/{name}").out == b"TOKEN=x\n"
+
+
+def test_dotenv_file_behind_a_link(project):
+    (project.work / ".env").unlink()
+    write(project.work / "config/secret", "TOKEN=in-the-env-file\n")
+    (project.work / ".env").symlink_to("config/secret")
+    result = project.sh("cat .env; cat config/secret")
+    assert result.out == b"", result
+
+
+@pytest.mark.parametrize("descriptor", ["folder", "file"])
+def test_open_descriptors_are_no_way_in(project, descriptor):
+    fd = os.open(project.work if descriptor == "folder" else project.work / ".env", os.O_RDONLY)
+    os.set_inheritable(fd, True)
+    result = project.sh(f"cat /proc/self/fd/{fd}/.env; cat /dev/fd/{fd}; cat <&{fd}", pass_fds=[fd])
+    os.close(fd)
+    assert TOKEN not in result.out, result
+
+
+@pytest.mark.parametrize("script", [
+    "echo x > ~/.bashrc", "echo x > ~/.profile", "mkdir -p ~/.config/git; echo x > ~/.config/git/config", "rm ~/.bashrc", "ln -s /etc/passwd ~/.x",
+    "echo x > ~/.ssh/authorized_keys", "mv ~/.bashrc ~/.cache/", "echo x > .git/hooks/post-commit", "rm -rf .git/hooks; mkdir .git/hooks",
+    "mv .git g; mkdir -p .git/hooks; echo x > .git/hooks/post-commit", "mv .git/hooks .git/h; mkdir .git/hooks; echo > .git/hooks/x",
+    "touch /var/tmp/../../../$HOME/x", "echo x > /proc/$PPID/fd/1",
+])
+def test_what_runs_outside_cannot_be_changed(project, script):
+    hooks = project.work / ".git/hooks"
+    hooks.mkdir(parents=True)
+    write(hooks / "pre-commit", "#!/bin/sh\n", 0o700)
+    before = sorted(path.relative_to(project.home) for path in project.home.rglob("*"))
+    project.jail("-q", "--", "/bin/bash", "-c", script)
+    assert sorted(path.relative_to(project.home) for path in project.home.rglob("*")) == before
+    assert (hooks / "pre-commit").read_text() == "#!/bin/sh\n" and (project.home / ".bashrc").read_text() == "# mine\n"
+
+
+CONNECT = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1]); print('connected')"
+
+
+def listening(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(path))
+    server.listen()
+    return server
+
+
+def test_sockets_of_the_desktop_are_not_there(project, tmp_path):
+    runtime = project.base / "run"
+    runtime.mkdir(mode=0o700)
+    with listening(runtime / "bus"), listening(runtime / "tmux/default"):
+        for name in ("bus", "tmux/default"):
+            words = ["/usr/bin/python3", "-c", CONNECT, str(runtime / name)]
+            assert project.run(*words).out == b"connected\n"
+            assert project.jail("--", *words, env={"XDG_RUNTIME_DIR": str(runtime)}).out == b""
+
+
+def test_envseals_own_files_are_closed(project):
+    folder = project.vault.dir
+    result = project.sh(f"cat {folder}/vault.db {folder}/audit.jsonl; echo x >> {folder}/audit.jsonl; rm {folder}/vault.db; touch {folder}/x; "
+                        f"mv {folder} {folder}2; mkdir {folder}/y")
+    assert result.out == b"" and result.talk.count("Permission denied") >= 4, result
+    project.vault.check()
+
+
+def test_jail_is_not_left_by_envseal(project):
+    result = project.sh(f"{binary()} jail -q --write ~/.ssh --read ~/.ssh --degrade -- cat ~/.ssh/id_ed25519 {project.home}/.env")
+    assert result.out == b"", result
+
+
+def test_no_new_rights(project):
+    result = project.jail("--", "grep", "-E", "NoNewPrivs|Cap(Inh|Prm|Eff|Bnd|Amb)|Seccomp:", "/proc/self/status")
+    values = [line.split()[1].strip("0") for line in result.text.splitlines()]
+    assert values == ["", "", "", "", "", "1", "2"], result
