@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -154,6 +155,26 @@ static int failure_take(const struct jail_plan *plan, struct sandbox_failure fai
 	return 0;
 }
 
+// What else cannot be had shows when it is entered, and then nothing can be recorded any more. So a child enters first. Where
+// that fails as a whole, the agent's start will, with the sentence.
+static int enter_try(const struct jail_plan *plan, struct sandbox_record *record, struct err *err)
+{
+	struct sandbox_record *tried = mmap(NULL, sizeof(*tried), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (tried == MAP_FAILED)
+		return err_set_errno(err, ERR_MEMORY, errno, "cannot share memory with a process that tries the jail");
+	*tried = *record;
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(jail_enter(plan, tried, err) < 0);
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	record->missing |= tried->missing;
+	for (int i = 0; i < SANDBOX_MECHANISM_COUNT; i++)
+		record->errors[i] = tried->errors[i];
+	munmap(tried, sizeof(*tried));
+	return 0;
+}
+
 int jail_settle(const struct jail_plan *plan, struct sandbox_record *record, struct err *err)
 {
 	struct setting setting = {.plan = plan, .user = geteuid(), .group = getegid()};
@@ -174,7 +195,7 @@ int jail_settle(const struct jail_plan *plan, struct sandbox_record *record, str
 		r = failure_take(plan, (struct sandbox_failure){SANDBOX_LANDLOCK, ENOSYS}, record, err);
 	if (r == 0 && abi < LANDLOCK_ABI_SCOPE)
 		r = failure_take(plan, (struct sandbox_failure){SANDBOX_SCOPE, abi == 0 ? ENOSYS : EOPNOTSUPP}, record, err);
-	return r;
+	return r == 0 && plan->sandbox.is_degradable ? enter_try(plan, record, err) : r;
 }
 
 // ---------------------------------------------------------------------------------------------------------------- the rest
@@ -255,11 +276,9 @@ static int domain_enter(const struct jail_plan *plan, struct sandbox_record *rec
 		return r;
 	for (int i = 0; i < 3; i++)
 		terminals[i] = isatty(i) ? i : -1;
-	struct sandbox_failure failure = {SANDBOX_LANDLOCK, landlock_enter(&list, terminals, has_scope)};
-	if (failure.error != 0)
-		return sandbox_failure_say("the agent", failure, err);
-	record->applied |= bit_of(SANDBOX_LANDLOCK) | (has_scope ? bit_of(SANDBOX_SCOPE) : 0);
-	return 0;
+	int error = landlock_enter(&list, terminals, has_scope);
+	r = failure_take(plan, (struct sandbox_failure){SANDBOX_LANDLOCK, error}, record, err);
+	return r == 0 && has_scope ? failure_take(plan, (struct sandbox_failure){SANDBOX_SCOPE, error}, record, err) : r;
 }
 
 static int filter_apply(const struct jail_plan *plan, struct sandbox_record *record, struct err *err)

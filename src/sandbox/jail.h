@@ -65,7 +65,8 @@ void jail_plan_done(struct jail_plan *plan);
 #define _cleanup_jail_plan_ _cleanup_(jail_plan_done)
 
 // In the process that becomes the agent, which has one thread and no secret: namespaces, mounts, network. What is only
-// preferred may be missing afterwards, by the record. ERR_NO_EXEC.
+// preferred may be missing afterwards, by the record. ERR_NO_EXEC. Where less is permitted, a child tries to enter: so the
+// record has what will be missing from jail_enter too.
 int jail_settle(const struct jail_plan *plan, struct sandbox_record *record, struct err *err);
 // After that, last before exec: gives up what is to be given up. Of the descriptors, 0-2 alone outlive an exec.
 // ERR_NO_EXEC; nothing is to be executed then.

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from degrade_support import TIERS, Scene, assert_record_is_true, assert_refused, deny_words
+from degrade_support import LOOKER, TIERS, Scene, assert_record_is_true, assert_refused, deny_words
 from envseal_support import binary
 from tier_support import can_unshare
 
@@ -277,3 +277,52 @@ def test_a_broker_that_cannot_be(scene, rules, says):
     assert done.returncode == 1 and says in done.stderr, done
     scene.vault.run("run", "--no-wait", "-s", "API_TOKEN", "--", "true", passphrase=False, status=125)
     scene.vault.has_broker = False
+
+
+# -------------------------------------------------------------------------------------------------------------- the jail
+
+
+def jailed(scene, rules, *options):
+    """Status, what the program found, errors, and what its record says is missing; None: there is none."""
+    count = scene.count()
+    words = [*deny_words(rules), binary(), "jail", *options, "--", *LOOKER, scene.scene]
+    status, here, _, talk = scene.look(words, env=scene.vault.env, cwd=scene.work)
+    started = [record for record in scene.records(count) if record["kind"] == "jail.start"]
+    return status, here, talk, {row["mechanism"]: row["error"] for row in started[0]["missing"]} if started else None
+
+
+def is_closed(here):
+    return {"landlock": "ok" not in (here["hidden"], here["vault"], here["outside"]), "scope": here["signal"] == "EPERM",
+            "filter": here["keys"] == "EPERM", "no-new-privs": here["status"]["NoNewPrivs"] == "1"}
+
+
+def assert_jail_is_true(here, missing):
+    assert here is not None and here["work"] == "ok"
+    assert {name for name, closed in is_closed(here).items() if not closed} <= set(missing), (here, missing)
+
+
+@pytest.mark.parametrize("rules, named, missing", [
+    ("landlock_create_ruleset=ENOSYS", "landlock", {"landlock", "scope"}),
+    ("landlock_restrict_self=E2BIG", "landlock", {"landlock", "scope"}),
+    (f"prctl:{SET_SECCOMP}=EINVAL", "filter", {"filter"}),
+])
+def test_a_jail_that_cannot_be(scene, rules, named, missing):
+    status, here, talk, _ = jailed(scene, rules)
+    assert (status, here) == (126, None) and f"cannot give {named}" in talk, talk
+    status, here, talk, recorded = jailed(scene, rules, "--degrade")
+    assert status == 0 and all(f"without {name}" in talk for name in missing), talk
+    assert recorded is not None and missing <= set(recorded), recorded
+    assert_jail_is_true(here, recorded)
+    assert not any(is_closed(here)[name] for name in missing - {"landlock"}), here
+
+
+@pytest.mark.parametrize("rules", ["", all_denied([f"unshare:{NEWUSER}", f"clone:{NEWUSER}"], "EPERM"), "mount=EPERM",
+                                   all_denied(["open_tree", "move_mount", "mount_setattr"], "ENOSYS"), "memfd_create=ENOSYS",
+                                   all_denied([call for call in AS_BEFORE if call != "close_range"], "ENOSYS")])
+def test_a_jail_closes_what_it_must(scene, rules):
+    """Namespaces are only preferred: without them files of the project stay readable, and it says which."""
+    status, here, talk, recorded = jailed(scene, rules)
+    assert status == 0 and recorded is not None, talk
+    assert all(is_closed(here).values()), here
+    assert ("no mount namespace is to be had here" in talk) == ("mounts" in recorded), (talk, recorded)
+    assert (here["namespaces"]["mnt"] == scene.outside["namespaces"]["mnt"]) == ("mounts" in recorded), (talk, recorded)

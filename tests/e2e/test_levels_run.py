@@ -8,7 +8,7 @@ import pytest
 from envseal_support import PASSPHRASE, copy_vault, direct_only, finish, wait_until
 from totp_support import Setup, step_now
 
-pytestmark = direct_only("the rules of this vault are what is tested")
+pytestmark = [direct_only("the rules of this vault are what is tested"), pytest.mark.mechanism]
 
 QUESTION = "a program asks for secrets"
 PLAIN = r"(?:^|\n)Passphrase: $"

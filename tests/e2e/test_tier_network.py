@@ -9,6 +9,7 @@ import pytest
 from envseal_support import direct_only
 
 pytestmark = [
+    pytest.mark.mechanism,
     direct_only("the broker asks for a rule for each of these runs; what enters the sandbox is the same code"),
     pytest.mark.skipif(subprocess.run(["unshare", "-Urn", "true"], capture_output=True).returncode != 0,
                        reason="no user namespaces here")]

@@ -7,7 +7,7 @@ import pytest
 
 from envseal_support import PASSPHRASE, direct_only, finish
 
-pytestmark = direct_only("the rules of this vault are what is tested; the broker has its own tests here")
+pytestmark = [direct_only("the rules of this vault are what is tested; the broker has its own tests here"), pytest.mark.mechanism]
 
 ONCE, ALWAYS = "Passphrase to approve once: $", "Passphrase to approve always: $"
 SECRET = ("-s", "API_TOKEN")

@@ -20,7 +20,7 @@ import tier_server
 from envseal_support import ROOT, copy_vault, direct_only, finish, wait_until
 from tier_programs import BREAKS, OPENED, ROWS, TIERS, WORKS
 
-pytestmark = direct_only("a tier is the same through a broker")
+pytestmark = [direct_only("a tier is the same through a broker"), pytest.mark.mechanism]
 
 NO_NETWORK = "Network is unreachable"
 GIT_ID = "[user]\n\tname = Anne\n\temail = anne@example.com\n"
