@@ -145,9 +145,9 @@ static void process_signal(const struct process *seen, const struct survivors *s
 		return;
 	if (survivors && !may_hold_output(seen->pid, survivors))
 		return;
-	if (pidfd >= 0)
-		syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0);
-	else
+	// A filter around envseal may refuse either call.
+	bool is_refused = pidfd < 0 || (syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0) < 0 && errno != ESRCH);
+	if (is_refused)
 		kill(seen->pid, number);
 }
 
