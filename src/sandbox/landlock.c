@@ -164,42 +164,72 @@ static int path_add(int ruleset_fd, struct folder *folder, const struct access *
 	return error == EBADFD ? 0 : error;
 }
 
-static int rules_add(int ruleset_fd, const struct access_list *list, const int terminal_fds[3], uint64_t handled)
+// What lies where the program has mounts of its own, and so is another file there. The rest can be opened anywhere: a rule
+// holds for a file, by whatever mount it is reached.
+static bool is_late(const char *path)
 {
-	int error = 0;
-	struct folder folder = {.fd = -1};
-	for (size_t i = 0; i < list->count && error == 0; i++)
-		error = path_add(ruleset_fd, &folder, &list->items[i], handled);
-	if (folder.fd >= 0)
-		close(folder.fd);
-	if (error == 0 && list->has_image)
-		error = rule_add(ruleset_fd, list->image_fd, FS_EXECUTE | FS_READ_FILE);
-	for (size_t i = 0; i < 3 && error == 0; i++)
-		if (terminal_fds[i] >= 0)
-			error = rule_add(ruleset_fd, terminal_fds[i], rights_of(ACCESS_DEVICE) & handled);
-	return error;
+	static const char *const places[] = {"/proc", "/dev", "/run", "/tmp", "/var/tmp", "/etc/hosts"};
+	for (size_t i = 0; i < ARRAY_COUNT(places); i++)
+		if (path_is_below(path, places[i]))
+			return true;
+	return false;
 }
 
-int landlock_enter(const struct access_list *list, const int terminal_fds[3], bool has_scope)
+int landlock_ruleset_open(bool has_paths, bool has_scope, struct landlock_ruleset *out)
 {
+	*out = LANDLOCK_RULESET_INIT;
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, CREATE_VERSION);
 	if (abi < 0)
 		return errno;
 	if (has_scope && abi < ABI_SCOPE)
 		return EPROTONOSUPPORT;
 	struct ruleset ruleset = ruleset_of((size_t)abi);
-	if (!list)
+	if (!has_paths)
 		ruleset.handled_access_fs = 0;
 	if (!has_scope)
 		ruleset.scoped = 0;
 	if (ruleset.handled_access_fs == 0 && ruleset.scoped == 0)
 		return 0;
-	int fd = (int)syscall(SYS_landlock_create_ruleset, &ruleset, sizeof(ruleset), 0);
-	if (fd < 0)
-		return errno;
-	int error = list ? rules_add(fd, list, terminal_fds, ruleset.handled_access_fs) : 0;
-	if (error == 0 && syscall(SYS_landlock_restrict_self, fd, 0) < 0)
+	out->handled = ruleset.handled_access_fs;
+	out->fd = (int)syscall(SYS_landlock_create_ruleset, &ruleset, sizeof(ruleset), 0);
+	return out->fd < 0 ? errno : 0;
+}
+
+int landlock_rules_add(const struct landlock_ruleset *ruleset, const struct access_list *list, unsigned parts)
+{
+	int error = 0;
+	struct folder folder = {.fd = -1};
+	for (size_t i = 0; i < list->count && error == 0; i++)
+		if (parts & (is_late(list->items[i].path) ? LANDLOCK_LATE : LANDLOCK_EARLY))
+			error = path_add(ruleset->fd, &folder, &list->items[i], ruleset->handled);
+	if (folder.fd >= 0)
+		close(folder.fd);
+	if (error == 0 && (parts & LANDLOCK_EARLY) && list->has_image)
+		error = rule_add(ruleset->fd, list->image_fd, FS_EXECUTE | FS_READ_FILE);
+	return error;
+}
+
+int landlock_ruleset_enter(const struct landlock_ruleset *ruleset, const int terminal_fds[3])
+{
+	int error = 0;
+	for (size_t i = 0; i < 3 && error == 0; i++)
+		if (terminal_fds[i] >= 0)
+			error = rule_add(ruleset->fd, terminal_fds[i], rights_of(ACCESS_DEVICE) & ruleset->handled);
+	if (error == 0 && syscall(SYS_landlock_restrict_self, ruleset->fd, 0) < 0)
 		error = errno;
-	close(fd);
+	return error;
+}
+
+int landlock_enter(const struct access_list *list, const int terminal_fds[3], bool has_scope)
+{
+	struct landlock_ruleset ruleset;
+	int error = landlock_ruleset_open(list != NULL, has_scope, &ruleset);
+	if (error != 0 || ruleset.fd < 0)
+		return error;
+	if (list)
+		error = landlock_rules_add(&ruleset, list, LANDLOCK_EARLY | LANDLOCK_LATE);
+	if (error == 0)
+		error = landlock_ruleset_enter(&ruleset, terminal_fds);
+	close(ruleset.fd);
 	return error;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@ struct shared {
 	struct sandbox_record record;
 	uint32_t given_up; // bits: what the next try leaves out
 	bool is_held;
+	int rules_error; // of the ruleset, once rules_fd says that it is filled
 };
 
 struct sandbox {
@@ -20,6 +22,8 @@ struct sandbox {
 	struct sandbox_record base; // of what was given up, and the shield's
 	struct shared *shared;
 	struct access_list access;
+	struct landlock_ruleset ruleset; // filled by the process that supervises; none where the program's does it by itself
+	int rules_fd;                    // readable when it is filled
 	struct sock_fprog filter;
 	struct mounts *mounts;
 	struct relay *relay;
@@ -111,6 +115,12 @@ static void helpers_stop(struct sandbox *sandbox)
 	mounts_free(TAKE_PTR(sandbox->mounts));
 }
 
+static void ruleset_close(struct sandbox *sandbox)
+{
+	fd_close(&sandbox->ruleset.fd);
+	fd_close(&sandbox->rules_fd);
+}
+
 static int parts_prepare(struct sandbox *sandbox, struct err *err)
 {
 	const struct sandbox_plan *plan = sandbox->plan;
@@ -128,6 +138,8 @@ int sandbox_prepare(const struct sandbox_plan *plan, struct sandbox **out, struc
 	if (!sandbox)
 		return err_set(err, ERR_MEMORY, "out of memory");
 	sandbox->plan = plan;
+	sandbox->ruleset = LANDLOCK_RULESET_INIT;
+	sandbox->rules_fd = -1;
 	sandbox->user = geteuid();
 	sandbox->group = getegid();
 	memcpy(sandbox->needs, plan->needs, sizeof(sandbox->needs));
@@ -147,6 +159,7 @@ void sandbox_free_ptr(struct sandbox **sandbox)
 	if (!old)
 		return;
 	helpers_stop(old);
+	ruleset_close(old);
 	free(old->filter.filter);
 	access_list_done(&old->access);
 	if (old->shared != MAP_FAILED)
@@ -221,13 +234,44 @@ static void shield_look(struct sandbox *sandbox)
 	mechanism_give_up(sandbox, SANDBOX_SHIELD, 0);
 }
 
+// Both are one domain. A kernel that has Landlock and no scopes gives the first alone.
+static bool domain_has_scope(const struct sandbox *sandbox)
+{
+	return is_wanted(sandbox, SANDBOX_SCOPE) && landlock_abi() >= LANDLOCK_ABI_SCOPE;
+}
+
+// Hundreds of files are opened for the rules. This process does so while process 1 is made, which waits for it at last.
+// Where anything is in the way the program's process does it by itself, and tells why it could not.
+static void ruleset_begin(struct sandbox *sandbox)
+{
+	ruleset_close(sandbox);
+	if (!is_wanted(sandbox, SANDBOX_LANDLOCK) || !sandbox_has_init(sandbox) ||
+	    landlock_ruleset_open(true, domain_has_scope(sandbox), &sandbox->ruleset) != 0)
+		return;
+	sandbox->rules_fd = eventfd(0, EFD_CLOEXEC);
+	if (sandbox->rules_fd < 0)
+		ruleset_close(sandbox);
+}
+
+static void ruleset_fill(struct sandbox *sandbox)
+{
+	if (sandbox->ruleset.fd < 0)
+		return;
+	sandbox->shared->rules_error = landlock_rules_add(&sandbox->ruleset, &sandbox->access, LANDLOCK_EARLY);
+	eventfd_write(sandbox->rules_fd, 1);
+	ruleset_close(sandbox);
+}
+
 int sandbox_fork(struct sandbox *sandbox, pid_t *ret_pid, struct err *err)
 {
 	for (;;) {
 		*sandbox->shared = (struct shared){.record = sandbox->base};
+		ruleset_begin(sandbox);
 		int error = namespaces_fork(sandbox->needs, ret_pid);
 		if (error == 0) {
 			shield_look(sandbox);
+			if (*ret_pid > 0)
+				ruleset_fill(sandbox);
 			return 0;
 		}
 		bool has_namespaces = is_wanted(sandbox, SANDBOX_USER_NAMESPACE) || sandbox_has_init(sandbox);
@@ -320,11 +364,24 @@ bool sandbox_is_held(const struct sandbox *sandbox)
 	return sandbox->shared->is_held;
 }
 
-// Both are one domain. A kernel that has Landlock and no scopes gives the first alone.
+static int ruleset_enter(struct sandbox *sandbox, const int terminal_fds[3])
+{
+	eventfd_t count;
+	// Ended by the parent-death signal where nobody is left to fill it.
+	while (eventfd_read(sandbox->rules_fd, &count) < 0)
+		if (errno != EINTR)
+			return errno;
+	int error = sandbox->shared->rules_error;
+	if (error == 0)
+		error = landlock_rules_add(&sandbox->ruleset, &sandbox->access, LANDLOCK_LATE);
+	return error == 0 ? landlock_ruleset_enter(&sandbox->ruleset, terminal_fds) : error;
+}
+
 static struct sandbox_failure domain_enter(struct sandbox *sandbox, const int terminal_fds[3])
 {
-	bool has_scope = is_wanted(sandbox, SANDBOX_SCOPE) && landlock_abi() >= LANDLOCK_ABI_SCOPE;
-	int error = landlock_enter(&sandbox->access, terminal_fds, has_scope);
+	bool has_scope = domain_has_scope(sandbox);
+	int error = sandbox->ruleset.fd >= 0 ? ruleset_enter(sandbox, terminal_fds)
+					     : landlock_enter(&sandbox->access, terminal_fds, has_scope);
 	struct sandbox_failure failure = mechanism_note(sandbox, SANDBOX_LANDLOCK, error);
 	if (failure.error != 0 || !is_wanted(sandbox, SANDBOX_SCOPE))
 		return failure;

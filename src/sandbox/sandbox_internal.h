@@ -92,6 +92,18 @@ bool landlock_has_scope(void); // ABI 6: signals and abstract sockets
 // nothing is restricted.
 int landlock_enter(const struct access_list *list, const int terminal_fds[3], bool has_scope);
 
+// The same in pieces, so that a process outside can make the rules while the program's is made. They share the ruleset.
+struct landlock_ruleset {
+	int fd; // -1: nothing is to be restricted
+	uint64_t handled;
+};
+#define LANDLOCK_RULESET_INIT ((struct landlock_ruleset){.fd = -1})
+int landlock_ruleset_open(bool has_paths, bool has_scope, struct landlock_ruleset *out);
+#define LANDLOCK_EARLY 1u // by whatever process of the machine
+#define LANDLOCK_LATE 2u  // where the program has mounts of its own: behind those
+int landlock_rules_add(const struct landlock_ruleset *ruleset, const struct access_list *list, unsigned parts);
+int landlock_ruleset_enter(const struct landlock_ruleset *ruleset, const int terminal_fds[3]);
+
 // --- filter.c: a list of what is refused. A system call that is not on it, newer ones among them, goes to the kernel:
 // otherwise programs would break with each kernel and C library.
 
