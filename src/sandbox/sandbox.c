@@ -124,12 +124,13 @@ static void ruleset_close(struct sandbox *sandbox)
 static int parts_prepare(struct sandbox *sandbox, struct err *err)
 {
 	const struct sandbox_plan *plan = sandbox->plan;
-	int r = 0;
-	if (is_wanted(sandbox, SANDBOX_LANDLOCK))
+	// First, since they work while this goes on.
+	int r = helpers_start(sandbox, err);
+	if (r == 0 && is_wanted(sandbox, SANDBOX_LANDLOCK))
 		r = access_list_build(plan, &sandbox->access, err);
 	if (r == 0 && is_wanted(sandbox, SANDBOX_FILTER))
 		r = filter_build(FILTER_TIER, &sandbox->filter, err);
-	return r == 0 ? helpers_start(sandbox, err) : r;
+	return r;
 }
 
 int sandbox_prepare(const struct sandbox_plan *plan, struct sandbox **out, struct err *err)
