@@ -28,8 +28,3 @@ def explain(vault, *words, status=0, **more):
 def test_the_users_home_is_hidden_whatever_the_variable_says(vault, variable):
     hidden = explain(vault, env=variable)["hidden"]
     assert f"{listed_home()}/.ssh" in hidden and f"{listed_home()}/.aws" in hidden
-
-
-def test_both_homes_are_hidden(vault):
-    hidden = explain(vault)["hidden"]
-    assert f"{listed_home()}/.ssh" in hidden and f"{vault.home}/.ssh" in hidden
