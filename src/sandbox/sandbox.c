@@ -320,10 +320,14 @@ struct sandbox_failure sandbox_settle(struct sandbox *sandbox, int terminal_fd)
 			mechanism_note(sandbox, i, 0);
 	failure = mounts_make(sandbox, terminal_fd);
 	// Behind the tree: what it says of hosts is laid on that.
-	if (failure.error != 0 || !is_wanted(sandbox, SANDBOX_NETWORK_NAMESPACE))
+	if (failure.error == 0 && is_wanted(sandbox, SANDBOX_NETWORK_NAMESPACE))
+		failure = mechanism_note(sandbox, SANDBOX_NETWORK_NAMESPACE, network_enter(sandbox->plan, sandbox->relay));
+	// /proc comes with every mount namespace.
+	if (failure.error != 0 || !is_wanted(sandbox, SANDBOX_PROC))
 		return failure;
-	error = network_enter(sandbox->plan, sandbox->relay);
-	return mechanism_note(sandbox, SANDBOX_NETWORK_NAMESPACE, error);
+	const char *instead = is_wanted(sandbox, SANDBOX_MOUNTS) ? "/" : NULL;
+	error = mounts_leave(sandbox->plan->directory ? sandbox->plan->directory : instead);
+	return error == 0 ? failure : mechanism_fail(sandbox, SANDBOX_PROC, error);
 }
 
 void sandbox_pass_on(struct sandbox *sandbox, pid_t program)

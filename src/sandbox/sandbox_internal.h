@@ -164,6 +164,9 @@ int mounts_proc(void);
 //  - EACCES or ENOENT for what lies in something hidden.
 // terminal_fd (-1: none) is a pseudo-terminal of the program's own, which is seen as /dev/console then.
 int mounts_tree(const struct sandbox_plan *plan, struct mounts *mounts, int terminal_fd);
+// Leaves the mount namespace's tree for a copy of it that lies in none; enters the working folder anew (NULL: stays in
+// the one that was deleted). /proc/self/mountinfo is empty then. 0 or errno.
+int mounts_leave(const char *directory);
 // For the jail: the tree as it is, /proc too, with plan->hidden covered as above and the working folder entered anew. A cover
 // is taken off only with capabilities in this very namespace; in one that is made from it, it is locked.
 int mounts_cover(const struct sandbox_plan *plan, struct mounts *mounts);
