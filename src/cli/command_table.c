@@ -45,7 +45,7 @@ const struct option_row option_rows[OPTION_COUNT] = {
 			    NULL},
 	[OPTION_OF_SECRET] = {"secret", 's', "NAME", false, "only records that name this secret", COMPLETE_SECRET, NULL},
 	[OPTION_KIND] = {"kind", 0, "KIND", false, "only records of this kind, such as run or secret.set", COMPLETE_WORDS,
-			 "run inject pipe redact secret policy grant vault unlock broker totp audit import security"},
+			 "run inject pipe jail redact secret policy grant vault unlock broker totp audit import security"},
 	[OPTION_PROGRAM] = {"program", 0, "PROGRAM", false, "only records of this program (path or last part)", COMPLETE_FILE,
 			    NULL},
 	[OPTION_SINCE] = {"since", 0, "WHEN", false, "only records from then on: a date, or a span back such as 7d",
