@@ -4,7 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -295,8 +295,7 @@ static int filter_apply(const struct jail_plan *plan, struct sandbox_record *rec
 int jail_enter(const struct jail_plan *plan, struct sandbox_record *record, struct err *err)
 {
 	// A folder that is open from before would show what is covered.
-	if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
-		return err_set_errno(err, ERR_SYSTEM, errno, "cannot close descriptors");
+	fd_close_range(STDERR_FILENO + 1, INT_MAX);
 	int r = failure_take(plan, (struct sandbox_failure){SANDBOX_CAPABILITIES, capabilities_drop(record)}, record, err);
 	if (r == 0)
 		r = failure_take(plan, (struct sandbox_failure){SANDBOX_NO_NEW_PRIVS, limits_no_new_privs()}, record, err);

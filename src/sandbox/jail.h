@@ -68,7 +68,7 @@ void jail_plan_done(struct jail_plan *plan);
 // preferred may be missing afterwards, by the record. ERR_NO_EXEC. Where less is permitted, a child tries to enter: so the
 // record has what will be missing from jail_enter too.
 int jail_settle(const struct jail_plan *plan, struct sandbox_record *record, struct err *err);
-// After that, last before exec: gives up what is to be given up. Of the descriptors, 0-2 alone outlive an exec.
+// After that, last before exec: gives up what is to be given up. Closes all descriptors but 0-2.
 // ERR_NO_EXEC; nothing is to be executed then.
 int jail_enter(const struct jail_plan *plan, struct sandbox_record *record, struct err *err);
 // What is hidden by the plan and can be read nevertheless, by the record of jail_settle: borrowed from the plan.
