@@ -13,7 +13,7 @@ LINE = re.compile(r"\[(ok  |note|warn|bad )\] ([a-z][a-z-]+) +(\S.*)")
 REMEDY = re.compile(r" {26}-> \S.*")
 CLAIM = re.compile(r"^### (C\d+)\. (.+)$", re.MULTILINE)
 THREATS = pathlib.Path(__file__).parents[2] / "docs/threats.md"
-BESIDE_CLAIMS = ["shield", "standard", "hardened", "lockdown", "jail", "jail-masks"]
+BESIDE_CLAIMS = ["standard", "hardened", "lockdown", "jail-masks"]
 
 
 def findings(vault, *options, status=0):
