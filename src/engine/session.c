@@ -370,7 +370,7 @@ int session_note(struct session *session, const char *kind, json_t *fields, stru
 int session_settle(struct session *session, struct err *err)
 {
 	struct audit_head head;
-	struct vault_anchor anchor;
+	struct vault_anchor anchor = {0};
 	int r = audit_sync(session->audit, err);
 	if (r == 0)
 		r = session_begin(session, err);

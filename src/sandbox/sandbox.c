@@ -361,7 +361,9 @@ struct sandbox_failure sandbox_hold(struct sandbox *sandbox)
 		return (struct sandbox_failure){0};
 	int error = hold_ask();
 	sandbox->shared->is_held = error == 0;
-	return error == 0 ? (struct sandbox_failure){0} : mechanism_fail(sandbox, SANDBOX_SHIELD, error);
+	if (error != 0)
+		return mechanism_fail(sandbox, SANDBOX_SHIELD, error);
+	return (struct sandbox_failure){0};
 }
 
 bool sandbox_is_held(const struct sandbox *sandbox)
