@@ -43,7 +43,7 @@ static bool is_vault_closed(const struct home *home)
 	_cleanup_free_ char *path = NULL;
 	if (path_join(home->data_dir, "vault.db", &path, &ignored) < 0 || stat(path, &st) < 0 || st.st_uid != geteuid())
 		return false;
-	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	_cleanup_fd_ int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
 	return fd < 0 && errno == EACCES && (st.st_mode & S_IRUSR);
 }
 

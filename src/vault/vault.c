@@ -67,13 +67,21 @@ static int header_read(struct vault *vault, struct err *err)
 	return r < 0 ? r : header_decode(buf_span(&body), vault, err);
 }
 
-// A folder that modes open, and that cannot be opened: Landlock closes it around this process.
-static int open_fail(const char *dir, struct err *err)
+// What modes open, and what cannot be opened nevertheless: Landlock closes it around this process, and access(2) does not ask
+// Landlock.
+static bool is_closed(const char *dir)
 {
 	struct stat st;
+	struct err ignored;
+	_cleanup_free_ char *path = NULL;
+	return path_join(dir, "vault.db", &path, &ignored) == 0 && access(dir, R_OK | W_OK | X_OK) == 0 && lstat(path, &st) == 0 &&
+	       S_ISREG(st.st_mode) && access(path, R_OK | W_OK) == 0;
+}
+
+static int open_fail(const char *dir, struct err *err)
+{
 	char brief[200];
-	bool is_closed = err->sys_errno == EACCES && stat(dir, &st) == 0 && st.st_uid == geteuid() && (st.st_mode & S_IRWXU) == S_IRWXU;
-	if (!is_closed)
+	if (err->sys_errno != EACCES || !is_closed(dir))
 		return err->code;
 	return err_set(err, ERR_DENIED, "the vault in %s is closed to this process, as it is in `envseal jail` and to programs that envseal "
 					"runs; have it opened outside by `envseal unlock`, and ask from here without --direct and without a "

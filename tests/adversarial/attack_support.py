@@ -175,6 +175,6 @@ def log_write(vault, lines):
     vault.log.write_text("".join(line + "\n" for line in lines))
 
 
-def start(vault, *program, **more):
+def start(vault, *program, options=(), **more):
     """A run with API_TOKEN whose output comes here, and that goes on."""
-    return vault.popen("run", "-s", "API_TOKEN", "--", *program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
+    return vault.popen("run", *options, "-s", "API_TOKEN", "--", *program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)

@@ -165,7 +165,7 @@ def test_a_stopped_program_is_no_ended_one(shared, fifo):
 
 def test_output_through_a_descriptor_that_was_handed_on(shared, fifo):
     """The program's pipe, opened anew through /proc by a process that is not its child, is read to its end."""
-    process = start(shared, "/bin/sh", "-c", 'echo $$ > "$0"; read word < "$0"; exit 4', fifo)
+    process = start(shared, "/bin/sh", "-c", 'echo $$ > "$0"; read word < "$0"; exit 4', fifo, options=["--no-shield"])
     pid = int(fifo.read_text())
     stranger = subprocess.Popen(["/bin/sh", "-c", 'exec > "$0"; echo opened >&2; exec sleep 600', f"/proc/{pid}/fd/1"],
                                 stderr=subprocess.PIPE)

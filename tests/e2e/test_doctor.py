@@ -106,8 +106,8 @@ def test_where_no_namespaces_can_be_had(no_vault):
     assert "user-namespaces" in held["hardened"]["because"] and {"mounts", "proc-mount"} <= set(held["lockdown"]["because"])
     assert held["jail-masks"]["because"] == ["user-namespaces", "mounts"]
     # Whoever made the namespace can read what is in it.
-    assert all("user-namespace" in held[name]["because"] for name in ("C4", "C7", "C16", "C18", "shield"))
-    assert held["jail"]["because"] == promises(no_vault)["jail"]["because"] and held["C1"]["holds"]
+    assert all("user-namespace" in held[name]["because"] for name in ("C4", "C7", "C16", "C18", "C19"))
+    assert held["C21"]["because"] == promises(no_vault)["C21"]["because"] and held["C1"]["holds"]
 
 
 def test_without_a_vault(no_vault):
