@@ -267,7 +267,18 @@ static int home_build(const struct engine *engine, const struct plan *plan, cons
 	return sandbox_plan_build(&wish, &place, out, err);
 }
 
-// What another folder of theirs hides, and what is shown in that.
+static void list_keep(struct sandbox_list *list, const struct sandbox_list *others)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < list->count; i++)
+		if (list_has(others, list->items[i]))
+			list->items[kept++] = list->items[i];
+		else
+			free(list->items[i]);
+	list->count = kept;
+}
+
+// What another folder of theirs hides, and what is shown in that. What is writable is so by each.
 static int home_add(const struct engine *engine, const struct plan *plan, const struct rule_sandbox *granted, const char *user,
 		    struct sandbox_plan *made, struct err *err)
 {
@@ -275,6 +286,8 @@ static int home_add(const struct engine *engine, const struct plan *plan, const 
 	int r = home_build(engine, plan, granted, user, &other, err);
 	if (r == 0)
 		r = list_take(&made->hidden, &other.hidden, err);
+	if (r == 0)
+		list_keep(&made->writable, &other.writable);
 	return r == 0 ? list_take(&made->shown, &other.shown, err) : r;
 }
 

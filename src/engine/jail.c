@@ -114,7 +114,11 @@ int jail_scene_make(const struct engine *engine, const struct engine_jail *reque
 	struct jail_wish wish;
 	const struct home *home = &engine->home;
 	const char *user = getenv("HOME");
+	_cleanup_free_ char *listed = NULL;
 	int r = wish_make(request, &wish, err);
+	if (r == 0)
+		r = home_of_user(geteuid(), &listed, err);
+	_cleanup_free_ char *listed_home = listed ? realpath(listed, NULL) : NULL;
 	if (r == 0 && request->argv)
 		r = program_find_agent(request->argv[0], &scene.program, err);
 	if (r < 0)
@@ -132,7 +136,7 @@ int jail_scene_make(const struct engine *engine, const struct engine_jail *reque
 	const char *programs[] = {scene.program ? scene.program : scene.own_program, scene.own_program, NULL};
 	const struct jail_place place = {
 		.place = {.home = scene.home, .directory = scene.directory, .temporary = scene.temporary, .own = own},
-		.runtime = getenv("XDG_RUNTIME_DIR"), .broker = home->run_dir, .programs = programs};
+		.listed_home = listed_home, .runtime = getenv("XDG_RUNTIME_DIR"), .broker = home->run_dir, .programs = programs};
 	r = jail_plan_build(&wish, &place, &scene.plan, err);
 	if (r < 0)
 		return r;

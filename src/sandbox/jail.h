@@ -39,6 +39,7 @@ struct jail_wish {
 // Where it happens. All borrowed.
 struct jail_place {
 	struct sandbox_place place;
+	const char *listed_home;      // real path of the one that the user has by /etc/passwd, no project either; NULL
 	const char *runtime;          // XDG_RUNTIME_DIR; NULL
 	const char *broker;           // envseal's folder for its socket, one of place.own
 	const char *const *programs;  // what is to be executed inside, wherever it lies; NULL-terminated

@@ -76,11 +76,14 @@ static int network_fill(const struct jail_wish *wish, struct sandbox_plan *sandb
 
 // ----------------------------------------------------------------------------------------------------------------- lists
 
-static int folder_check(const struct sandbox_place *place, struct err *err)
+static int folder_check(const struct jail_place *at, struct err *err)
 {
+	const struct sandbox_place *place = &at->place;
 	if (!place->directory)
 		return err_set(err, ERR_SYSTEM, "the working directory cannot be named; go to one that exists");
-	if (!place->home || !path_is_below(place->home, place->directory))
+	bool is_home = (place->home && path_is_below(place->home, place->directory)) ||
+		       (at->listed_home && path_is_below(at->listed_home, place->directory));
+	if (!is_home)
 		return 0;
 	return err_set(err, ERR_USAGE, "in %s the whole home would be the agent's to change; go to the folder of a project",
 		       place->directory);
@@ -220,7 +223,7 @@ static int folders_fill(const struct jail_place *at, struct jail_plan *plan, str
 static int plan_fill(const struct jail_wish *wish, const struct jail_place *at, struct jail_profile *profile,
 		     struct jail_plan *plan, struct err *err)
 {
-	int r = folder_check(&at->place, err);
+	int r = folder_check(at, err);
 	if (r == 0)
 		r = jail_profile_load(wish, &at->place, wish->agent != NULL, profile, err);
 	if (r < 0)

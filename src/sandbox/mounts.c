@@ -50,7 +50,7 @@ static bool is_in_fresh(const char *path)
 	return false;
 }
 
-// The working folder counts among the writable ones wherever the list has it.
+// Behind those of the list the working folder, which is seen whether it may be written or not.
 static const char *writable_at(const struct sandbox_plan *plan, size_t i)
 {
 	return i < plan->writable.count ? plan->writable.items[i] : plan->directory;
@@ -225,20 +225,29 @@ static int trees_take(struct placements *placements, struct mounts *mounts)
 	return 0;
 }
 
+static int folder_take(struct placements *placements, const char *path, bool is_read_only)
+{
+	_cleanup_fd_ int fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	const struct mount_attr read_only = {.attr_set = MOUNT_ATTR_RDONLY};
+	if (fd < 0 || (is_read_only && mount_attributes(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, read_only) < 0))
+		return errno;
+	placement_add(placements, path, TAKE_FD(fd), PLACE_WRITABLE);
+	return 0;
+}
+
 static int writable_take(struct placements *placements, const struct sandbox_plan *plan)
 {
-	for (size_t i = 0; i < writable_count(plan); i++) {
+	int error = 0;
+	for (size_t i = 0; error == 0 && i < writable_count(plan); i++) {
 		const char *path = writable_at(plan, i);
-		if (strcmp(path, "/") == 0)
+		// Not in the list, or it would be no mount of its own.
+		bool is_read_only = i == plan->writable.count;
+		if (!is_read_only && strcmp(path, "/") == 0)
 			placements->is_root_writable = true;
-		if (!is_own_mount(plan, i) || strcmp(path, "/") == 0)
-			continue;
-		int fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
-		if (fd < 0)
-			return errno;
-		placement_add(placements, path, fd, PLACE_WRITABLE);
+		else if (is_own_mount(plan, i) && (!is_read_only || is_in_fresh(path)))
+			error = folder_take(placements, path, is_read_only);
 	}
-	return 0;
+	return error;
 }
 
 static int cover_lay(struct cover *cover, int target)

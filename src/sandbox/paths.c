@@ -331,6 +331,20 @@ static int writable_offer(struct paths *paths, const char *path, struct err *err
 	return list_add(&paths->plan->writable, paths->real, err);
 }
 
+// Whoever may write a home as a whole has what its shells read at their next start, outside. Not for its being asked for.
+static bool is_home_in(struct paths *paths, const char *folder)
+{
+	const char *home = paths->place->home;
+	_cleanup_free_ char *real = home ? realpath(home, NULL) : NULL;
+	return real && path_is_below(real, folder);
+}
+
+static int directory_offer(struct paths *paths, struct err *err)
+{
+	const char *directory = paths->place->directory;
+	return directory && is_home_in(paths, directory) ? 0 : writable_offer(paths, directory, err);
+}
+
 static int writable_add(struct paths *paths, const char *path, struct err *err)
 {
 	int r = path_check_absolute(path, err);
@@ -353,13 +367,15 @@ static int writable_add(struct paths *paths, const char *path, struct err *err)
 static int lists_fill(struct paths *paths, struct err *err)
 {
 	const struct sandbox_wish *wish = paths->wish;
-	const char *const offered[] = {paths->place->directory, "/tmp", "/var/tmp", "/dev/shm", paths->place->temporary};
+	const char *const offered[] = {"/tmp", "/var/tmp", "/dev/shm", paths->place->temporary};
 	// First: records name as many as have room.
 	int r = hidden_fill_own(paths, err);
 	if (r == 0)
 		r = hidden_fill_home(paths, err);
 	for (size_t i = 0; i < wish->readable_count && r == 0; i++)
 		r = readable_add(paths, wish->readable[i], err);
+	if (r == 0)
+		r = directory_offer(paths, err);
 	for (size_t i = 0; i < ARRAY_COUNT(offered) && r == 0; i++)
 		r = writable_offer(paths, offered[i], err);
 	for (size_t i = 0; i < wish->writable_count && r == 0; i++)

@@ -20,6 +20,8 @@
 //  - Landlock allows hierarchies and cannot take one file out of an allowed one: what is to be hidden is left out by
 //    allowing all its neighbours, one by one, as they are when the program starts. Neighbours that come later cannot be
 //    read. The names of files can be listed everywhere, and stat(2) answers, for what is hidden too.
+//  - A working folder that is the home, or lies above it, is not writable by itself: what shells read at their next start
+//    lies there. One in the home, or above a folder of that kind elsewhere, is; and so is a home in /tmp.
 //  - Before Landlock ABI 9 no path rule stops connect(2) to a socket file; only lockdown's mounts hide those.
 //  - Memory is not limited.
 #pragma once
@@ -107,7 +109,7 @@ struct sandbox_plan {
 	enum sandbox_network network;
 	struct sandbox_list hidden;    // files and folders that cannot be read, whether they exist or not
 	struct sandbox_list shown;     // what in them can be read nevertheless; real paths
-	struct sandbox_list writable;  // files and folders, real paths
+	struct sandbox_list writable;  // files and folders, real paths; the working folder, but not where the home is in it
 	struct sandbox_list endpoints;
 	char *directory;               // working folder; NULL: it was deleted
 };

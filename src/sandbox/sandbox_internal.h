@@ -24,7 +24,7 @@ const struct hidden_row *hidden_rows(size_t *ret_count);
 //    something hidden is shown alone, and must exist (ERR_NOT_FOUND); what can be read anyway is fine. ERR_USAGE: a path
 //    above something hidden, which would show more than its name says; envseal's own; a device, which wish->writable gives.
 //  - Writable: working folder, /tmp, /var/tmp, /dev/shm and place->temporary, where they exist; neither "/" nor what is
-//    hidden. wish->writable: ERR_NOT_FOUND; ERR_USAGE: "/", envseal's own, and what is hidden and not in wish->readable.
+//    hidden, nor a working folder that is the home or lies above it, whose files run outside at the next login. wish->writable: ERR_NOT_FOUND; ERR_USAGE: "/", envseal's own, and what is hidden and not in wish->readable.
 int paths_fill(const struct sandbox_wish *wish, const struct sandbox_place *place, struct sandbox_plan *plan,
 	       struct err *err);
 // Appends a copy of the text; once, however often it is added. ERR_MEMORY.
@@ -153,8 +153,8 @@ void mounts_free(struct mounts *mounts); // NULL is fine. In the process that pr
 
 // Mounts a /proc of the PID namespace over /proc. EPERM where the one that is there is not fully visible.
 int mounts_proc(void);
-// Lockdown's tree: everything read-only, without set-id programs and devices, but for the working folder and what else may
-// be written; fresh /tmp, /var/tmp, /dev/shm (each with a size), /run and /dev, which only files that are given there
+// Lockdown's tree: everything read-only, without set-id programs and devices, but for what may be written (the working
+// folder is seen in any case); fresh /tmp, /var/tmp, /dev/shm (each with a size), /run and /dev, which only files that are given there
 // are seen in; what is hidden is covered, where it exists: a folder by an empty one, a file by an empty one that cannot be
 // opened; a folder with something in it that is shown is not, but all else in it, as it is now. Then /proc as above. The working folder is entered anew; a deleted one is left for "/". Blocks until the
 // program that mounts_prepare started has answered. Nothing reaches other namespaces.

@@ -71,6 +71,7 @@ static void fixture_make(struct fixture *fixture, const char *base)
 	file_put(fixture, "other/file", "other");
 	file_put(fixture, "log", "log");
 	fixture->plan.directory = path_in(fixture, "project");
+	list_put(&fixture->plan.writable, path_in(fixture, "project"));
 }
 
 static void fixture_done(struct fixture *fixture)
@@ -163,6 +164,29 @@ static void test_the_working_folder_is_writable(void **state)
 		fixture_make(&fixture, bases[i]);
 		fixture_run(&fixture, check_project);
 		assert_int_equal(open_error_in(&fixture, "project/folder/new", O_RDONLY), 0);
+		fixture_done(&fixture);
+	}
+}
+
+static void check_seen(void *context)
+{
+	(void)context;
+	CHECK(open_error("code", O_RDONLY) == 0 && open_error("code", O_RDWR) == EROFS);
+	CHECK(open_error("new", O_WRONLY | O_CREAT | O_EXCL) == EROFS);
+}
+
+static void test_a_working_folder_that_may_not_be_written(void **state)
+{
+	const char *const bases[] = {"/tmp", getenv("HOME")};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(bases); i++) {
+		struct fixture fixture;
+		if (!bases[i] || strlen(bases[i]) > 32)
+			continue;
+		fixture_make(&fixture, bases[i]);
+		list_done(&fixture.plan.writable);
+		list_put(&fixture.plan.writable, strdup("/tmp"));
+		fixture_run(&fixture, check_seen);
 		fixture_done(&fixture);
 	}
 }
@@ -486,6 +510,7 @@ static void test_a_deleted_working_folder_is_left(void **state)
 	assert_int_equal(rmdir(gone), 0);
 	free(fixture.plan.directory);
 	fixture.plan.directory = NULL;
+	list_done(&fixture.plan.writable);
 	fixture_run(&fixture, check_left);
 	assert_int_equal(chdir(before), 0);
 	free(gone);
@@ -509,6 +534,7 @@ static void test_the_root_and_tmp_as_folders_to_write(void **state)
 	fixture_make(&fixture, "/tmp");
 	free(fixture.plan.directory);
 	fixture.plan.directory = strdup("/tmp");
+	list_done(&fixture.plan.writable);
 	list_put(&fixture.plan.writable, strdup("/"));
 	fixture_run(&fixture, check_whole);
 	fixture_done(&fixture);
@@ -652,6 +678,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_working_folder_is_writable),
+		cmocka_unit_test(test_a_working_folder_that_may_not_be_written),
 		cmocka_unit_test(test_everything_else_is_read_only),
 		cmocka_unit_test(test_temporary_folders_are_fresh),
 		cmocka_unit_test(test_files_and_folders_to_write),

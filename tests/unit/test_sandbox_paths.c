@@ -204,6 +204,29 @@ static void test_working_folder(void **state)
 	world_done(&world);
 }
 
+static void test_home_is_no_working_folder(void **state)
+{
+	struct world world;
+	(void)state;
+	world_init(&world);
+	const char *const folders[] = {"home", "."};
+	for (size_t i = 0; i < ARRAY_COUNT(folders); i++) {
+		assert_non_null(realpath(scene_path(&world.scene, folders[i]), world.directory));
+		assert_int_equal(world_build(&world), 0);
+		assert_string_equal(world.plan.directory, world.directory);
+		assert_false(list_has(&world.plan.writable, world.directory));
+	}
+	// By another name.
+	assert_int_equal(symlink(world.home, scene_path(&world.scene, "link")), 0);
+	snprintf(world.directory, sizeof(world.directory), "%s", world.home);
+	snprintf(world.home, sizeof(world.home), "%s", scene_path(&world.scene, "link"));
+	assert_int_equal(world_build(&world), 0);
+	assert_false(list_has(&world.plan.writable, world.directory));
+	assert_int_equal(world_write(&world, "home"), 0);
+	assert_true(list_has(&world.plan.writable, world.directory));
+	world_done(&world);
+}
+
 static void test_temporary(void **state)
 {
 	struct world world;
@@ -442,6 +465,7 @@ int main(void)
 		cmocka_unit_test(test_links),
 		cmocka_unit_test(test_no_home),
 		cmocka_unit_test(test_working_folder),
+		cmocka_unit_test(test_home_is_no_working_folder),
 		cmocka_unit_test(test_temporary),
 		cmocka_unit_test(test_shown),
 		cmocka_unit_test(test_shown_link),
