@@ -99,7 +99,7 @@ static int places_list(const struct sandbox_plan *plan, char **places, struct er
 
 static int maker_start(char *const argv[], struct mounts **out, struct err *err)
 {
-	const struct outside_program program = {"envseal-trees", trees_program_start, trees_program_bytes, false};
+	const struct outside_program program = {"envseal-trees", trees_program_start, trees_program_bytes};
 	_cleanup_free_ struct mounts *mounts = calloc(1, sizeof(*mounts));
 	if (!mounts)
 		return err_set(err, ERR_MEMORY, "out of memory");

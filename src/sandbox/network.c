@@ -90,7 +90,7 @@ static int hosts_lines(const struct endpoints *endpoints, struct buf *out, struc
 
 static int hosts_start(const struct endpoints *endpoints, struct outside *out, struct err *err)
 {
-	const struct outside_program program = {"envseal-hosts", trees_program_start, trees_program_bytes, false};
+	const struct outside_program program = {"envseal-hosts", trees_program_start, trees_program_bytes};
 	_cleanup_buf_ struct buf lines = BUF_INIT(SANDBOX_ENDPOINTS_MAX * (ENDPOINT_HOST_BYTES + 32));
 	char name[] = "envseal-hosts", what[] = "hosts";
 	int r = hosts_lines(endpoints, &lines, err);
@@ -102,7 +102,7 @@ static int hosts_start(const struct endpoints *endpoints, struct outside *out, s
 
 static int relay_start(const struct sandbox_plan *plan, struct outside *out, struct err *err)
 {
-	const struct outside_program program = {"envseal-relay", relay_program_start, relay_program_bytes, true};
+	const struct outside_program program = {"envseal-relay", relay_program_start, relay_program_bytes};
 	char name[] = "envseal-relay";
 	char *argv[SANDBOX_ENDPOINTS_MAX + 2] = {name};
 	for (size_t i = 0; i < plan->endpoints.count; i++)

@@ -28,7 +28,7 @@ static int program_open(const struct outside_program *program, int *out_fd, stru
 				     "cannot make a memory file for %s (sysctl vm.memfd_noexec may refuse it)", program->name);
 	int r = fd_write_all(fd, span_of(program->start, program->bytes), program->name, err);
 	// What may not be read is not open to others when it runs (would_dump, fs/exec.c).
-	if (r == 0 && program->is_closed && fchmod(fd, 0111) < 0)
+	if (r == 0 && fchmod(fd, 0111) < 0)
 		r = err_set_errno(err, ERR_SYSTEM, errno, "cannot close %s to others", program->name);
 	if (r == 0)
 		*out_fd = TAKE_FD(fd);

@@ -8,7 +8,6 @@ struct outside_program {
 	const char *name;
 	const uint8_t *start; // an ELF file, embedded so that nobody can put another in its place
 	uint64_t bytes;
-	bool is_closed; // nobody may look into its process, from its first instruction on; its maps cannot be written then
 };
 
 struct outside {
@@ -18,7 +17,8 @@ struct outside {
 #define OUTSIDE_INIT ((struct outside){.fd = -1})
 
 // Starts it in a session of its own, with an empty environment, no other descriptor (1 and 2 are /dev/null), all signals at
-// their defaults; it ends with the process that started it. argv[0] is its name. ERR_SYSTEM.
+// their defaults; it ends with the process that started it. argv[0] is its name. Nobody may look into its
+// process, from its first instruction on; so it cannot write its own maps. ERR_SYSTEM.
 int outside_start(const struct outside_program *program, char *const argv[], struct outside *out, struct err *err);
 void outside_end(struct outside *outside); // kills it, where it is still there
 // Receives one message with its descriptors, close-on-exec, at most `max`; their number or -errno. -EPIPE: it has ended. What

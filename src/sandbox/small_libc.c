@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,6 +16,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 int main(int argc, char *argv[]);
@@ -73,8 +75,7 @@ static long answer(long result)
 
 void program_begin(long *stack)
 {
-	call(SYS_exit_group, main((int)stack[0], (char **)(stack + 1)), 0, 0, 0, 0);
-	__builtin_unreachable();
+	_exit(main((int)stack[0], (char **)(stack + 1)));
 }
 
 // ------------------------------------------------------------------------------------------------------- system calls
@@ -165,6 +166,22 @@ int sysinfo(struct sysinfo *out)
 mode_t umask(mode_t mask)
 {
 	return (mode_t)CALL(umask, mask, 0, 0, 0, 0);
+}
+
+pid_t fork(void)
+{
+	return (pid_t)CALL(clone, SIGCHLD, 0, 0, 0, 0);
+}
+
+pid_t waitpid(pid_t child, int *status, int flags)
+{
+	return (pid_t)CALL(wait4, child, P(status), flags, 0, 0);
+}
+
+void _exit(int status)
+{
+	call(SYS_exit_group, status, 0, 0, 0, 0);
+	__builtin_unreachable();
 }
 
 int unshare(int flags)

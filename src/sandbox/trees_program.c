@@ -2,8 +2,9 @@
 //
 // Process 1 of the program cannot: its user namespace does not map the group before the program's image is in place
 // (sandbox.h), and in a file system of a namespace nobody makes a file or folder whose owner or group it does not map
-// (EOVERFLOW, fs/namei.c, fsuidgid_has_mapping). Here both are mapped. It is a program and no fork, because the maps of
-// a process can only be written while others of the same user may look into it.
+// (EOVERFLOW, fs/namei.c, fsuidgid_has_mapping). Here both are mapped. Its file may not be read, so nobody may look into it
+// (outside.h) or choose what it answers. The maps of such a process cannot be written, so a child writes them, which is open
+// to others, and ends before there is a mount namespace that they could enter by it.
 //
 // First argument: what to make. "tree": all of it; then follow "d" or "f" and a path, for each folder or file that is to be
 // there as a place to mount on. "cover": what is laid over hidden things, alone. "hosts": a file alone, a copy of /etc/hosts
@@ -18,6 +19,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
+#include <sys/wait.h>
 
 #include "sandbox/mount_calls.h"
 
@@ -42,19 +44,41 @@ static int map_write(const char *path, unsigned id)
 	return file_write(path, line);
 }
 
+static _Noreturn void maps_write_in_child(uid_t uid, gid_t gid)
+{
+	// Whoever traces it has nothing by it: no socket to answer by, no mount namespace.
+	close(STDIN_FILENO);
+	int error = prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0 ? errno : 0;
+	if (error == 0)
+		error = file_write("/proc/self/setgroups", "deny");
+	if (error == 0)
+		error = map_write("/proc/self/uid_map", uid);
+	if (error == 0)
+		error = map_write("/proc/self/gid_map", gid);
+	_exit(error);
+}
+
+static int maps_make(uid_t uid, gid_t gid)
+{
+	int status;
+	pid_t child = fork();
+	if (child == 0)
+		maps_write_in_child(uid, gid);
+	if (child < 0 || waitpid(child, &status, 0) != child)
+		return errno;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
+}
+
 static int namespaces_enter(void)
 {
 	uid_t uid = geteuid();
 	gid_t gid = getegid();
-	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
+	if (unshare(CLONE_NEWUSER) < 0)
 		return errno;
-	// New rights closed the process, and with it its files in /proc.
-	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
-		return errno;
-	int error = file_write("/proc/self/setgroups", "deny");
-	if (error == 0)
-		error = map_write("/proc/self/uid_map", uid);
-	return error == 0 ? map_write("/proc/self/gid_map", gid) : error;
+	int error = maps_make(uid, gid);
+	if (error == 0 && unshare(CLONE_NEWNS) < 0)
+		error = errno;
+	return error;
 }
 
 static int fresh_mount(const char *path, unsigned mode)

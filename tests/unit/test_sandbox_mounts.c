@@ -6,6 +6,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/mount.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
@@ -189,6 +190,69 @@ static void test_a_working_folder_that_may_not_be_written(void **state)
 		fixture_run(&fixture, check_seen);
 		fixture_done(&fixture);
 	}
+}
+
+// The first child of a process; 0: it has none.
+static pid_t child_of(pid_t parent)
+{
+	char path[64], list[64] = {0};
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", parent, parent);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, list, sizeof(list) - 1);
+	if (fd >= 0)
+		close(fd);
+	return n > 0 ? (pid_t)strtol(list, NULL, 10) : 0;
+}
+
+// Whoever traces what makes the folders says what is in them. Ends when it has got hold of one.
+static _Noreturn void trace_children_of(pid_t parent)
+{
+	for (;;) {
+		pid_t child = child_of(parent);
+		if (child > 0 && child != getpid() && ptrace(PTRACE_SEIZE, child, NULL, NULL) == 0)
+			_exit(0);
+	}
+}
+
+#define TRACED_STARTS 100
+
+static void starts_in_child(const struct sandbox_plan *plan)
+{
+	CHECK(prctl(PR_SET_DUMPABLE, 0) == 0);
+	pid_t own = getpid();
+	for (int i = 0; i < TRACED_STARTS; i++) {
+		struct mounts *mounts;
+		struct err err;
+		CHECK(mounts_prepare(plan, &mounts, &err) == 0);
+		// Until its end, or it would hardly have begun.
+		siginfo_t info;
+		CHECK(waitid(P_PID, (id_t)child_of(own), &info, WEXITED | WNOWAIT) == 0);
+		CHECK(info.si_code == CLD_EXITED && info.si_status == 0);
+		mounts_free(mounts);
+	}
+	_exit(0);
+}
+
+static void test_what_makes_the_folders_cannot_be_traced(void **state)
+{
+	struct fixture fixture;
+	int status = -1;
+	(void)state;
+	if (geteuid() == 0)
+		skip();
+	fixture_make(&fixture, "/tmp");
+	pid_t victim = fork();
+	if (victim == 0)
+		starts_in_child(&fixture.plan);
+	pid_t attacker = fork();
+	if (attacker == 0)
+		trace_children_of(victim);
+	assert_int_equal(waitpid(victim, &status, 0), victim);
+	assert_int_equal(status, 0);
+	kill(attacker, SIGKILL);
+	assert_int_equal(waitpid(attacker, &status, 0), attacker);
+	assert_true(WIFSIGNALED(status));
+	fixture_done(&fixture);
 }
 
 static void check_read_only(void *context)
@@ -679,6 +743,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_working_folder_is_writable),
 		cmocka_unit_test(test_a_working_folder_that_may_not_be_written),
+		cmocka_unit_test(test_what_makes_the_folders_cannot_be_traced),
 		cmocka_unit_test(test_everything_else_is_read_only),
 		cmocka_unit_test(test_temporary_folders_are_fresh),
 		cmocka_unit_test(test_files_and_folders_to_write),
