@@ -29,14 +29,16 @@ static bool ends_with(const char *name, const char *suffix)
 	return len >= suffix_len && strcmp(name + len - suffix_len, suffix) == 0;
 }
 
+// Copies by editors and file managers too: .env~, .env2, ".env (copy)", .envrc.bak; another word is another file: .envseal.
 static bool name_is_dotenv(const char *name)
 {
 	if (strncmp(name, ".env", 4) != 0)
 		return false;
+	const char *rest = name + (strncmp(name, ".envrc", 6) == 0 ? 6 : 4);
 	for (size_t i = 0; i < ARRAY_COUNT(examples); i++)
 		if (ends_with(name, examples[i]))
 			return false;
-	return name[4] == 0 || strchr("._-", name[4]) || strcmp(name, ".envrc") == 0;
+	return !((*rest >= 'a' && *rest <= 'z') || (*rest >= 'A' && *rest <= 'Z'));
 }
 
 static bool name_is_skipped(const char *name)

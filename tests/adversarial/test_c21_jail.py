@@ -33,13 +33,14 @@ def test_dotenv_file_cannot_be_had(project, script):
     assert (project.work / ".env").stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("name", [".env", ".env.local", ".env.production", ".envrc", ".env_old", ".env-1"])
+@pytest.mark.parametrize("name", [".env", ".env.local", ".env.production", ".envrc", ".env_old", ".env-1", ".env~", ".env2", ".env#", ".env copy",
+                                  ".envrc~", ".envrc.local"])
 def test_names_that_are_hidden(project, name):
     write(project.work / "deep/er" / name, "TOKEN=x\n")
-    assert project.sh(f"cat deep/er/{name}").out == b""
+    assert project.sh(f"cat 'deep/er/{name}'").out == b""
 
 
-@pytest.mark.parametrize("name", [".env.example", ".env.sample", ".env.template", ".env.prod.dist", ".envseal", ".environment"])
+@pytest.mark.parametrize("name", [".env.example", ".env.sample", ".env.template", ".env.prod.dist", ".envseal", ".environment", ".envrcs"])
 def test_names_that_are_not(project, name):
     write(project.work / "deep/er" / name, "TOKEN=x\n")
     assert project.sh(f"cat deep/er/{name}").out == b"TOKEN=x\n"
@@ -76,6 +77,19 @@ def test_what_runs_outside_cannot_be_changed(project, script):
     project.jail("-q", "--", "/bin/bash", "-c", script)
     assert sorted(path.relative_to(project.home) for path in project.home.rglob("*")) == before
     assert (hooks / "pre-commit").read_text() == "#!/bin/sh\n" and (project.home / ".bashrc").read_text() == "# mine\n"
+
+
+def test_hooks_that_are_not_there_yet(project):
+    (project.work / ".git").mkdir()
+    project.sh("mkdir .git/hooks; echo x > .git/hooks/post-commit; rmdir .git/hooks; mv .git/hooks .git/h; mv .git g")
+    assert [path.name for path in (project.work / ".git").rglob("*")] == ["hooks"]
+
+
+@pytest.mark.parametrize("place", ["project", ".cache"])
+def test_profile_is_not_the_agents_to_change(project, place):
+    profile = write(project.home / place / "deep/profile", "base = shell\nhide = notes\n")
+    result = project.jail("--profile", profile, "--", "cat", "notes")
+    assert result.status == 125 and result.out == b"" and "the agent could change the profile" in result.talk, result
 
 
 CONNECT = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1]); print('connected')"
