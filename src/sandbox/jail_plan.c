@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const enum sandbox_need jail_needs[SANDBOX_MECHANISM_COUNT] = {
@@ -198,18 +199,23 @@ static int kept_fill(const struct jail_place *at, const struct jail_profile *pro
 	return r;
 }
 
-// Git runs what lies there, outside too.
-static int read_only_fill(struct jail_plan *plan, const char *directory, struct err *err)
+// Git runs what lies there, outside too. What is not there could not be kept closed.
+static int read_only_fill(struct jail_plan *plan, const char *directory, bool has_agent, struct err *err)
 {
-	_cleanup_free_ char *hooks = NULL;
+	_cleanup_free_ char *git = NULL, *hooks = NULL;
 	struct stat st;
-	int r = path_join(directory, ".git/hooks", &hooks, err);
+	int r = path_join(directory, ".git", &git, err);
+	if (r < 0 || lstat(git, &st) < 0 || !S_ISDIR(st.st_mode))
+		return r;
+	r = path_join(git, "hooks", &hooks, err);
+	if (r == 0 && has_agent && mkdir(hooks, 0777) < 0 && errno != EEXIST)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot make %s, which the jail keeps closed", hooks);
 	if (r < 0 || lstat(hooks, &st) < 0 || !S_ISDIR(st.st_mode))
 		return r;
 	return list_add(&plan->read_only, hooks, err);
 }
 
-static int folders_fill(const struct jail_place *at, struct jail_plan *plan, struct err *err)
+static int folders_fill(const struct jail_wish *wish, const struct jail_place *at, struct jail_plan *plan, struct err *err)
 {
 	bool has_runtime = at->runtime && at->runtime[0] == '/' && strcmp(at->runtime, "/") != 0;
 	int r = text_copy(has_runtime ? at->runtime : NULL, &plan->runtime, err);
@@ -217,7 +223,19 @@ static int folders_fill(const struct jail_place *at, struct jail_plan *plan, str
 		r = text_copy(at->place.temporary, &plan->temporary, err);
 	if (r == 0)
 		r = text_copy(at->broker, &plan->broker, err);
-	return r == 0 ? read_only_fill(plan, at->place.directory, err) : r;
+	return r == 0 ? read_only_fill(plan, at->place.directory, wish->agent != NULL, err) : r;
+}
+
+// What is inside could give itself more at the next start.
+static int profile_check(const struct jail_wish *wish, const struct sandbox_list *writable, struct err *err)
+{
+	char brief[200];
+	_cleanup_free_ char *real = wish->profile && strchr(wish->profile, '/') ? realpath(wish->profile, NULL) : NULL;
+	const char *folder = real ? folder_above(writable, real) : NULL;
+	if (!real || (!folder && !list_has(writable, real)))
+		return 0;
+	return err_set(err, ERR_UNSAFE, "the agent could change the profile %s for its next start; keep it in a folder that the agent "
+					"cannot write to", text_brief(span_text(wish->profile), brief, sizeof(brief)));
 }
 
 static int plan_fill(const struct jail_wish *wish, const struct jail_place *at, struct jail_profile *profile,
@@ -231,7 +249,9 @@ static int plan_fill(const struct jail_wish *wish, const struct jail_place *at, 
 	plan->profile = profile->name;
 	r = sandbox_fill(wish, profile, &at->place, &plan->sandbox, err);
 	if (r == 0)
-		r = folders_fill(at, plan, err);
+		r = profile_check(wish, &plan->sandbox.writable, err);
+	if (r == 0)
+		r = folders_fill(wish, at, plan, err);
 	if (r == 0)
 		r = hidden_fill(profile, &at->place, plan, err);
 	if (r == 0)
