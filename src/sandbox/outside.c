@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -59,13 +60,16 @@ static _Noreturn void program_in_child(int program, int socket, pid_t parent, ch
 	// Where the caller had its standard descriptors closed, ours may have their numbers: out of the way first.
 	program = fcntl(program, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	socket = fcntl(socket, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-	int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (dup2(socket, STDIN_FILENO) < 0 || dup2(nowhere, STDOUT_FILENO) < 0 || dup2(nowhere, STDERR_FILENO) < 0 ||
+	int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC), starter = (int)syscall(SYS_pidfd_open, parent, 0U);
+	if (starter >= 0)
+		starter = fcntl(starter, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	if (dup2(socket, STDIN_FILENO) < 0 || dup2(starter < 0 ? nowhere : starter, STDOUT_FILENO) < 0 ||
+	    dup2(nowhere, STDERR_FILENO) < 0 ||
 	    prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		start_failed(STDIN_FILENO);
 	fd_close_range(STDERR_FILENO + 1, program - 1);
 	fd_close_range(program + 1, INT_MAX);
-	// The parent may have ended before that was set.
+	// The parent may have ended before that was set, and its number be another's.
 	if (getppid() == parent)
 		execveat(program, "", argv, environment, AT_EMPTY_PATH);
 	start_failed(STDIN_FILENO);

@@ -16,9 +16,11 @@ struct outside {
 };
 #define OUTSIDE_INIT ((struct outside){.fd = -1})
 
-// Starts it in a session of its own, with an empty environment, no other descriptor (1 and 2 are /dev/null), all signals at
-// their defaults; it ends with the process that started it. argv[0] is its name. Nobody may look into its
-// process, from its first instruction on; so it cannot write its own maps. ERR_SYSTEM.
+// Starts it in a session of its own, with an empty environment, no other descriptor, all signals at their defaults. Descriptor 1
+// is a pidfd of the process that started it, or /dev/null where there are none; 2 is /dev/null. It ends with that process, by a
+// signal: but not with one that has put itself into a Landlock domain with signals scoped, which the kernel refuses that signal;
+// what lives so long looks at descriptor 1. argv[0] is its name. Nobody may look into its process,
+// from its first instruction on; so it cannot write its own maps. ERR_SYSTEM.
 int outside_start(const struct outside_program *program, char *const argv[], struct outside *out, struct err *err);
 void outside_end(struct outside *outside); // kills it, where it is still there
 // Receives one message with its descriptors, close-on-exec, at most `max`; their number or -errno. -EPIPE: it has ended. What

@@ -1,7 +1,8 @@
 // The relay: accepts what a program in a network namespace connects to, resolves the host's name out here, connects, and
-// copies both ways. It knows nothing but its arguments, the endpoints, and is started with no descriptor but 0, on which
-// process 1 hands it the listening sockets. Before that it ends with that socket, afterwards with whoever started it
-// (a parent-death signal, outside.c), which lives through that one's exec too.
+// copies both ways. It knows nothing but its arguments, the endpoints, and is started with no descriptors but 0, on which
+// process 1 hands it the listening sockets, and 1, a pidfd of whoever started it. Before that it ends with that socket, afterwards
+// with that process, which lives through that one's exec too. By the pidfd: a process in a jail may not signal what is outside,
+// so there is no parent-death signal from it.
 //
 // No NSS: names are resolved by c-ares, from /etc/hosts and DNS. One loop, no threads.
 #include <ares.h>
@@ -16,6 +17,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -48,6 +50,7 @@ struct connection {
 struct relay {
 	struct endpoint endpoints[ENDPOINTS_MAX];
 	size_t endpoint_count;
+	bool has_starter; // a pidfd, not /dev/null
 	struct relay_listeners listeners;
 	int listener_fds[RELAY_LISTENERS_MAX];
 	struct connection connections[CONNECTIONS_MAX];
@@ -243,9 +246,9 @@ static void listener_accept(struct relay *relay, size_t listener)
 
 // What is waited for; what lies where in it follows from the relay, which does not change while it is gone through.
 struct waiting {
-	struct pollfd rows[RELAY_LISTENERS_MAX + ARES_GETSOCK_MAXNUM + 2 * CONNECTIONS_MAX];
+	struct pollfd rows[1 + RELAY_LISTENERS_MAX + ARES_GETSOCK_MAXNUM + 2 * CONNECTIONS_MAX];
 	size_t count;
-	size_t ares_first, connections_first;
+	size_t listeners_first, ares_first, connections_first;
 };
 
 static void wait_for(struct waiting *waiting, int fd, int events)
@@ -277,6 +280,8 @@ static void waiting_fill(struct relay *relay, struct waiting *waiting)
 {
 	ares_socket_t sockets[ARES_GETSOCK_MAXNUM];
 	waiting->count = 0;
+	wait_for(waiting, STDOUT_FILENO, relay->has_starter ? POLLIN : 0);
+	waiting->listeners_first = waiting->count;
 	for (size_t i = 0; i < relay->listeners.count; i++)
 		wait_for(waiting, relay->listener_fds[i], relay->connection_count < CONNECTIONS_MAX ? POLLIN : 0);
 	waiting->ares_first = waiting->count;
@@ -374,11 +379,13 @@ static void relay_loop(struct relay *relay)
 		waiting_fill(relay, &waiting);
 		if (poll(waiting.rows, waiting.count, wait_ms(relay)) < 0 && errno != EINTR)
 			return;
+		if (waiting.rows[0].revents)
+			return;
 		// In this order: the first does not take up places, nor the second make rows of the first's mean others.
 		connections_check(relay, &waiting);
 		ares_check(relay, &waiting);
 		for (size_t i = 0; i < relay->listeners.count; i++)
-			if (waiting.rows[i].revents)
+			if (waiting.rows[waiting.listeners_first + i].revents)
 				listener_accept(relay, i);
 	}
 }
@@ -428,6 +435,8 @@ int main(int argc, char *argv[])
 	for (int i = 1; i < argc; i++)
 		if (endpoint_parse(argv[i], &relay.endpoints[relay.endpoint_count++]))
 			return 1;
+	struct stat st;
+	relay.has_starter = fstat(STDOUT_FILENO, &st) == 0 && !S_ISCHR(st.st_mode);
 	// In this order: whoever sees it serve sees it closed.
 	if (!relay_filter_enter() || !listeners_receive(&relay))
 		return 1;

@@ -2,7 +2,11 @@
 (test_c20_tiers.py); here is what is tried beside that."""
 
 import os
+import pathlib
+import signal
 import socket
+import subprocess
+import time
 
 import pytest
 
@@ -130,3 +134,44 @@ def test_no_new_rights(project):
     result = project.jail("--", "grep", "-E", "NoNewPrivs|Cap(Inh|Prm|Eff|Bnd|Amb)|Seccomp:", "/proc/self/status")
     values = [line.split()[1].strip("0") for line in result.text.splitlines()]
     assert values == ["", "", "", "", "", "1", "2"], result
+
+
+def until(is_so):
+    end = time.monotonic() + 60
+    while not is_so() and time.monotonic() < end:
+        time.sleep(0.01)
+    return is_so()
+
+
+def relays(port):
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if words[:2] == [b"envseal-relay", f"localhost:{port}".encode()]:
+            found.append(int(path.parent.name))
+    return found
+
+
+@pytest.mark.parametrize("how", ["ends", "is killed"])
+def test_relay_ends_with_the_agent(project, how):
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        port = server.getsockname()[1]
+        agent = project.popen([binary(), "jail", "-q", "--net", "allow", f"localhost:{port}", "--", "/bin/sh", "-c", "echo on; read line"],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert agent.stdout.readline() == b"on\n"
+        assert until(lambda: len(relays(port)) == 1)
+        if how == "ends":
+            agent.stdin.close()
+        else:
+            agent.send_signal(signal.SIGKILL)
+        agent.wait(60)
+        until(lambda: not relays(port))
+        left = relays(port)
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
+        assert left == []
