@@ -234,7 +234,8 @@ static bool is_in_project(const struct jail_plan *plan, const char *path)
 
 bool jail_still_open(const struct jail_plan *plan, const struct sandbox_record *record, const char *path)
 {
-	bool is_closed = record->missing & bit_of(SANDBOX_LANDLOCK) ? has_mounts(record) && list_has(&plan->masked, path)
+	bool is_under_mount = has_mounts(record) && (list_has(&plan->masked, path) || list_has(&plan->covered, path));
+	bool is_closed = record->missing & bit_of(SANDBOX_LANDLOCK) ? is_under_mount
 								    : has_mounts(record) || !list_has(&plan->masked, path) ||
 									      !is_in_project(plan, path);
 	return !is_closed && access(path, R_OK) == 0;

@@ -50,6 +50,7 @@ struct jail_plan {
 	struct sandbox_plan sandbox;    // with the mechanisms of a jail
 	struct sandbox_list masked;     // of sandbox.hidden: in a writable folder, and so covered by mounts
 	struct sandbox_list dotenv;     // of sandbox.hidden: those files
+	struct sandbox_list covered;    // of sandbox.hidden: other folders, covered too, for Landlock closes no socket before ABI 9
 	struct sandbox_list read_only;  // in a writable folder, and not to be changed
 	struct sandbox_list kept;       // what is seen in the fresh folders nevertheless
 	char *runtime;                  // covered by a fresh folder; NULL

@@ -42,7 +42,7 @@ struct work {
 	const struct jail_plan *plan;
 	struct kept *kept;
 	size_t kept_count;
-	int cover_folder_fd, cover_file_fd;
+	int cover_folder_fd, cover_file_fd, cover_closed_fd;
 };
 
 static bool is_folder(const char *path)
@@ -162,6 +162,9 @@ static int cover_make(struct work *work)
 	int error = memory_mount(COVER_PLACE, "mode=755");
 	if (error == 0)
 		error = folder_make(COVER_PLACE "/folder", 0555);
+	// In which nothing can be looked up, as in what Landlock closes nothing can be opened.
+	if (error == 0)
+		error = folder_make(COVER_PLACE "/closed", 0);
 	if (error == 0)
 		error = mknod(COVER_PLACE "/file", S_IFREG, 0) < 0 ? errno : 0;
 	if (error == 0)
@@ -170,7 +173,8 @@ static int cover_make(struct work *work)
 		return error;
 	work->cover_folder_fd = open(COVER_PLACE "/folder", O_PATH | O_CLOEXEC);
 	work->cover_file_fd = open(COVER_PLACE "/file", O_PATH | O_CLOEXEC);
-	return work->cover_folder_fd < 0 || work->cover_file_fd < 0 ? errno : 0;
+	work->cover_closed_fd = open(COVER_PLACE "/closed", O_PATH | O_CLOEXEC);
+	return work->cover_folder_fd < 0 || work->cover_file_fd < 0 || work->cover_closed_fd < 0 ? errno : 0;
 }
 
 // A link is not followed: what it leads to is fresh by its own name, or is not.
@@ -206,13 +210,13 @@ static int terminals_mount(void)
 
 // ------------------------------------------------------------------------------------------------------ what is covered
 
-static int mask_lay(const struct work *work, const char *path)
+static int mask_lay(int folder_fd, int file_fd, const char *path)
 {
 	_cleanup_fd_ int target = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
 	if (target < 0 || fstat(target, &st) < 0)
 		return errno == ENOENT || errno == ENOTDIR || errno == EACCES || errno == ELOOP ? 0 : errno;
-	_cleanup_fd_ int cover = open_tree(S_ISDIR(st.st_mode) ? work->cover_folder_fd : work->cover_file_fd, "",
+	_cleanup_fd_ int cover = open_tree(S_ISDIR(st.st_mode) ? folder_fd : file_fd, "",
 					   OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
 	if (cover < 0)
 		return errno;
@@ -242,7 +246,9 @@ static int covers_lay(const struct work *work)
 	const struct jail_plan *plan = work->plan;
 	int error = 0;
 	for (size_t i = 0; i < plan->masked.count && error == 0; i++)
-		error = mask_lay(work, plan->masked.items[i]);
+		error = mask_lay(work->cover_folder_fd, work->cover_file_fd, plan->masked.items[i]);
+	for (size_t i = 0; i < plan->covered.count && error == 0; i++)
+		error = mask_lay(work->cover_closed_fd, work->cover_file_fd, plan->covered.items[i]);
 	for (size_t i = 0; i < plan->read_only.count && error == 0; i++)
 		error = read_only_lay(plan->read_only.items[i]);
 	return error;
@@ -254,12 +260,13 @@ static void work_done(struct work *work)
 		fd_close(&work->kept[i].fd);
 	fd_close(&work->cover_folder_fd);
 	fd_close(&work->cover_file_fd);
+	fd_close(&work->cover_closed_fd);
 	free(work->kept);
 }
 
 int jail_mounts_make(const struct jail_plan *plan)
 {
-	_cleanup_(work_done) struct work work = {.plan = plan, .cover_folder_fd = -1, .cover_file_fd = -1};
+	_cleanup_(work_done) struct work work = {.plan = plan, .cover_folder_fd = -1, .cover_file_fd = -1, .cover_closed_fd = -1};
 	struct mount_attr private = {.propagation = MS_PRIVATE};
 	umask(0);
 	int error = mount_attributes(AT_FDCWD, "/", AT_RECURSIVE, private) < 0 ? errno : 0;

@@ -24,6 +24,7 @@ void jail_plan_done(struct jail_plan *plan)
 {
 	sandbox_plan_done(&plan->sandbox);
 	list_done(&plan->masked);
+	list_done(&plan->covered);
 	list_done(&plan->dotenv);
 	list_done(&plan->read_only);
 	list_done(&plan->kept);
@@ -159,6 +160,33 @@ static enum hidden_place hidden_judge(const struct jail_place *at, const struct 
 	return lstat(path, &st) == 0 && !S_ISLNK(st.st_mode) ? HIDDEN_MASKED : HIDDEN_LEFT;
 }
 
+static bool has_below(const struct sandbox_list *list, const char *folder)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (path_is_below(list->items[i], folder))
+			return true;
+	return false;
+}
+
+static bool has_any_below(const char *const *paths, const char *folder)
+{
+	for (; paths && *paths; paths++) {
+		_cleanup_free_ char *real = realpath(*paths, NULL);
+		if (path_is_below(*paths, folder) || (real && path_is_below(real, folder)))
+			return true;
+	}
+	return false;
+}
+
+// Not where something in it is to be seen.
+static bool is_to_be_covered(const struct jail_place *at, const struct jail_plan *plan, const char *path)
+{
+	struct stat st;
+	return lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && !has_below(&plan->sandbox.shown, path) &&
+	       !has_below(&plan->sandbox.writable, path) && !path_is_below(at->place.directory, path) &&
+	       !has_any_below(at->place.own, path) && !has_any_below(at->programs, path);
+}
+
 static int hidden_sort(const struct jail_place *at, struct jail_plan *plan, struct err *err)
 {
 	struct sandbox_list *hidden = &plan->sandbox.hidden;
@@ -168,6 +196,8 @@ static int hidden_sort(const struct jail_place *at, struct jail_plan *plan, stru
 		enum hidden_place place = r == 0 ? hidden_judge(at, plan, hidden->items[i]) : HIDDEN_LEFT;
 		if (place == HIDDEN_MASKED || place == HIDDEN_READ_ONLY)
 			r = list_add(place == HIDDEN_MASKED ? &plan->masked : &plan->read_only, hidden->items[i], err);
+		else if (place == HIDDEN_ELSEWHERE && is_to_be_covered(at, plan, hidden->items[i]))
+			r = list_add(&plan->covered, hidden->items[i], err);
 		if (place == HIDDEN_ELSEWHERE || place == HIDDEN_MASKED)
 			hidden->items[kept++] = hidden->items[i];
 		else

@@ -38,7 +38,7 @@ def read(path):
         file.read()
 
 def names(folder):
-    return os.listdir(folder) if os.path.isdir(folder) else []
+    return os.listdir(folder) if os.path.isdir(folder) and os.access(folder, os.R_OK) else []
 
 def append(path):
     os.close(os.open(path, os.O_WRONLY | os.O_APPEND))

@@ -117,6 +117,16 @@ def test_sockets_of_the_desktop_are_not_there(project, tmp_path):
             assert project.jail("--", *words, env={"XDG_RUNTIME_DIR": str(runtime)}).out == b""
 
 
+@pytest.mark.parametrize("place", [".ssh/master", ".docker/run/docker.sock", ".gnupg/S.gpg-agent", ".config/gh/x"])
+def test_sockets_in_what_is_hidden_are_not_reached(project, place):
+    path = project.home / place
+    with listening(path):
+        words = ["/usr/bin/python3", "-c", CONNECT, str(path)]
+        assert project.run(*words).out == b"connected\n"
+        assert project.jail("--", *words).out == b""
+        assert project.jail("--read", path, "--", *words).out == b"connected\n"
+
+
 def test_envseals_own_files_are_closed(project):
     folder = project.vault.dir
     result = project.sh(f"cat {folder}/vault.db {folder}/audit.jsonl; echo x >> {folder}/audit.jsonl; rm {folder}/vault.db; touch {folder}/x; "
