@@ -45,9 +45,9 @@ static void row_take(void *context, const struct jail_row *row)
 		return;
 	}
 	if (!checked->has_rows)
-		printf("%-10s%-52s%s\n", "RESULT", "WHAT", "REMARK");
+		printf("%-10s%-52s %s\n", "RESULT", "WHAT", "REMARK");
 	checked->has_rows = true;
-	printf(row->remark[0] ? "%-10s%-52s%s\n" : "%-10s%s\n", verdict, row->what, row->remark);
+	printf(row->remark[0] ? "%-10s%-52s %s\n" : "%-10s%s\n", verdict, row->what, row->remark);
 }
 
 static int check(struct context *context, const struct arguments *arguments, const struct engine_jail *request)
