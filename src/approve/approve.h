@@ -14,7 +14,8 @@
 
 struct terminal;
 
-// ERR_LOCKED when the process has no controlling terminal; `need` names what it was wanted for ("the passphrase").
+// Says on it which processes have it too that the kernel holds closer than this one (process_is_confined). ERR_LOCKED when the
+// process has no controlling terminal; `need` names what it was wanted for ("the passphrase").
 int terminal_open(const char *need, struct terminal **out, struct err *err);
 struct terminal *terminal_close(struct terminal *terminal);
 void terminal_close_ptr(struct terminal **terminal);

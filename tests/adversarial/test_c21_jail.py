@@ -3,6 +3,8 @@
 
 import os
 import pathlib
+import pty
+import re
 import signal
 import socket
 import subprocess
@@ -185,3 +187,36 @@ def test_relay_ends_with_the_agent(project, how):
         for pid in left:
             os.kill(pid, signal.SIGKILL)
         assert left == []
+
+
+LEFT = """import os, signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+ready, told = os.pipe()
+if os.fork():
+    os.read(ready, 1)
+    os._exit(0)
+os.setsid() if sys.argv[1] == "session" else os.setpgid(0, 0)
+os.write(told, b"x")
+signal.pause()
+"""
+
+
+@pytest.mark.parametrize("how", ["session", "group"])
+def test_what_is_left_in_a_jail_and_has_the_terminal_is_named(project, how):
+    """It could take the passphrase: by tcsetpgrp(3), or by a read before envseal's."""
+    left = write(project.work / "left", LEFT)
+    script = write(project.base / "script", f'{binary()} jail -q -- /usr/bin/python3 {left} {how}; {binary()} unlock; echo "ended $?"\n')
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.chdir(project.work)
+        os.execve("/bin/sh", ["sh", str(script)], project.env)
+    said = b""
+    while b"Passphrase:" not in said:
+        said += os.read(fd, 4096)
+    found = re.search(rb"process (\d+) \(python3\), which a jail or another sandbox holds, has this terminal too", said)
+    if found:
+        os.kill(int(found[1]), signal.SIGKILL)
+    os.write(fd, b"\x03")
+    os.waitpid(pid, 0)
+    os.close(fd)
+    assert found, said
