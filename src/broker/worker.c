@@ -102,7 +102,9 @@ static void work_do(struct worker *worker, const struct message_work *received, 
 {
 	worker->caller = worker_caller(worker);
 	worker->desk_way = worker_desk(worker);
-	worker->serves = (struct engine_client){.pid = worker->peer.pid, .is_confined = process_is_confined("/proc", worker->peer.pid),
+	// Alive behind the reading: what was read is not of another process that has the number by now.
+	bool is_confined = process_is_confined("/proc", worker->peer.pid) || !peer_is_alive(&worker->peer);
+	worker->serves = (struct engine_client){.pid = worker->peer.pid, .is_confined = is_confined,
 						.environment = received->environment,
 						.caller = &worker->caller, .limits = &received->limits, .desk = &worker->desk_way,
 						.permitted = work_permitted, .granted = work_granted, .context = worker};
