@@ -185,10 +185,10 @@ def test_temporary_files_of_others_are_not_there(project, tmp_path):
 
 @pytest.mark.parametrize("name, folder", [("claude", ".claude"), ("codex", ".codex"), ("gemini", ".gemini"), ("cursor", ".cursor")])
 def test_profiles_open_the_agents_own_folder_alone(project, name, folder):
-    for other in (".claude", ".codex", ".gemini", ".cursor"):
-        if other != folder:
-            write(project.home / other / "auth.json", "token\n")
-    result = project.sh(f"echo a > ~/{folder}/state && cat ~/{folder}/state; cat ~/.*/auth.json", "--profile", name)
+    others = " ".join(f"{other}/auth.json" for other in (".claude", ".codex", ".gemini", ".cursor") if other != folder)
+    for other in others.split():
+        write(project.home / other, "token\n")
+    result = project.sh(f"echo a > ~/{folder}/state && cat ~/{folder}/state; cd; cat {others}", "--profile", name)
     assert result.out == b"a\n" and result.talk.count("Permission denied") == 3, result
 
 
@@ -303,8 +303,9 @@ def test_without_mounts_it_says_what_stays_open(project, calls):
 def test_without_landlock_it_is_refused(project, call, error):
     result = project.jail("--", "true", calls={call: error})
     assert result.status == 126 and "cannot give landlock" in result.talk, result
-    result = project.sh("cat .env; cat ~/.ssh/id_ed25519", "--degrade", calls={call: error})
-    assert "without landlock" in result.talk and b"private key" in result.out, result
+    result = project.sh("cat .env; cat ~/.env; cat ~/.ssh/id_ed25519", "--degrade", calls={call: error})
+    assert "without landlock" in result.talk and b"ABOVE" in result.out, result
+    assert (b"private key" in result.out) != has_namespaces(), result
 
 
 @needs_calls
