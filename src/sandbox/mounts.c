@@ -340,7 +340,7 @@ static int tree_build(const struct sandbox_plan *plan, struct mounts *mounts, in
 	if (error == 0)
 		error = placements_lay(placements);
 	if (error == 0)
-		error = mounts_proc();
+		error = abs(mounts_proc());
 	// In a folder that was deleted, ".." would still lead to what is covered now.
 	if (error == 0 && chdir(plan->directory ? plan->directory : "/") < 0)
 		error = errno;
@@ -403,28 +403,25 @@ static int proc_close(const char *path)
 	return mount_lay(fd, path);
 }
 
-int mounts_proc(void)
+// Not by mount(2), which mounts nothing in a tree that lies in no namespace.
+static int proc_open(int *out_fd)
 {
-	if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+	_cleanup_fd_ int context = fsopen("proc", FSOPEN_CLOEXEC);
+	if (context < 0 || fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return errno;
-	int error = 0;
-	for (size_t i = 0; error == 0 && i < ARRAY_COUNT(proc_closed); i++)
-		error = proc_close(proc_closed[i]);
-	// Where this is only preferred, the program runs without it.
-	if (error != 0)
-		umount2("/proc", MNT_DETACH);
-	return error;
+	*out_fd = fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	return *out_fd < 0 ? errno : 0;
 }
 
-// The tree as it is, in a namespace that nobody can enter, since it is none: whoever owns the user namespace may enter that of
-// the mounts, by any process in it or from Linux 6.18 on by its number, and would lay files of his own over those that a
-// program reads.
-int mounts_leave(const char *directory)
+int mounts_proc(void)
 {
-	_cleanup_fd_ int root = open_tree(AT_FDCWD, "/", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
-	_cleanup_fd_ int deleted = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (root < 0 || fchdir(root) < 0 || chroot(".") < 0)
-		return errno;
-	int r = directory ? chdir(directory) : fchdir(deleted);
-	return r < 0 ? errno : 0;
+	_cleanup_fd_ int fd = -1;
+	int error = proc_open(&fd);
+	if (error == 0)
+		error = mount_lay(fd, "/proc");
+	if (error != 0)
+		return error;
+	for (size_t i = 0; error == 0 && i < ARRAY_COUNT(proc_closed); i++)
+		error = proc_close(proc_closed[i]);
+	return -error;
 }

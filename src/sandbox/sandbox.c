@@ -13,6 +13,7 @@ struct shared {
 	struct sandbox_record record;
 	uint32_t given_up; // bits: what the next try leaves out
 	bool is_held;
+	int leave_error; // of what was opened for leaving the mount namespace
 	int rules_error; // of the ruleset, once rules_fd says that it is filled
 };
 
@@ -26,6 +27,7 @@ struct sandbox {
 	int rules_fd;                    // readable when it is filled
 	struct sock_fprog filter;
 	struct mounts *mounts;
+	struct leave leave;
 	struct relay *relay;
 	bool is_mappable; // whoever has mapped the user namespace before, can look into a program with this image
 	uid_t user; // as they are outside
@@ -141,6 +143,7 @@ int sandbox_prepare(const struct sandbox_plan *plan, struct sandbox **out, struc
 	sandbox->plan = plan;
 	sandbox->ruleset = LANDLOCK_RULESET_INIT;
 	sandbox->rules_fd = -1;
+	sandbox->leave = LEAVE_NONE;
 	sandbox->user = geteuid();
 	sandbox->group = getegid();
 	memcpy(sandbox->needs, plan->needs, sizeof(sandbox->needs));
@@ -161,6 +164,7 @@ void sandbox_free_ptr(struct sandbox **sandbox)
 		return;
 	helpers_stop(old);
 	ruleset_close(old);
+	leave_done(&old->leave);
 	free(old->filter.filter);
 	access_list_done(&old->access);
 	if (old->shared != MAP_FAILED)
@@ -263,16 +267,31 @@ static void ruleset_fill(struct sandbox *sandbox)
 	ruleset_close(sandbox);
 }
 
+// Every mount namespace has a /proc.
+static bool has_mount_namespace(const struct sandbox *sandbox)
+{
+	return is_wanted(sandbox, SANDBOX_PROC) || is_wanted(sandbox, SANDBOX_MOUNTS);
+}
+
+static void leave_begin(struct sandbox *sandbox)
+{
+	leave_done(&sandbox->leave);
+	sandbox->shared->leave_error = has_mount_namespace(sandbox) ? leave_prepare(&sandbox->leave) : 0;
+}
+
 int sandbox_fork(struct sandbox *sandbox, pid_t *ret_pid, struct err *err)
 {
 	for (;;) {
 		*sandbox->shared = (struct shared){.record = sandbox->base};
 		ruleset_begin(sandbox);
+		leave_begin(sandbox);
 		int error = namespaces_fork(sandbox->needs, ret_pid);
 		if (error == 0) {
 			shield_look(sandbox);
-			if (*ret_pid > 0)
+			if (*ret_pid > 0) {
+				leave_done(&sandbox->leave);
 				ruleset_fill(sandbox);
+			}
 			return 0;
 		}
 		bool has_namespaces = is_wanted(sandbox, SANDBOX_USER_NAMESPACE) || sandbox_has_init(sandbox);
@@ -296,11 +315,26 @@ static int maps_make(const struct sandbox *sandbox)
 	return is_wanted(sandbox, SANDBOX_USER_NAMESPACE) ? namespaces_map(sandbox->user, sandbox->group, 0) : 0;
 }
 
+// Of what is done by somebody else there is no other try: it would be without a mechanism that he chose.
+static struct sandbox_failure tree_leave(struct sandbox *sandbox, const char *directory)
+{
+	int error = sandbox->shared->leave_error;
+	if (error == 0)
+		error = mounts_leave(&sandbox->leave, directory);
+	if (error == ESTALE)
+		return (struct sandbox_failure){SANDBOX_PROC, error};
+	return error == 0 ? (struct sandbox_failure){0} : mechanism_fail(sandbox, SANDBOX_PROC, error);
+}
+
 static struct sandbox_failure mounts_make(struct sandbox *sandbox, int terminal_fd)
 {
-	if (!is_wanted(sandbox, SANDBOX_MOUNTS))
-		return is_wanted(sandbox, SANDBOX_PROC) ? mechanism_note(sandbox, SANDBOX_PROC, mounts_proc())
+	if (!is_wanted(sandbox, SANDBOX_MOUNTS)) {
+		int error = is_wanted(sandbox, SANDBOX_PROC) ? mounts_proc() : 0;
+		if (error < 0)
+			return mechanism_fail(sandbox, SANDBOX_PROC, -error);
+		return is_wanted(sandbox, SANDBOX_PROC) ? mechanism_note(sandbox, SANDBOX_PROC, error)
 							: (struct sandbox_failure){0};
+	}
 	int error = mounts_tree(sandbox->plan, sandbox->mounts, terminal_fd);
 	// Half a tree is fit for nobody.
 	if (error != 0)
@@ -309,25 +343,40 @@ static struct sandbox_failure mounts_make(struct sandbox *sandbox, int terminal_
 	return mechanism_note(sandbox, SANDBOX_MOUNTS, 0);
 }
 
-struct sandbox_failure sandbox_settle(struct sandbox *sandbox, int terminal_fd)
+static struct sandbox_failure namespaces_fill(struct sandbox *sandbox, int terminal_fd)
+{
+	struct sandbox_failure failure = mounts_make(sandbox, terminal_fd);
+	// Behind the tree: what it says of hosts is laid on that.
+	if (failure.error == 0 && is_wanted(sandbox, SANDBOX_NETWORK_NAMESPACE))
+		failure = mechanism_note(sandbox, SANDBOX_NETWORK_NAMESPACE, network_enter(sandbox->plan, sandbox->relay));
+	return failure;
+}
+
+static struct sandbox_failure settle(struct sandbox *sandbox, int terminal_fd)
 {
 	struct sandbox_failure failure = {0};
+	bool is_first = sandbox->leave.list_fd >= 0, is_left = has_mount_namespace(sandbox);
+	const char *directory = sandbox->plan->directory;
 	int error = maps_are_late(sandbox) ? 0 : maps_make(sandbox);
 	if (error != 0)
 		return mechanism_fail(sandbox, SANDBOX_USER_NAMESPACE, error);
 	for (enum sandbox_mechanism i = SANDBOX_USER_NAMESPACE; i <= SANDBOX_IPC_NAMESPACE; i++)
 		if (is_wanted(sandbox, i))
 			mechanism_note(sandbox, i, 0);
-	failure = mounts_make(sandbox, terminal_fd);
-	// Behind the tree: what it says of hosts is laid on that.
-	if (failure.error == 0 && is_wanted(sandbox, SANDBOX_NETWORK_NAMESPACE))
-		failure = mechanism_note(sandbox, SANDBOX_NETWORK_NAMESPACE, network_enter(sandbox->plan, sandbox->relay));
-	// /proc comes with every mount namespace.
-	if (failure.error != 0 || !is_wanted(sandbox, SANDBOX_PROC))
+	if (is_left && is_first)
+		failure = tree_leave(sandbox, directory);
+	if (failure.error == 0)
+		failure = namespaces_fill(sandbox, terminal_fd);
+	if (failure.error != 0 || !is_left || is_first)
 		return failure;
-	const char *instead = is_wanted(sandbox, SANDBOX_MOUNTS) ? "/" : NULL;
-	error = mounts_leave(sandbox->plan->directory ? sandbox->plan->directory : instead);
-	return error == 0 ? failure : mechanism_fail(sandbox, SANDBOX_PROC, error);
+	return tree_leave(sandbox, directory || !is_wanted(sandbox, SANDBOX_MOUNTS) ? directory : "/");
+}
+
+struct sandbox_failure sandbox_settle(struct sandbox *sandbox, int terminal_fd)
+{
+	struct sandbox_failure failure = settle(sandbox, terminal_fd);
+	leave_done(&sandbox->leave);
+	return failure;
 }
 
 void sandbox_pass_on(struct sandbox *sandbox, pid_t program)
@@ -453,6 +502,9 @@ static const char *failure_advice(struct sandbox_failure failure)
 		return namespace_advice(failure.error);
 	case SANDBOX_MOUNTS:
 	case SANDBOX_PROC:
+		if (failure.error == ESTALE)
+			return "somebody else mounts in the sandbox while it is made, which only a process of this user can; find "
+			       "it with `ps -u $USER`, end it, and try again";
 		if (failure.error == EPERM || failure.error == EACCES)
 			return "mounting is forbidden here, as AppArmor does for user namespaces; `envseal doctor` says what to "
 			       "change, --degrade runs without it";

@@ -151,7 +151,8 @@ void mounts_free(struct mounts *mounts); // NULL is fine. In the process that pr
 // In process 1, in a mount namespace of its own, with all capabilities in it, and the user mapped; the group need not be.
 // 0 or errno; after an errno the namespace is not fit for a program.
 
-// Mounts a /proc of the PID namespace over /proc. EPERM where the one that is there is not fully visible.
+// Mounts a /proc of the PID namespace over /proc. EPERM where the one that is there is not fully visible. -errno where it is
+// there and not as it is to be: the namespace is not fit for a program.
 int mounts_proc(void);
 // Lockdown's tree: everything read-only, without set-id programs and devices, but for what may be written (the working
 // folder is seen in any case); fresh /tmp, /var/tmp, /dev/shm (each with a size), /run and /dev, which only files that are given there
@@ -164,12 +165,26 @@ int mounts_proc(void);
 //  - EACCES or ENOENT for what lies in something hidden.
 // terminal_fd (-1: none) is a pseudo-terminal of the program's own, which is seen as /dev/console then.
 int mounts_tree(const struct sandbox_plan *plan, struct mounts *mounts, int terminal_fd);
-// Leaves the mount namespace's tree for a copy of it that lies in none; enters the working folder anew (NULL: stays in
-// the one that was deleted). /proc/self/mountinfo is empty then. 0 or errno.
-int mounts_leave(const char *directory);
 // For the jail: the tree as it is, /proc too, with plan->hidden covered as above and the working folder entered anew. A cover
 // is taken off only with capabilities in this very namespace; in one that is made from it, it is locked.
 int mounts_cover(const struct sandbox_plan *plan, struct mounts *mounts);
+
+// --- leave.c
+
+// What of the mounts outside the comparison needs, where namespaces can be entered by their numbers; else nothing.
+struct leave {
+	int proc_fd; // the /proc outside
+	int list_fd; // the mountinfo of the process that supervises; -1: there is nothing to be compared
+	int tree_fd; // the copy, once it is there. Mounts can be laid on it until this is closed
+};
+#define LEAVE_NONE ((struct leave){.proc_fd = -1, .list_fd = -1, .tree_fd = -1})
+int leave_prepare(struct leave *out); // before the fork. 0 or errno
+void leave_done(struct leave *leave);
+// In process 1: leaves the mount namespace's tree for a copy of it that lies in none; enters the working folder anew (NULL:
+// stays in the one that was deleted). /proc/self/mountinfo is empty then. With something to be compared this comes first,
+// and the tree is built in that copy (such a kernel lets mounts be laid on it); else last. 0 or errno; ESTALE: somebody
+// else has mounted something.
+int mounts_leave(struct leave *leave, const char *directory);
 
 // --- covers.c
 
