@@ -335,7 +335,7 @@ int plan_enclose(const struct engine *engine, struct plan *plan, const struct se
 		 const struct decision *decision, bool *ret_changed, struct err *err)
 {
 	_cleanup_rule_sandbox_ struct rule_sandbox granted = {0};
-	struct sandbox_plan sandbox;
+	struct sandbox_plan sandbox = {0};
 	int r = granted_make(engine, plan, demands, decision, &granted, err);
 	if (r == 0)
 		r = list_check_real(&granted.readable, err);

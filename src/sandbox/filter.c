@@ -231,6 +231,7 @@ int filter_build(enum filter_kind kind, struct sock_fprog *out, struct err *err)
 	for (size_t i = 0; i < filter_row_count; i++)
 		if (kind != FILTER_JAIL || !filter_rows[i].is_tracing)
 			rows[count++] = &filter_rows[i];
+	// NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are what is sorted
 	qsort(rows, count, sizeof(*rows), row_compare);
 	head_add(&program);
 	rows_add(&program, rows, count);

@@ -166,12 +166,15 @@ static int standin_start(struct standin *standin)
 	volatile int error = fd < 0 ? errno : 0;
 	if (error != 0)
 		return error;
+	// NOLINTNEXTLINE: a fork would have envseal's memory after its parent went on, and this one does nothing but the exec
 	standin->pid = vfork();
 	if (standin->pid == 0) {
 		ssize_t len = readlink("/proc/self", standin->number, sizeof(standin->number) - 1);
+		// NOLINTNEXTLINE(clang-analyzer-unix.Vfork): in the memory of the parent, which waits
 		standin->number[len > 0 ? len : 0] = 0;
 		if (len > 0)
 			syscall(SYS_execveat, fd, "", argv, argv + 1, AT_EMPTY_PATH);
+		// NOLINTNEXTLINE(clang-analyzer-unix.Vfork): the same
 		error = errno;
 		_exit(1);
 	}
@@ -247,6 +250,7 @@ static void hold_forget(pid_t program)
 static void hold_pass(pid_t program, int number)
 {
 	hold_forget(program);
+	// NOLINTNEXTLINE(performance-no-int-to-ptr): ptrace(2) wants numbers as pointers
 	ptrace(PTRACE_CONT, program, NULL, (void *)(intptr_t)number);
 }
 
@@ -270,6 +274,7 @@ void hold_release(pid_t program, const sigset_t *mask)
 	hold_forget(program);
 	// The kernel's set of signals, which is shorter than the C library's.
 	if (sigismember(mask, SIGTRAP) == 1)
+		// NOLINTNEXTLINE(performance-no-int-to-ptr): the same
 		ptrace(PTRACE_SETSIGMASK, program, (void *)(uintptr_t)(_NSIG / 8), mask);
 	ptrace(PTRACE_DETACH, program, NULL, NULL);
 }

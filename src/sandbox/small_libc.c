@@ -237,6 +237,7 @@ char *strchr(const char *text, int byte)
 	for (; *text != (char)byte; text++)
 		if (!*text)
 			return NULL;
+	// NOLINTNEXTLINE(performance-no-int-to-ptr): the standard has it so
 	return (char *)(uintptr_t)text;
 }
 

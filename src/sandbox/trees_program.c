@@ -344,7 +344,7 @@ static int answer_send(struct trees_answer answer, const int fds[TREE_COUNT])
 	} control = {0};
 	struct iovec part = {.iov_base = &answer, .iov_len = sizeof(answer)};
 	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-	int sent[TREE_COUNT];
+	int sent[TREE_COUNT] = {0};
 	size_t count = 0;
 	for (int tree = 0; tree < TREE_COUNT; tree++)
 		if (answer.trees & 1u << tree)
