@@ -159,6 +159,7 @@ static const struct hidden_row rows[] = {
 
 	{"tokens", ".gradle", "gradle.properties"},
 
+	{"keys", ".local/share", "envseal"},
 	{"keys", ".local/share", "keybase"},
 	{"cloud", ".local/share", "com.vercel.cli"},
 	{"keyrings", ".local/share", "keyrings"},
@@ -172,6 +173,7 @@ static const struct hidden_row rows[] = {
 
 	{"history", ".local/share/fish", "fish_history"},
 
+	{"keys", ".local/state", "envseal"},
 	{"history", ".local/state", "lesshst"},
 
 	{"history", ".local/state/nvim", "shada"},
