@@ -318,12 +318,13 @@ static int maps_make(const struct sandbox *sandbox)
 // Of what is done by somebody else there is no other try: it would be without a mechanism that he chose.
 static struct sandbox_failure tree_leave(struct sandbox *sandbox, const char *directory)
 {
+	enum sandbox_mechanism mechanism = is_wanted(sandbox, SANDBOX_MOUNTS) ? SANDBOX_MOUNTS : SANDBOX_PROC;
 	int error = sandbox->shared->leave_error;
 	if (error == 0)
 		error = mounts_leave(&sandbox->leave, directory);
 	if (error == ESTALE)
-		return (struct sandbox_failure){SANDBOX_PROC, error};
-	return error == 0 ? (struct sandbox_failure){0} : mechanism_fail(sandbox, SANDBOX_PROC, error);
+		return (struct sandbox_failure){mechanism, error};
+	return error == 0 ? (struct sandbox_failure){0} : mechanism_fail(sandbox, mechanism, error);
 }
 
 static struct sandbox_failure mounts_make(struct sandbox *sandbox, int terminal_fd)

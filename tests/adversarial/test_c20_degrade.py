@@ -67,7 +67,6 @@ WEAKER = [
     denied(f"clone:{NEWPID}=EPERM", FORBIDDEN, ("pid-namespace", {"pid-namespace", "proc"}),
            ("pid-namespace", {"pid-namespace", "proc", "mounts"})),
     denied(f"clone:{NEWIPC}=ENOSPC", USED_UP, ("ipc-namespace", {"ipc-namespace"})),
-    *(mounts(f"mount={error}", advice) for error, advice in (("EPERM", NO_MOUNTS), ("ENOSYS", ASK), ("ENOSPC", ASK))),
     *(mounts(f"{call}={error}", advice) for call, error, advice in (
         ("open_tree", "ENOSYS", ASK), ("move_mount", "EPERM", NO_MOUNTS))),
     denied("mount_setattr=ENOSYS", ASK, ("shield", UNPLACED), ("mounts", {"mounts", "proc"} | UNPLACED), preferred=True,
@@ -78,6 +77,8 @@ WEAKER = [
 ]
 # What lockdown alone needs.
 WEAKER_LOCKDOWN = [
+    *((f"mount={error}", advice, "mounts", {"mounts", "proc"}) for error, advice in (("EPERM", NO_MOUNTS), ("ENOSYS", ASK),
+                                                                                 ("ENOSPC", ASK))),
     (f"unshare:{NEWUSER}=EPERM", NO_MOUNTS, "mounts", {"mounts", "proc"}),
     (f"unshare:{NEWUSER}=ENOSPC", ASK, "mounts", {"mounts", "proc"}),
     (f"unshare:{NEWUSER}=EINVAL", ASK, "mounts", {"mounts", "proc"}),
