@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -175,14 +176,27 @@ static int enter_try(const struct jail_plan *plan, struct sandbox_record *record
 	return 0;
 }
 
+// Of what is open from before, a file is what it was opened for; a folder would show what is covered in it.
+static int streams_check(struct err *err)
+{
+	struct stat st;
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
+			return err_set(err, ERR_USAGE, "descriptor %d is a folder, in which the agent would see what is hidden; give it a file, "
+						       "or /dev/null", fd);
+	return 0;
+}
+
 int jail_settle(const struct jail_plan *plan, struct sandbox_record *record, struct err *err)
 {
 	struct setting setting = {.plan = plan, .user = geteuid(), .group = getegid()};
 	*record = (struct sandbox_record){0};
 	if (!plan->sandbox.directory)
 		return err_set(err, ERR_SYSTEM, "the working directory cannot be named; go to one that exists");
+	int r = streams_check(err);
 	// Ends with this process, whatever that becomes.
-	int r = plan->sandbox.network == SANDBOX_NETWORK_ALLOW ? network_relay_start(&plan->sandbox, &setting.relay, err) : 0;
+	if (r == 0 && plan->sandbox.network == SANDBOX_NETWORK_ALLOW)
+		r = network_relay_start(&plan->sandbox, &setting.relay, err);
 	if (r < 0)
 		return r;
 	struct sandbox_failure failure = namespaces_make(&setting);

@@ -69,6 +69,14 @@ def test_open_descriptors_are_no_way_in(project, descriptor):
     assert TOKEN not in result.out, result
 
 
+def test_standard_input_that_is_a_folder(project):
+    fd = os.open(project.work, os.O_RDONLY)
+    process = project.popen([binary(), "jail", "--", "cat", "/proc/self/fd/0/.env"], stdin=fd, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    out, said = process.communicate(timeout=60)
+    os.close(fd)
+    assert process.returncode == 125 and out == b"" and b"descriptor 0 is a folder" in said, said
+
+
 @pytest.mark.parametrize("script", [
     "echo x > ~/.bashrc", "echo x > ~/.profile", "mkdir -p ~/.config/git; echo x > ~/.config/git/config", "rm ~/.bashrc", "ln -s /etc/passwd ~/.x",
     "echo x > ~/.ssh/authorized_keys", "mv ~/.bashrc ~/.cache/", "echo x > .git/hooks/post-commit", "rm -rf .git/hooks; mkdir .git/hooks",
