@@ -376,7 +376,7 @@ static int asked_make(int argc, char *argv[], struct trees_answer *answer, int f
 int main(int argc, char *argv[])
 {
 	struct trees_answer answer = {0};
-	int fds[TREE_COUNT];
+	int fds[TREE_COUNT] = {0};
 	umask(0);
 	answer.error = namespaces_enter();
 	if (answer.error == 0)
