@@ -66,7 +66,12 @@ static pid_t process_1_stop(pid_t parent)
 	while (waitid(P_PID, (id_t)parent, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid == 0) {
 		if (file_read(path, list, sizeof(list)) <= 0)
 			continue;
-		pid_t pid = (pid_t)strtol(list, NULL, 10);
+		// The last one: others help.
+		char *last = list + strlen(list);
+		last -= last > list; // a space ends it
+		while (last > list && last[-1] != ' ')
+			last--;
+		pid_t pid = (pid_t)strtol(last, NULL, 10);
 		if (is_process_1(pid) && kill(pid, SIGSTOP) == 0)
 			return pid;
 	}
