@@ -324,7 +324,9 @@ static struct sandbox_failure tree_leave(struct sandbox *sandbox, const char *di
 		error = mounts_leave(&sandbox->leave, directory);
 	if (error == ESTALE)
 		return (struct sandbox_failure){mechanism, error};
-	return error == 0 ? (struct sandbox_failure){0} : mechanism_fail(sandbox, mechanism, error);
+	if (error != 0)
+		return mechanism_fail(sandbox, mechanism, error);
+	return (struct sandbox_failure){0};
 }
 
 static struct sandbox_failure mounts_make(struct sandbox *sandbox, int terminal_fd)
