@@ -71,6 +71,8 @@ WEAKER = [
         ("open_tree", "ENOSYS", ASK), ("move_mount", "EPERM", NO_MOUNTS))),
     denied("mount_setattr=ENOSYS", ASK, ("shield", UNPLACED), ("mounts", {"mounts", "proc"} | UNPLACED), preferred=True,
            errors={"shield": None}),
+    *(denied(f"fsopen={error}", advice, ("proc", {"proc"} | UNPLACED), ("mounts", {"mounts", "proc"} | UNPLACED), preferred=True,
+             errors={"shield": None}) for error, advice in (("EPERM", NO_MOUNTS), ("ENOSYS", ASK)) if UNPLACED),
     *(denied(f"prctl:{SET_SECCOMP}={error}", ASK, ("filter", {"filter"})) for error in ("ENOSYS", "EINVAL", "EPERM")),
     denied(f"seccomp=ENOSYS,prctl:{SET_SECCOMP}=ENOSYS", ASK, ("filter", {"filter"})),
     denied(f"prctl:{CAPBSET_DROP}=EPERM", ASK, ("capabilities", {"capabilities"})),
@@ -155,12 +157,6 @@ def test_of_lockdown_alone(scene, rules, advice, named, missing):
 
 
 # ------------------------------------------------------------------------------------------------------------ the shield
-
-
-@pytest.mark.parametrize("error", ["ENOSYS", "EPERM"])
-@pytest.mark.parametrize("tier", ["hardened", "lockdown"])
-def test_without_a_place_for_its_image(scene, tier, error):
-    assert_weaker(scene, scene.run(f"fsopen={error}", tier), dict.fromkeys(UNPLACED), is_told=False)
 
 
 @pytest.mark.parametrize("tier, missing", [("standard", {}), ("hardened", {"shield": "EPERM"}), ("lockdown", {"shield": "EPERM"})])
