@@ -253,6 +253,8 @@ void home_done(struct home *home);
 int home_of_user(uid_t user, char **out, struct err *err);
 // What stands behind the last '/'; the whole where there is none. Points into `path`.
 const char *path_base(const char *path);
+// Is `path` that folder, or below it? Both absolute and without "." and "..".
+bool path_is_below(const char *path, const char *folder);
 // malloc'd "dir/name"; never NULL on success.
 int path_join(const char *dir, const char *name, char **out, struct err *err);
 

@@ -13,6 +13,12 @@
 // Room for it in a command that mends something; with the rest of the sentence it fits into ERR_TEXT_BYTES.
 #define PATH_QUOTE_BYTES 420
 
+bool path_is_below(const char *path, const char *folder)
+{
+	size_t length = strcmp(folder, "/") == 0 ? 0 : strlen(folder);
+	return strncmp(path, folder, length) == 0 && (path[length] == '/' || path[length] == '\0');
+}
+
 const char *path_base(const char *path)
 {
 	const char *slash = strrchr(path, '/');

@@ -200,10 +200,7 @@ static enum policy_reason pinned_reason(const struct rule *rule, const struct qu
 
 static bool directory_matches(const char *directory, const char *asked)
 {
-	if (!directory || strcmp(directory, "/") == 0)
-		return true;
-	size_t len = strlen(directory);
-	return strncmp(directory, asked, len) == 0 && (asked[len] == 0 || asked[len] == '/');
+	return !directory || path_is_below(asked, directory);
 }
 
 // An allow ends by the first of its ends, so that neither clock set back lengthens it; what asks or denies by the last

@@ -44,13 +44,9 @@ int rule_sandbox_copy(const struct rule_sandbox *from, struct rule_sandbox *to, 
 
 bool rule_paths_cover(const struct rule_list *list, const char *path)
 {
-	for (size_t i = 0; i < list->count; i++) {
-		const char *folder = list->items[i];
-		size_t len = strlen(folder);
-		bool is_root = len == 1;
-		if (strncmp(folder, path, len) == 0 && (is_root || path[len] == 0 || path[len] == '/'))
+	for (size_t i = 0; i < list->count; i++)
+		if (path_is_below(path, list->items[i]))
 			return true;
-	}
 	return false;
 }
 

@@ -27,14 +27,6 @@ static const char *const tree_paths[TREE_COUNT] = {
 #define CONSOLE_PATH "/dev/console"
 #define OLD_RUN_PATH "/var/run"
 
-static bool is_below(const char *path, const char *folder)
-{
-	size_t len = strlen(folder);
-	if (len == 1)
-		return true;
-	return strncmp(path, folder, len) == 0 && (path[len] == 0 || path[len] == '/');
-}
-
 // One of the folders that are fresh, and writable as such.
 static bool is_fresh(const char *path)
 {
@@ -45,7 +37,7 @@ static bool is_fresh(const char *path)
 static bool is_in_fresh(const char *path)
 {
 	for (enum tree tree = TREE_DEV; tree < TREE_COUNT; tree++)
-		if (is_below(path, tree_paths[tree]))
+		if (path_is_below(path, tree_paths[tree]))
 			return true;
 	return false;
 }
@@ -71,7 +63,7 @@ static bool is_own_mount(const struct sandbox_plan *plan, size_t i)
 		const char *other = writable_at(plan, k);
 		bool is_same = strcmp(path, other) == 0;
 		// What lies in a fresh folder that is in a writable one is not there any more.
-		if (is_same ? k < i : is_below(path, other) && !is_fresh(other) && (!is_in_fresh(path) || is_in_fresh(other)))
+		if (is_same ? k < i : path_is_below(path, other) && !is_fresh(other) && (!is_in_fresh(path) || is_in_fresh(other)))
 			return false;
 	}
 	return true;

@@ -50,12 +50,6 @@ void list_done(struct sandbox_list *list)
 	*list = (struct sandbox_list){0};
 }
 
-bool path_is_below(const char *path, const char *folder)
-{
-	size_t length = strcmp(folder, "/") == 0 ? 0 : strlen(folder);
-	return strncmp(path, folder, length) == 0 && (path[length] == '/' || path[length] == '\0');
-}
-
 // Length of the longest item that the path is, or is below; 0: none.
 static size_t list_cover(const struct sandbox_list *list, const char *path)
 {

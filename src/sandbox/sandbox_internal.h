@@ -30,8 +30,6 @@ int paths_fill(const struct sandbox_wish *wish, const struct sandbox_place *plac
 // Appends a copy of the text; once, however often it is added. ERR_MEMORY.
 int list_add(struct sandbox_list *list, const char *text, struct err *err);
 void list_done(struct sandbox_list *list);
-// Is `path` that folder, or below it? Both absolute and real.
-bool path_is_below(const char *path, const char *folder);
 // Does the plan hide this real path? What is nearest above it in plan->hidden and plan->shown decides.
 bool path_is_hidden(const struct sandbox_plan *plan, const char *path);
 
