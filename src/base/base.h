@@ -160,6 +160,11 @@ void fd_close(int *fd); // closes unless -1, sets -1; keeps errno
 #define _cleanup_fd_ _cleanup_(fd_close)
 // All of them from first to last; one by one where there is no close_range(2). Async-signal-safe.
 void fd_close_range(int first, int last);
+// memfd_create(2), of a file that may be executed. -1 with errno: EACCES where sysctl vm.memfd_noexec refuses it.
+int fd_executable(const char *name, unsigned flags);
+// A program in a memory file that may be executed and not read, so that nobody looks into its process from the first
+// instruction on (fs/exec.c, would_dump). `what` is for sentences. ERR_SYSTEM.
+int fd_program(const char *name, struct span image, const char *what, int *out_fd, struct err *err);
 // Writes all of it, through short writes and EINTR. Blocks. ERR_SYSTEM (EPIPE included).
 int fd_write_all(int fd, struct span bytes, const char *what, struct err *err);
 // Reads until end of file into `out` (its max is the limit: more is ERR_LIMIT). Blocks.

@@ -1,9 +1,16 @@
 #include "base/base.h"
 
 #include <errno.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+// Linux 6.3.
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U
+#endif
 
 // Where a process's descriptor limit is "infinity", numbers beyond this are not tried one by one.
 #define DESCRIPTORS_MAX (1 << 20)
@@ -30,6 +37,27 @@ int fd_write_all(int fd, struct span bytes, const char *what, struct err *err)
 		bytes = span_of(bytes.data + n, bytes.len - (size_t)n);
 	}
 	return 0;
+}
+
+int fd_executable(const char *name, unsigned flags)
+{
+	int fd = memfd_create(name, flags | MFD_EXEC);
+	// Kernels before 6.3 do not know MFD_EXEC, and give what it asks for.
+	return fd < 0 && errno == EINVAL ? memfd_create(name, flags) : fd;
+}
+
+int fd_program(const char *name, struct span image, const char *what, int *out_fd, struct err *err)
+{
+	_cleanup_fd_ int fd = fd_executable(name, MFD_CLOEXEC);
+	if (fd < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot make a memory file for %s (sysctl vm.memfd_noexec may refuse it)",
+				     what);
+	int r = fd_write_all(fd, image, what, err);
+	if (r == 0 && fchmod(fd, 0111) < 0)
+		r = err_set_errno(err, ERR_SYSTEM, errno, "cannot close %s to others", what);
+	if (r == 0)
+		*out_fd = TAKE_FD(fd);
+	return r;
 }
 
 int fd_read_all(int fd, struct buf *out, const char *what, struct err *err)

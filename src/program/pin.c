@@ -7,11 +7,6 @@
 #include <sys/sendfile.h>
 #include <unistd.h>
 
-// Linux 6.3.
-#ifndef MFD_EXEC
-#define MFD_EXEC 0x0010U
-#endif
-
 #define BLOCK_BYTES 65536
 
 // A script's copy stays open in the script: out of the way of the numbers that scripts use for redirections.
@@ -22,11 +17,7 @@ static int memfd_new(const char *path, int *out_fd, struct err *err)
 	char name[64];
 	// The name shows in ps on kernels that derive it from the file; it has no other meaning.
 	text_brief(span_text(path_base(path)), name, sizeof(name));
-	unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-	int fd = memfd_create(name, flags | MFD_EXEC);
-	// Kernels before 6.3 do not know MFD_EXEC, and give what it asks for.
-	if (fd < 0 && errno == EINVAL)
-		fd = memfd_create(name, flags);
+	int fd = fd_executable(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0 && errno == EACCES)
 		return err_set(err, ERR_NO_EXEC, "this kernel refuses executable memory files (sysctl "
 						 "vm.memfd_noexec), so a program that you can change cannot be pinned; "

@@ -20,10 +20,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-// Linux 6.3; an older kernel refuses it, and makes every memfd executable.
-#ifndef MFD_EXEC
-#define MFD_EXEC 0x0010U
-#endif
 #define NSFS_ROOT (-10003) // FD_NSFS_ROOT, Linux 6.18
 
 // ------------------------------------------------------------------------------------------------------- making them
@@ -144,9 +140,7 @@ static int standin_image_make(void)
 			    .p_align = 0x10000},
 	};
 	memcpy(image.code, standin_code, sizeof(standin_code));
-	int fd = memfd_create("envseal", MFD_CLOEXEC | MFD_EXEC);
-	if (fd < 0 && errno == EINVAL)
-		fd = memfd_create("envseal", MFD_CLOEXEC);
+	int fd = fd_executable("envseal", MFD_CLOEXEC);
 	if (fd >= 0 && write(fd, &image, sizeof(image)) != (ssize_t)sizeof(image))
 		fd_close(&fd);
 	return fd;

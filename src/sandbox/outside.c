@@ -5,36 +5,13 @@
 #include <limits.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#ifndef MFD_EXEC
-#define MFD_EXEC 0x0010U // Linux 6.3
-#endif
-
 #define MESSAGE_FDS_MAX 64
-
-static int program_open(const struct outside_program *program, int *out_fd, struct err *err)
-{
-	_cleanup_fd_ int fd = memfd_create(program->name, MFD_CLOEXEC | MFD_EXEC);
-	if (fd < 0 && errno == EINVAL)
-		fd = memfd_create(program->name, MFD_CLOEXEC);
-	if (fd < 0)
-		return err_set_errno(err, ERR_SYSTEM, errno,
-				     "cannot make a memory file for %s (sysctl vm.memfd_noexec may refuse it)", program->name);
-	int r = fd_write_all(fd, span_of(program->start, program->bytes), program->name, err);
-	// What may not be read is not open to others when it runs (would_dump, fs/exec.c).
-	if (r == 0 && fchmod(fd, 0111) < 0)
-		r = err_set_errno(err, ERR_SYSTEM, errno, "cannot close %s to others", program->name);
-	if (r == 0)
-		*out_fd = TAKE_FD(fd);
-	return r;
-}
 
 static void signals_reset(void)
 {
@@ -79,7 +56,7 @@ int outside_start(const struct outside_program *program, char *const argv[], str
 {
 	_cleanup_fd_ int file = -1;
 	int ends[2];
-	int r = program_open(program, &file, err);
+	int r = fd_program(program->name, span_of(program->start, program->bytes), program->name, &file, err);
 	if (r < 0)
 		return r;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)

@@ -3,33 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#ifndef MFD_EXEC
-#define MFD_EXEC 0x0010U
-#endif
-
-// In a memory file that may be executed and not read: the kernel then keeps the process undumpable from its first
-// instruction (fs/exec.c, would_dump), and its copies of the secret closed to others of the same user.
-static int program_open(const struct helper *helper, int *out_fd, struct err *err)
-{
-	_cleanup_fd_ int fd = memfd_create(helper->name, MFD_CLOEXEC | MFD_EXEC);
-	// Kernels before 6.3 do not know MFD_EXEC, and give what it asks for.
-	if (fd < 0 && errno == EINVAL)
-		fd = memfd_create(helper->name, MFD_CLOEXEC);
-	if (fd < 0)
-		return err_set_errno(err, ERR_SYSTEM, errno, "cannot make a memory file for %s (sysctl vm.memfd_noexec may refuse it)",
-				     helper->what);
-	int r = fd_write_all(fd, span_of(helper->start, helper->bytes), helper->what, err);
-	if (r < 0)
-		return r;
-	if (fchmod(fd, 0111) < 0)
-		return err_set_errno(err, ERR_SYSTEM, errno, "cannot protect %s", helper->what);
-	*out_fd = TAKE_FD(fd);
-	return 0;
-}
 
 static int pipe_open(const struct helper *helper, int out_ends[2], struct err *err)
 {
@@ -97,7 +72,7 @@ int helper_run(const struct helper *helper, const char *word, struct span input,
 	int ends[2] = {-1, -1};
 	_cleanup_fd_ int program = -1, given = -1;
 	_cleanup_secret_ struct secret *answer = NULL;
-	int r = program_open(helper, &program, err);
+	int r = fd_program(helper->name, span_of(helper->start, helper->bytes), helper->what, &program, err);
 	if (r == 0)
 		r = input_pipe(helper, input, &given, err);
 	if (r == 0)
