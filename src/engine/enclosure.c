@@ -220,14 +220,6 @@ static bool is_temporary(const char *path)
 	return rule_paths_cover(&(struct rule_list){folders, ARRAY_COUNT(folders)}, path);
 }
 
-static bool list_has(const struct sandbox_list *list, const char *text)
-{
-	for (size_t i = 0; i < list->count; i++)
-		if (strcmp(list->items[i], text) == 0)
-			return true;
-	return false;
-}
-
 static int list_take(struct sandbox_list *list, struct sandbox_list *from, struct err *err)
 {
 	char **items = reallocarray(list->items, list->count + from->count + 1, sizeof(*items));
@@ -235,7 +227,7 @@ static int list_take(struct sandbox_list *list, struct sandbox_list *from, struc
 		return err_set(err, ERR_MEMORY, "out of memory");
 	list->items = items;
 	for (size_t i = 0; i < from->count; i++)
-		if (!list_has(list, from->items[i]))
+		if (!sandbox_list_has(list, from->items[i]))
 			items[list->count++] = TAKE_PTR(from->items[i]);
 	return 0;
 }
@@ -271,7 +263,7 @@ static void list_keep(struct sandbox_list *list, const struct sandbox_list *othe
 {
 	size_t kept = 0;
 	for (size_t i = 0; i < list->count; i++)
-		if (list_has(others, list->items[i]))
+		if (sandbox_list_has(others, list->items[i]))
 			list->items[kept++] = list->items[i];
 		else
 			free(list->items[i]);

@@ -5,7 +5,7 @@
 // Only what the tier requires: the rest is in the record.
 static bool is_told(const struct sandbox_plan *plan, const struct sandbox_record *record, int mechanism)
 {
-	return plan->needs[mechanism] == SANDBOX_REQUIRED && (record->missing & (UINT32_C(1) << mechanism));
+	return plan->needs[mechanism] == SANDBOX_REQUIRED && (record->missing & sandbox_bit(mechanism));
 }
 
 bool outcome_missing_text(const struct plan *plan, const struct exec_outcome *outcome, struct buf *out)

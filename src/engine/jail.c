@@ -160,7 +160,7 @@ static json_t *plan_fields(const struct engine *engine, const struct jail_scene 
 	json_t *missing = json_array();
 	for (int i = 0; i < SANDBOX_MECHANISM_COUNT; i++) {
 		const char *error = record->errors[i] ? strerrorname_np(record->errors[i]) : NULL;
-		if (record->missing & (UINT32_C(1) << i))
+		if (record->missing & sandbox_bit((enum sandbox_mechanism)i))
 			json_array_append_new(missing, json_pack("{s:s, s:s?}", "mechanism",
 								 sandbox_mechanism_name((enum sandbox_mechanism)i), "error", error));
 	}
@@ -214,10 +214,10 @@ static void open_tell(struct engine *engine, const struct jail_scene *scene, con
 	if (scene->plan.is_cut)
 		engine_notice(engine, "jail: the project has too many files to find each .env in it; those that were not found can be read");
 	for (int i = 0; i < SANDBOX_MECHANISM_COUNT; i++)
-		if ((record->missing & (UINT32_C(1) << i)) && scene->plan.sandbox.needs[i] == SANDBOX_REQUIRED)
+		if ((record->missing & sandbox_bit((enum sandbox_mechanism)i)) && scene->plan.sandbox.needs[i] == SANDBOX_REQUIRED)
 			engine_notice(engine, "jail: without %s (%s), as --degrade permits", sandbox_mechanism_name((enum sandbox_mechanism)i),
 				      strerrordesc_np(record->errors[i]));
-	if (!(record->missing & (UINT32_C(1) << SANDBOX_MOUNTS)))
+	if (!(record->missing & sandbox_bit(SANDBOX_MOUNTS)))
 		return;
 	open_list(scene, record, &open);
 	engine_notice(engine, "jail: no mount namespace is to be had here (%s), so sockets in /run and /tmp can be reached%s%s; `envseal "

@@ -87,26 +87,6 @@ static bool is_tried(const struct attempt *attempt)
 
 // ------------------------------------------------------------------------------------------------------------------ scene
 
-static int text_add(struct sandbox_list *list, const char *text, struct err *err)
-{
-	char **items = reallocarray(list->items, list->count + 1, sizeof(*items));
-	if (!items)
-		return err_set(err, ERR_MEMORY, "out of memory");
-	list->items = items;
-	list->items[list->count] = strdup(text);
-	if (!list->items[list->count])
-		return err_set(err, ERR_MEMORY, "out of memory");
-	list->count++;
-	return 0;
-}
-
-static void texts_done(struct sandbox_list *list)
-{
-	for (size_t i = 0; i < list->count; i++)
-		free(list->items[i]);
-	free(list->items);
-}
-
 static bool is_readable(const char *path)
 {
 	char byte;
@@ -144,7 +124,7 @@ static int files_find(struct trial *trial, struct err *err)
 	int r = found ? 0 : err_set(err, ERR_MEMORY, "out of memory");
 	for (size_t i = 0; r == 0 && i < hidden->count && trial->files.count < FILES_MAX; i++)
 		if (file_find(hidden->items[i], DEPTH_MAX, found))
-			r = text_add(&trial->files, found, err);
+			r = sandbox_list_append(&trial->files, found, err);
 	return r;
 }
 
@@ -179,7 +159,7 @@ static int word_put(struct trial *trial, enum scene_word word, const char *folde
 	bool is_socket = path && stat(path, &st) == 0 && S_ISSOCK(st.st_mode);
 	if (r < 0 || !path || trial->words->words[word] || !(is_socket || file_find(path, DEPTH_MAX, found)))
 		return r;
-	r = text_add(&trial->texts, is_socket ? path : found, err);
+	r = sandbox_list_append(&trial->texts, is_socket ? path : found, err);
 	if (r == 0)
 		trial->words->words[word] = trial->texts.items[trial->texts.count - 1];
 	return r;
@@ -253,7 +233,7 @@ static void why_open(const struct trial *trial, char out[TEXT_BYTES])
 	const struct sandbox_record *record = &trial->findings->record;
 	out[0] = 0;
 	for (int i = SANDBOX_MOUNTS; i <= SANDBOX_FILTER; i++)
-		if (record->missing & (UINT32_C(1) << i)) {
+		if (record->missing & sandbox_bit((enum sandbox_mechanism)i)) {
 			snprintf(out, TEXT_BYTES, "needs %s, which is not to be had here (%s); see `envseal doctor`",
 				 i == SANDBOX_MOUNTS ? "a mount namespace" : sandbox_mechanism_name((enum sandbox_mechanism)i),
 				 strerrordesc_np(record->errors[i]));
@@ -351,8 +331,8 @@ int engine_jail_check(struct engine *engine, const struct engine_jail *request,
 		r = stage_run(&trial, folder, each, context, err);
 		rmdir(folder);
 	}
-	texts_done(&trial.files);
-	texts_done(&trial.texts);
+	sandbox_list_done(&trial.files);
+	sandbox_list_done(&trial.texts);
 	munmap(trial.findings, sizeof(*trial.findings));
 	return r;
 }

@@ -177,10 +177,10 @@ static json_t *applied_json(const struct sandbox_record *record)
 	json_t *applied = json_array(), *missing = json_array();
 	for (int i = 0; i < SANDBOX_MECHANISM_COUNT; i++) {
 		const char *name = sandbox_mechanism_name((enum sandbox_mechanism)i);
-		if (record->applied & (UINT32_C(1) << i))
+		if (record->applied & sandbox_bit((enum sandbox_mechanism)i))
 			json_array_append_new(applied, json_string(name));
 		const char *error = record->errors[i] ? strerrorname_np(record->errors[i]) : NULL;
-		if (record->missing & (UINT32_C(1) << i))
+		if (record->missing & sandbox_bit((enum sandbox_mechanism)i))
 			json_array_append_new(missing, json_pack("{s:s, s:s?}", "mechanism", name, "error", error));
 	}
 	return json_pack("{s:o, s:o}", "applied", applied, "missing", missing);

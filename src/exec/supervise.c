@@ -152,7 +152,7 @@ static struct exec_outcome outcome_make(struct supervisor *sv)
 	};
 	sv->leaks = (struct exec_leaks){0};
 	// Given up when the program could not be held (sandbox_hold).
-	if (outcome.shield == PROGRAM_SHIELD_APPLIED && !(outcome.sandbox.applied & UINT32_C(1) << SANDBOX_SHIELD))
+	if (outcome.shield == PROGRAM_SHIELD_APPLIED && !(outcome.sandbox.applied & sandbox_bit(SANDBOX_SHIELD)))
 		outcome.shield = PROGRAM_SHIELD_UNAVAILABLE;
 	outcome.signal = sv->end.si_code == CLD_EXITED ? 0 : sv->end.si_status;
 	outcome.status = outcome.signal == 0 ? sv->end.si_status : 128 + outcome.signal;

@@ -61,7 +61,7 @@ static int cover_add(struct walk *walk, const char *path)
 		return 0;
 	if (has_shown_below(walk->plan, path))
 		return folder_open_up(walk, path);
-	return list_add(walk->covers, path, &walk->err) < 0 ? ENOMEM : 0;
+	return sandbox_list_add(walk->covers, path, &walk->err) < 0 ? ENOMEM : 0;
 }
 
 int covers_list(const struct sandbox_plan *plan, struct sandbox_list *covers)

@@ -21,11 +21,6 @@
 static const enum sandbox_mechanism namespaces[] = {SANDBOX_USER_NAMESPACE, SANDBOX_IPC_NAMESPACE, SANDBOX_NETWORK_NAMESPACE,
 						    SANDBOX_MOUNTS};
 
-static uint32_t bit_of(enum sandbox_mechanism mechanism)
-{
-	return UINT32_C(1) << mechanism;
-}
-
 static bool is_wanted(const struct jail_plan *plan, enum sandbox_mechanism mechanism)
 {
 	return plan->sandbox.needs[mechanism] != SANDBOX_UNUSED;
@@ -137,7 +132,7 @@ static void namespaces_note(const struct jail_plan *plan, int error, struct sand
 		enum sandbox_mechanism mechanism = namespaces[i];
 		if (!is_wanted(plan, mechanism))
 			continue;
-		*(error == 0 ? &record->applied : &record->missing) |= bit_of(mechanism);
+		*(error == 0 ? &record->applied : &record->missing) |= sandbox_bit(mechanism);
 		record->errors[mechanism] = error;
 	}
 }
@@ -147,11 +142,11 @@ static int failure_take(const struct jail_plan *plan, struct sandbox_failure fai
 {
 	bool is_required = plan->sandbox.needs[failure.mechanism] == SANDBOX_REQUIRED && !plan->sandbox.is_degradable;
 	if (failure.error == 0)
-		record->applied |= bit_of(failure.mechanism);
+		record->applied |= sandbox_bit(failure.mechanism);
 	else if (is_required)
 		return sandbox_failure_say("the agent", failure, err);
 	else
-		record->missing |= bit_of(failure.mechanism);
+		record->missing |= sandbox_bit(failure.mechanism);
 	record->errors[failure.mechanism] = failure.error;
 	return 0;
 }
@@ -217,23 +212,15 @@ int jail_settle(const struct jail_plan *plan, struct sandbox_record *record, str
 // A plain user outside of a user namespace has none, and no_new_privs keeps it so.
 static int capabilities_drop(const struct sandbox_record *record)
 {
-	if (geteuid() == 0 || (record->applied & bit_of(SANDBOX_USER_NAMESPACE)))
+	if (geteuid() == 0 || (record->applied & sandbox_bit(SANDBOX_USER_NAMESPACE)))
 		return limits_capabilities();
 	limits_capabilities_drop();
 	return 0;
 }
 
-static bool list_has(const struct sandbox_list *list, const char *path)
-{
-	for (size_t i = 0; i < list->count; i++)
-		if (strcmp(list->items[i], path) == 0)
-			return true;
-	return false;
-}
-
 static bool has_mounts(const struct sandbox_record *record)
 {
-	return record->applied & bit_of(SANDBOX_MOUNTS);
+	return record->applied & sandbox_bit(SANDBOX_MOUNTS);
 }
 
 // Where new files must be possible.
@@ -248,9 +235,9 @@ static bool is_in_project(const struct jail_plan *plan, const char *path)
 
 bool jail_still_open(const struct jail_plan *plan, const struct sandbox_record *record, const char *path)
 {
-	bool is_under_mount = has_mounts(record) && (list_has(&plan->masked, path) || list_has(&plan->covered, path));
-	bool is_closed = record->missing & bit_of(SANDBOX_LANDLOCK) ? is_under_mount
-								    : has_mounts(record) || !list_has(&plan->masked, path) ||
+	bool is_under_mount = has_mounts(record) && (sandbox_list_has(&plan->masked, path) || sandbox_list_has(&plan->covered, path));
+	bool is_closed = record->missing & sandbox_bit(SANDBOX_LANDLOCK) ? is_under_mount
+								    : has_mounts(record) || !sandbox_list_has(&plan->masked, path) ||
 									      !is_in_project(plan, path);
 	return !is_closed && access(path, R_OK) == 0;
 }
@@ -258,7 +245,7 @@ bool jail_still_open(const struct jail_plan *plan, const struct sandbox_record *
 // What Landlock is to hide: not what a mount covers, nor what it could hide only by closing the project to new files.
 static bool is_landlocks(const struct jail_plan *plan, const struct sandbox_record *record, const char *path)
 {
-	return !list_has(&plan->masked, path) || (!has_mounts(record) && !is_in_project(plan, path));
+	return !sandbox_list_has(&plan->masked, path) || (!has_mounts(record) && !is_in_project(plan, path));
 }
 
 static int access_fill(const struct jail_plan *plan, const struct sandbox_record *record, struct access_list *out, struct err *err)
@@ -285,7 +272,7 @@ static int domain_enter(const struct jail_plan *plan, struct sandbox_record *rec
 {
 	_cleanup_access_list_ struct access_list list = {0};
 	int terminals[3];
-	bool has_scope = !(record->missing & bit_of(SANDBOX_SCOPE));
+	bool has_scope = !(record->missing & sandbox_bit(SANDBOX_SCOPE));
 	int r = access_fill(plan, record, &list, err);
 	if (r < 0)
 		return r;
@@ -314,7 +301,7 @@ int jail_enter(const struct jail_plan *plan, struct sandbox_record *record, stru
 	int r = failure_take(plan, (struct sandbox_failure){SANDBOX_CAPABILITIES, capabilities_drop(record)}, record, err);
 	if (r == 0)
 		r = failure_take(plan, (struct sandbox_failure){SANDBOX_NO_NEW_PRIVS, limits_no_new_privs()}, record, err);
-	if (r == 0 && !(record->missing & bit_of(SANDBOX_LANDLOCK)))
+	if (r == 0 && !(record->missing & sandbox_bit(SANDBOX_LANDLOCK)))
 		r = domain_enter(plan, record, err);
 	return r == 0 ? filter_apply(plan, record, err) : r;
 }

@@ -56,7 +56,7 @@ static int file_add(struct search *search, struct err *err)
 	_cleanup_free_ char *real = realpath(search->path, NULL);
 	if (!real || stat(real, &st) < 0 || S_ISDIR(st.st_mode))
 		return 0;
-	return list_add(search->out, real, err);
+	return sandbox_list_add(search->out, real, err);
 }
 
 static bool path_push(struct search *search, size_t length, const char *name)

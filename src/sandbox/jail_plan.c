@@ -23,11 +23,11 @@ static const enum sandbox_need jail_needs[SANDBOX_MECHANISM_COUNT] = {
 void jail_plan_done(struct jail_plan *plan)
 {
 	sandbox_plan_done(&plan->sandbox);
-	list_done(&plan->masked);
-	list_done(&plan->covered);
-	list_done(&plan->dotenv);
-	list_done(&plan->read_only);
-	list_done(&plan->kept);
+	sandbox_list_done(&plan->masked);
+	sandbox_list_done(&plan->covered);
+	sandbox_list_done(&plan->dotenv);
+	sandbox_list_done(&plan->read_only);
+	sandbox_list_done(&plan->kept);
 	free(plan->runtime);
 	free(plan->temporary);
 	free(plan->broker);
@@ -38,14 +38,6 @@ static int text_copy(const char *text, char **out, struct err *err)
 {
 	*out = text ? strdup(text) : NULL;
 	return text && !*out ? err_set(err, ERR_MEMORY, "out of memory") : 0;
-}
-
-static bool list_has(const struct sandbox_list *list, const char *path)
-{
-	for (size_t i = 0; i < list->count; i++)
-		if (strcmp(list->items[i], path) == 0)
-			return true;
-	return false;
 }
 
 static const char *folder_above(const struct sandbox_list *folders, const char *path)
@@ -66,7 +58,7 @@ static int network_fill(const struct jail_wish *wish, struct sandbox_plan *sandb
 	for (size_t i = 0; i < wish->endpoint_count && r == 0; i++) {
 		r = sandbox_endpoint_check(wish->endpoints[i], err);
 		if (r == 0)
-			r = list_add(&sandbox->endpoints, wish->endpoints[i], err);
+			r = sandbox_list_add(&sandbox->endpoints, wish->endpoints[i], err);
 	}
 	if (wish->network == SANDBOX_NETWORK_HOST)
 		return r;
@@ -110,8 +102,8 @@ static int sandbox_fill(const struct jail_wish *wish, const struct jail_profile 
 static int hidden_put(struct jail_plan *plan, const char *path, struct err *err)
 {
 	_cleanup_free_ char *real = realpath(path, NULL);
-	int r = list_add(&plan->sandbox.hidden, path, err);
-	return r < 0 || !real ? r : list_add(&plan->sandbox.hidden, real, err);
+	int r = sandbox_list_add(&plan->sandbox.hidden, path, err);
+	return r < 0 || !real ? r : sandbox_list_add(&plan->sandbox.hidden, real, err);
 }
 
 static int hidden_fill(const struct jail_profile *profile, const struct sandbox_place *place, struct jail_plan *plan, struct err *err)
@@ -124,13 +116,13 @@ static int hidden_fill(const struct jail_profile *profile, const struct sandbox_
 		r = jail_dotenv_find(place->directory, place->home, &found, &plan->is_cut, err);
 	for (size_t i = 0; i < found.count && r == 0; i++) {
 		// One that was asked for stays.
-		if (list_has(&profile->read, found.items[i]))
+		if (sandbox_list_has(&profile->read, found.items[i]))
 			continue;
-		r = list_add(&plan->dotenv, found.items[i], err);
+		r = sandbox_list_add(&plan->dotenv, found.items[i], err);
 		if (r == 0)
 			r = hidden_put(plan, found.items[i], err);
 	}
-	list_done(&found);
+	sandbox_list_done(&found);
 	return r;
 }
 
@@ -195,9 +187,9 @@ static int hidden_sort(const struct jail_place *at, struct jail_plan *plan, stru
 	for (size_t i = 0; i < hidden->count; i++) {
 		enum hidden_place place = r == 0 ? hidden_judge(at, plan, hidden->items[i]) : HIDDEN_LEFT;
 		if (place == HIDDEN_MASKED || place == HIDDEN_READ_ONLY)
-			r = list_add(place == HIDDEN_MASKED ? &plan->masked : &plan->read_only, hidden->items[i], err);
+			r = sandbox_list_add(place == HIDDEN_MASKED ? &plan->masked : &plan->read_only, hidden->items[i], err);
 		else if (place == HIDDEN_ELSEWHERE && is_to_be_covered(at, plan, hidden->items[i]))
-			r = list_add(&plan->covered, hidden->items[i], err);
+			r = sandbox_list_add(&plan->covered, hidden->items[i], err);
 		if (place == HIDDEN_ELSEWHERE || place == HIDDEN_MASKED)
 			hidden->items[kept++] = hidden->items[i];
 		else
@@ -210,7 +202,7 @@ static int hidden_sort(const struct jail_place *at, struct jail_plan *plan, stru
 static int kept_put(struct jail_plan *plan, const char *path, struct err *err)
 {
 	_cleanup_free_ char *real = path ? realpath(path, NULL) : NULL;
-	return real && strcmp(real, "/") != 0 ? list_add(&plan->kept, real, err) : 0;
+	return real && strcmp(real, "/") != 0 ? sandbox_list_add(&plan->kept, real, err) : 0;
 }
 
 static int kept_fill(const struct jail_place *at, const struct jail_profile *profile, struct jail_plan *plan, struct err *err)
@@ -242,7 +234,7 @@ static int read_only_fill(struct jail_plan *plan, const char *directory, bool ha
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot make %s, which the jail keeps closed", hooks);
 	if (r < 0 || lstat(hooks, &st) < 0 || !S_ISDIR(st.st_mode))
 		return r;
-	return list_add(&plan->read_only, hooks, err);
+	return sandbox_list_add(&plan->read_only, hooks, err);
 }
 
 static int folders_fill(const struct jail_wish *wish, const struct jail_place *at, struct jail_plan *plan, struct err *err)
@@ -262,7 +254,7 @@ static int profile_check(const struct jail_wish *wish, const struct sandbox_list
 	char brief[200];
 	_cleanup_free_ char *real = wish->profile && strchr(wish->profile, '/') ? realpath(wish->profile, NULL) : NULL;
 	const char *folder = real ? folder_above(writable, real) : NULL;
-	if (!real || (!folder && !list_has(writable, real)))
+	if (!real || (!folder && !sandbox_list_has(writable, real)))
 		return 0;
 	return err_set(err, ERR_UNSAFE, "the agent could change the profile %s for its next start; keep it in a folder that the agent "
 					"cannot write to", text_brief(span_text(wish->profile), brief, sizeof(brief)));

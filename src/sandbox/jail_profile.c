@@ -101,7 +101,7 @@ static int path_put(struct sandbox_list *list, const char *path, struct err *err
 	if (list->count == JAIL_PATHS_MAX)
 		return err_set(err, ERR_LIMIT, "more than %d paths are named for the jail; name the folders above them",
 			       JAIL_PATHS_MAX);
-	return list_add(list, path, err);
+	return sandbox_list_add(list, path, err);
 }
 
 // What there is now that the last part of the path stands for.
@@ -375,8 +375,8 @@ int jail_profile_load(const struct jail_wish *wish, const struct sandbox_place *
 
 void jail_profile_done(struct jail_profile *profile)
 {
-	list_done(&profile->hide);
-	list_done(&profile->read);
-	list_done(&profile->write);
+	sandbox_list_done(&profile->hide);
+	sandbox_list_done(&profile->read);
+	sandbox_list_done(&profile->write);
 	*profile = (struct jail_profile){0};
 }

@@ -164,7 +164,7 @@ static void placements_done(struct placements *placements)
 		fd_close(&placements->items[i].fd);
 	fd_close(&placements->folder.fd);
 	fd_close(&placements->file.fd);
-	list_done(&placements->covers);
+	sandbox_list_done(&placements->covers);
 	free(placements->items);
 }
 

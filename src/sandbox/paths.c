@@ -21,35 +21,6 @@ struct paths {
 	char real[PATH_MAX];
 };
 
-static int list_append(struct sandbox_list *list, const char *text, struct err *err)
-{
-	char **items = reallocarray(list->items, list->count + 1, sizeof(*items));
-	if (!items)
-		return err_set(err, ERR_MEMORY, "out of memory");
-	list->items = items;
-	list->items[list->count] = strdup(text);
-	if (!list->items[list->count])
-		return err_set(err, ERR_MEMORY, "out of memory");
-	list->count++;
-	return 0;
-}
-
-int list_add(struct sandbox_list *list, const char *text, struct err *err)
-{
-	for (size_t i = 0; i < list->count; i++)
-		if (strcmp(list->items[i], text) == 0)
-			return 0;
-	return list_append(list, text, err);
-}
-
-void list_done(struct sandbox_list *list)
-{
-	for (size_t i = 0; i < list->count; i++)
-		free(list->items[i]);
-	free(list->items);
-	*list = (struct sandbox_list){0};
-}
-
 // Length of the longest item that the path is, or is below; 0: none.
 static size_t list_cover(const struct sandbox_list *list, const char *path)
 {
@@ -116,13 +87,13 @@ static int hidden_add(struct paths *paths, const char *name, struct err *err)
 {
 	int r = path_real(name, paths->real, err);
 	if (r == 0)
-		r = list_add(&paths->plan->hidden, name, err);
+		r = sandbox_list_add(&paths->plan->hidden, name, err);
 	if (r < 0 || strcmp(name, paths->real) == 0)
 		return r;
-	r = list_append(&paths->links, name, err);
+	r = sandbox_list_append(&paths->links, name, err);
 	if (r == 0)
-		r = list_append(&paths->targets, paths->real, err);
-	return r < 0 ? r : list_add(&paths->plan->hidden, paths->real, err);
+		r = sandbox_list_append(&paths->targets, paths->real, err);
+	return r < 0 ? r : sandbox_list_add(&paths->plan->hidden, paths->real, err);
 }
 
 // Whether a row of the table, which may end in '*', names that.
@@ -171,7 +142,7 @@ static int hidden_add_rows(struct paths *paths, const char *folder, const struct
 		if (length > 0 && paths->name[length - 1] == '*')
 			paths->name[length - 1] = '\0';
 		if (r == 0)
-			r = list_append(&paths->plan->hidden, paths->name, err);
+			r = sandbox_list_append(&paths->plan->hidden, paths->name, err);
 	}
 	return r < 0 ? r : hidden_add_present(paths, folder, rows, count, err);
 }
@@ -243,9 +214,9 @@ static int hidden_fill_own(struct paths *paths, struct err *err)
 		if (r == 0)
 			r = hidden_add(paths, *own, err);
 		if (r == 0)
-			r = list_add(&paths->own, *own, err);
+			r = sandbox_list_add(&paths->own, *own, err);
 		if (r == 0)
-			r = list_add(&paths->own, paths->real, err);
+			r = sandbox_list_add(&paths->own, paths->real, err);
 	}
 	return r;
 }
@@ -306,7 +277,7 @@ static int readable_add(struct paths *paths, const char *path, struct err *err)
 	if (path_is_hidden(plan, paths->real)) {
 		if (access(paths->real, F_OK) < 0)
 			return err_set_errno(err, ERR_NOT_FOUND, errno, "cannot show %s", path);
-		return list_add(&plan->shown, paths->real, err);
+		return sandbox_list_add(&plan->shown, paths->real, err);
 	}
 	const char *below = was_hidden ? NULL : hidden_below(plan, paths->real);
 	if (!below)
@@ -322,7 +293,7 @@ static int writable_offer(struct paths *paths, const char *path, struct err *err
 		return 0;
 	if (strcmp(paths->real, "/") == 0 || path_is_hidden(paths->plan, paths->real))
 		return 0;
-	return list_add(&paths->plan->writable, paths->real, err);
+	return sandbox_list_add(&paths->plan->writable, paths->real, err);
 }
 
 // Whoever may write a home as a whole has what its shells read at their next start, outside. Not for its being asked for.
@@ -355,7 +326,7 @@ static int writable_add(struct paths *paths, const char *path, struct err *err)
 		return err_set(err, ERR_USAGE, "%s cannot be writable as a whole; name the folders", path);
 	if (path_is_hidden(paths->plan, paths->real))
 		return err_set(err, ERR_USAGE, "%s is hidden; to have it written, ask for it to be readable too", path);
-	return list_add(&paths->plan->writable, paths->real, err);
+	return sandbox_list_add(&paths->plan->writable, paths->real, err);
 }
 
 static int lists_fill(struct paths *paths, struct err *err)
@@ -391,9 +362,9 @@ int paths_fill(const struct sandbox_wish *wish, const struct sandbox_place *plac
 	paths->place = place;
 	paths->plan = plan;
 	int r = lists_fill(paths, err);
-	list_done(&paths->own);
-	list_done(&paths->links);
-	list_done(&paths->targets);
+	sandbox_list_done(&paths->own);
+	sandbox_list_done(&paths->links);
+	sandbox_list_done(&paths->targets);
 	free(paths);
 	return r;
 }

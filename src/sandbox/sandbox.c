@@ -34,11 +34,6 @@ struct sandbox {
 	gid_t group;
 };
 
-static uint32_t bit_of(enum sandbox_mechanism mechanism)
-{
-	return UINT32_C(1) << mechanism;
-}
-
 static bool is_wanted(const struct sandbox *sandbox, enum sandbox_mechanism mechanism)
 {
 	return sandbox->needs[mechanism] != SANDBOX_UNUSED;
@@ -48,26 +43,26 @@ static bool is_wanted(const struct sandbox *sandbox, enum sandbox_mechanism mech
 
 static void record_missing(struct sandbox_record *record, enum sandbox_mechanism mechanism, int error)
 {
-	record->applied &= ~bit_of(mechanism);
-	record->missing |= bit_of(mechanism);
+	record->applied &= ~sandbox_bit(mechanism);
+	record->missing |= sandbox_bit(mechanism);
 	record->errors[mechanism] = error;
 }
 
 // What is nothing without another one: a plain user has no other namespace without a user namespace.
 static uint32_t with_dependents(enum sandbox_mechanism mechanism)
 {
-	const uint32_t mounting = bit_of(SANDBOX_MOUNTS) | bit_of(SANDBOX_PROC);
+	const uint32_t mounting = sandbox_bit(SANDBOX_MOUNTS) | sandbox_bit(SANDBOX_PROC);
 	switch ((int)mechanism) {
 	case SANDBOX_USER_NAMESPACE:
-		return mounting | bit_of(SANDBOX_USER_NAMESPACE) | bit_of(SANDBOX_PID_NAMESPACE) |
-		       bit_of(SANDBOX_IPC_NAMESPACE) | bit_of(SANDBOX_NETWORK_NAMESPACE);
+		return mounting | sandbox_bit(SANDBOX_USER_NAMESPACE) | sandbox_bit(SANDBOX_PID_NAMESPACE) |
+		       sandbox_bit(SANDBOX_IPC_NAMESPACE) | sandbox_bit(SANDBOX_NETWORK_NAMESPACE);
 	case SANDBOX_PID_NAMESPACE:
-		return mounting | bit_of(SANDBOX_PID_NAMESPACE);
+		return mounting | sandbox_bit(SANDBOX_PID_NAMESPACE);
 	case SANDBOX_PROC:
 	case SANDBOX_MOUNTS:
 		return mounting;
 	default:
-		return bit_of(mechanism);
+		return sandbox_bit(mechanism);
 	}
 }
 
@@ -75,7 +70,7 @@ static void mechanism_give_up(struct sandbox *sandbox, enum sandbox_mechanism me
 {
 	uint32_t bits = with_dependents(mechanism);
 	for (enum sandbox_mechanism i = 0; i < SANDBOX_MECHANISM_COUNT; i++) {
-		if (!(bits & bit_of(i)) || !is_wanted(sandbox, i))
+		if (!(bits & sandbox_bit(i)) || !is_wanted(sandbox, i))
 			continue;
 		record_missing(&sandbox->base, i, error);
 		sandbox->needs[i] = SANDBOX_UNUSED;
@@ -187,7 +182,7 @@ static struct sandbox_failure mechanism_note(struct sandbox *sandbox, enum sandb
 	if (error != 0)
 		record_missing(record, mechanism, error);
 	else
-		record->applied |= bit_of(mechanism);
+		record->applied |= sandbox_bit(mechanism);
 	bool is_needed = sandbox->needs[mechanism] == SANDBOX_REQUIRED && !sandbox->plan->is_degradable;
 	return (struct sandbox_failure){.mechanism = mechanism, .error = is_needed ? error : 0};
 }
@@ -197,7 +192,7 @@ static struct sandbox_failure mechanism_fail(struct sandbox *sandbox, enum sandb
 {
 	record_missing(&sandbox->shared->record, mechanism, error);
 	if (sandbox->plan->is_degradable || sandbox->needs[mechanism] == SANDBOX_PREFERRED)
-		sandbox->shared->given_up |= bit_of(mechanism);
+		sandbox->shared->given_up |= sandbox_bit(mechanism);
 	return (struct sandbox_failure){.mechanism = mechanism, .error = error};
 }
 
@@ -219,7 +214,7 @@ bool sandbox_retry(struct sandbox *sandbox)
 	struct err err; // the one that led here says more
 	uint32_t bits = sandbox->shared->given_up;
 	for (enum sandbox_mechanism i = 0; i < SANDBOX_MECHANISM_COUNT; i++)
-		if (bits & bit_of(i))
+		if (bits & sandbox_bit(i))
 			mechanism_give_up(sandbox, i, sandbox->shared->record.errors[i]);
 	sandbox->shared->given_up = 0;
 	if (bits == 0)
@@ -545,8 +540,8 @@ void sandbox_note_shield(struct sandbox *sandbox, bool is_applied)
 	if (!is_wanted(sandbox, SANDBOX_SHIELD))
 		return;
 	if (is_applied) {
-		sandbox->base.applied |= bit_of(SANDBOX_SHIELD);
-		sandbox->shared->record.applied |= bit_of(SANDBOX_SHIELD);
+		sandbox->base.applied |= sandbox_bit(SANDBOX_SHIELD);
+		sandbox->shared->record.applied |= sandbox_bit(SANDBOX_SHIELD);
 		return;
 	}
 	record_missing(&sandbox->shared->record, SANDBOX_SHIELD, 0);

@@ -56,6 +56,11 @@ enum sandbox_mechanism {
 	SANDBOX_MECHANISM_COUNT
 };
 const char *sandbox_mechanism_name(enum sandbox_mechanism mechanism); // "user-namespace"
+// In a set of them.
+static inline uint32_t sandbox_bit(enum sandbox_mechanism mechanism)
+{
+	return UINT32_C(1) << mechanism;
+}
 
 enum sandbox_need { SANDBOX_UNUSED, SANDBOX_PREFERRED, SANDBOX_REQUIRED };
 
@@ -76,6 +81,11 @@ struct sandbox_list {
 	char **items; // owned
 	size_t count;
 };
+bool sandbox_list_has(const struct sandbox_list *list, const char *text);
+// A copy of the text; `add` only where the list does not have it. ERR_MEMORY.
+int sandbox_list_append(struct sandbox_list *list, const char *text, struct err *err);
+int sandbox_list_add(struct sandbox_list *list, const char *text, struct err *err);
+void sandbox_list_done(struct sandbox_list *list);
 
 // "HOST:PORT": a name, an IPv4 address, or an IPv6 address in brackets. ERR_USAGE names what is wrong with it.
 int sandbox_endpoint_check(const char *text, struct err *err);

@@ -27,9 +27,6 @@ const struct hidden_row *hidden_rows(size_t *ret_count);
 //    hidden, nor a working folder that is the home or lies above it, whose files run outside at the next login. wish->writable: ERR_NOT_FOUND; ERR_USAGE: "/", envseal's own, and what is hidden and not in wish->readable.
 int paths_fill(const struct sandbox_wish *wish, const struct sandbox_place *place, struct sandbox_plan *plan,
 	       struct err *err);
-// Appends a copy of the text; once, however often it is added. ERR_MEMORY.
-int list_add(struct sandbox_list *list, const char *text, struct err *err);
-void list_done(struct sandbox_list *list);
 // Does the plan hide this real path? What is nearest above it in plan->hidden and plan->shown decides.
 bool path_is_hidden(const struct sandbox_plan *plan, const char *path);
 

@@ -77,13 +77,6 @@ static inline void scene_done(struct sandbox_scene *scene)
 static inline void scene_list_add(struct sandbox_list *list, const char *path)
 {
 	struct err err;
-	assert_int_equal(list_add(list, path, &err), 0);
+	assert_int_equal(sandbox_list_add(list, path, &err), 0);
 }
 
-static inline bool list_has(const struct sandbox_list *list, const char *path)
-{
-	for (size_t i = 0; i < list->count; i++)
-		if (strcmp(list->items[i], path) == 0)
-			return true;
-	return false;
-}

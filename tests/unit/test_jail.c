@@ -50,7 +50,7 @@ static int plan_make(struct jail_test *test, const struct jail_wish *wish)
 
 static bool has(struct jail_test *test, const struct sandbox_list *list, const char *name)
 {
-	return list_has(list, scene_path(&test->scene, name));
+	return sandbox_list_has(list, scene_path(&test->scene, name));
 }
 
 static void test_what_is_hidden_and_what_is_covered(void **state)

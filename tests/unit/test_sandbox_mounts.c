@@ -52,7 +52,7 @@ static void folder_put(const struct fixture *fixture, const char *name)
 static void list_put(struct sandbox_list *list, char *text)
 {
 	struct err err;
-	CHECK(list_add(list, text, &err) == 0);
+	CHECK(sandbox_list_add(list, text, &err) == 0);
 	free(text);
 }
 
@@ -185,7 +185,7 @@ static void test_a_working_folder_that_may_not_be_written(void **state)
 		if (!bases[i] || strlen(bases[i]) > 32)
 			continue;
 		fixture_make(&fixture, bases[i]);
-		list_done(&fixture.plan.writable);
+		sandbox_list_done(&fixture.plan.writable);
 		list_put(&fixture.plan.writable, strdup("/tmp"));
 		fixture_run(&fixture, check_seen);
 		fixture_done(&fixture);
@@ -574,7 +574,7 @@ static void test_a_deleted_working_folder_is_left(void **state)
 	assert_int_equal(rmdir(gone), 0);
 	free(fixture.plan.directory);
 	fixture.plan.directory = NULL;
-	list_done(&fixture.plan.writable);
+	sandbox_list_done(&fixture.plan.writable);
 	fixture_run(&fixture, check_left);
 	assert_int_equal(chdir(before), 0);
 	free(gone);
@@ -598,7 +598,7 @@ static void test_the_root_and_tmp_as_folders_to_write(void **state)
 	fixture_make(&fixture, "/tmp");
 	free(fixture.plan.directory);
 	fixture.plan.directory = strdup("/tmp");
-	list_done(&fixture.plan.writable);
+	sandbox_list_done(&fixture.plan.writable);
 	list_put(&fixture.plan.writable, strdup("/"));
 	fixture_run(&fixture, check_whole);
 	fixture_done(&fixture);
