@@ -89,41 +89,26 @@ static int places_list(const struct sandbox_plan *plan, char **places, struct er
 	return 0;
 }
 
-static int maker_start(char *const argv[], struct mounts **out, struct err *err)
-{
-	const struct outside_program program = {"envseal-trees", trees_program_start, trees_program_bytes};
-	_cleanup_free_ struct mounts *mounts = calloc(1, sizeof(*mounts));
-	if (!mounts)
-		return err_set(err, ERR_MEMORY, "out of memory");
-	int r = outside_start(&program, argv, &mounts->maker, err);
-	if (r == 0)
-		*out = TAKE_PTR(mounts);
-	return r;
-}
-
 #define ARGUMENTS_FIRST 2 // the program's name, and what it is to make
 
 int mounts_prepare(const struct sandbox_plan *plan, struct mounts **out, struct err *err)
 {
+	const struct outside_program program = {"envseal-trees", trees_program_start, trees_program_bytes};
 	char name[] = "envseal-trees", what[] = "tree";
+	_cleanup_free_ struct mounts *mounts = calloc(1, sizeof(*mounts));
 	_cleanup_free_ char **argv = calloc(ARGUMENTS_FIRST + writable_count(plan) + 1, sizeof(*argv));
-	if (!argv)
+	if (!mounts || !argv)
 		return err_set(err, ERR_MEMORY, "out of memory");
 	argv[0] = name;
 	argv[1] = what;
 	int r = places_list(plan, argv + ARGUMENTS_FIRST, err);
 	if (r == 0)
-		r = maker_start(argv, out, err);
+		r = outside_start(&program, argv, &mounts->maker, err);
 	for (char **place = argv + ARGUMENTS_FIRST; *place; place++)
 		free(*place);
+	if (r == 0)
+		*out = TAKE_PTR(mounts);
 	return r;
-}
-
-int mounts_prepare_cover(struct mounts **out, struct err *err)
-{
-	char name[] = "envseal-trees", what[] = "cover";
-	char *const argv[] = {name, what, NULL};
-	return maker_start(argv, out, err);
 }
 
 void mounts_free(struct mounts *mounts)
@@ -356,27 +341,6 @@ int mounts_tree(const struct sandbox_plan *plan, struct mounts *mounts, int term
 	_cleanup_(placements_done) struct placements placements = PLACEMENTS_NONE;
 	int error = placements_init(&placements, plan);
 	return error != 0 ? error : tree_build(plan, mounts, terminal_fd, &placements);
-}
-
-static int cover_build(const struct sandbox_plan *plan, struct mounts *mounts, struct placements *placements)
-{
-	int error = everything_set(0);
-	if (error == 0)
-		error = trees_take(placements, mounts);
-	covers_take(placements);
-	if (error == 0)
-		error = placements_lay(placements);
-	// Where it lies in something that is hidden now, it would still be the old one.
-	if (error == 0 && chdir(plan->directory ? plan->directory : "/") < 0)
-		error = errno;
-	return error;
-}
-
-int mounts_cover(const struct sandbox_plan *plan, struct mounts *mounts)
-{
-	_cleanup_(placements_done) struct placements placements = PLACEMENTS_NONE;
-	int error = placements_init(&placements, plan);
-	return error != 0 ? error : cover_build(plan, mounts, &placements);
 }
 
 // What of /proc acts on the whole machine: it is the machine's root's, who may write there in whatever namespace.

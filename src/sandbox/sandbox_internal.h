@@ -140,7 +140,6 @@ struct mounts; // what is made for lockdown's tree before the fork
 // In the process that prepares, and waits for nothing: starts the program that makes the fresh folders (trees_program.c).
 // ERR_NO_EXEC: a path to write is gone.
 int mounts_prepare(const struct sandbox_plan *plan, struct mounts **out, struct err *err);
-int mounts_prepare_cover(struct mounts **out, struct err *err); // the same for mounts_cover alone
 void mounts_free(struct mounts *mounts); // NULL is fine. In the process that prepared it
 
 // In process 1, in a mount namespace of its own, with all capabilities in it, and the user mapped; the group need not be.
@@ -152,17 +151,15 @@ int mounts_proc(void);
 // Lockdown's tree: everything read-only, without set-id programs and devices, but for what may be written (the working
 // folder is seen in any case); fresh /tmp, /var/tmp, /dev/shm (each with a size), /run and /dev, which only files that are given there
 // are seen in; what is hidden is covered, where it exists: a folder by an empty one, a file by an empty one that cannot be
-// opened; a folder with something in it that is shown is not, but all else in it, as it is now. Then /proc as above. The working folder is entered anew; a deleted one is left for "/". Blocks until the
-// program that mounts_prepare started has answered. Nothing reaches other namespaces.
+// opened; a folder with something in it that is shown is not, but all else in it, as it is now. Then /proc as above. The
+// working folder is entered anew; a deleted one is left for "/". Blocks until the program that mounts_prepare started has
+// answered. Nothing reaches other namespaces.
 //  - A working folder that is /tmp, /var/tmp or /dev/shm itself is the fresh one. Below them it is the real one, alone.
 //  - EBUSY where a file is open for writing that was opened in this namespace (the maps in /proc, say).
 //  - ELOOP where /tmp, /run or /dev is a symbolic link. ENOSYS before Linux 5.12.
 //  - EACCES or ENOENT for what lies in something hidden.
 // terminal_fd (-1: none) is a pseudo-terminal of the program's own, which is seen as /dev/console then.
 int mounts_tree(const struct sandbox_plan *plan, struct mounts *mounts, int terminal_fd);
-// For the jail: the tree as it is, /proc too, with plan->hidden covered as above and the working folder entered anew. A cover
-// is taken off only with capabilities in this very namespace; in one that is made from it, it is locked.
-int mounts_cover(const struct sandbox_plan *plan, struct mounts *mounts);
 
 // --- leave.c
 

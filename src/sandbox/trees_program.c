@@ -7,8 +7,8 @@
 // to others, and ends before there is a mount namespace that they could enter by it.
 //
 // First argument: what to make. "tree": all of it; then follow "d" or "f" and a path, for each folder or file that is to be
-// there as a place to mount on. "cover": what is laid over hidden things, alone. "hosts": a file alone, a copy of /etc/hosts
-// behind the lines that follow. Descriptor 0: the socket for the answer.
+// there as a place to mount on. "hosts": a file alone, a copy of /etc/hosts behind the lines that follow. Descriptor
+// 0: the socket for the answer.
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -365,8 +365,6 @@ static int asked_make(int argc, char *argv[], struct trees_answer *answer, int f
 {
 	if (argc >= 2 && strcmp(argv[1], "tree") == 0)
 		return trees_make(argv + 2, answer, fds);
-	if (argc == 2 && strcmp(argv[1], "cover") == 0)
-		return cover_make(answer, fds);
 	if (argc != 3 || strcmp(argv[1], "hosts") != 0)
 		return EINVAL;
 	answer->trees = 1u << TREE_COVER_FILE;

@@ -421,47 +421,6 @@ static void test_what_is_shown_in_something_hidden(void **state)
 	fixture_done(&fixture);
 }
 
-static void cover_enter(void *context)
-{
-	struct fixture *fixture = context;
-	CHECK(mounts_cover(&fixture->plan, fixture->mounts) == 0);
-}
-
-static void check_cover(void *context)
-{
-	struct fixture *fixture = context;
-	char here[PATH_MAX];
-	CHECK(open_error(".env", O_RDONLY) == EACCES);
-	CHECK(open_error("code", O_RDWR) == 0);
-	CHECK(names_count("hidden") == 0);
-	CHECK(names_count("/etc/ssl") == 0);
-	CHECK(open_error("/etc/passwd", O_RDONLY) == EACCES);
-	CHECK(rename(".env", "moved") < 0 && errno == EBUSY);
-	CHECK(umount2(".env", MNT_DETACH) < 0 && errno == EPERM);
-	// The rest is as it was.
-	CHECK(getcwd(here, sizeof(here)) && strcmp(here, fixture->plan.directory) == 0);
-	CHECK(open_error_in(fixture, "other/file", O_RDWR) == 0);
-	CHECK(open_error("/dev/null", O_RDWR) == 0);
-	CHECK(!(flags_of("/tmp") & ST_RDONLY));
-}
-
-static void test_a_cover_alone(void **state)
-{
-	struct fixture fixture;
-	struct inside inside = {.enter = cover_enter, .check = check_cover, .context = &fixture};
-	struct err err;
-	(void)state;
-	fixture_make(&fixture, "/tmp");
-	list_put(&fixture.plan.hidden, path_in(&fixture, "project/hidden"));
-	list_put(&fixture.plan.hidden, path_in(&fixture, "project/.env"));
-	list_put(&fixture.plan.hidden, strdup("/etc/passwd"));
-	list_put(&fixture.plan.hidden, strdup("/etc/ssl"));
-	assert_int_equal(mounts_prepare_cover(&fixture.mounts, &err), 0);
-	assert_int_equal(inside_run(&inside, CLONE_NEWNS), 0);
-	assert_int_equal(open_error_in(&fixture, "project/.env", O_RDONLY), 0);
-	fixture_done(&fixture);
-}
-
 static void check_devices(void *context)
 {
 	const char *const devices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"};
@@ -749,7 +708,6 @@ int main(void)
 		cmocka_unit_test(test_files_and_folders_to_write),
 		cmocka_unit_test(test_hidden_is_covered),
 		cmocka_unit_test(test_what_is_shown_in_something_hidden),
-		cmocka_unit_test(test_a_cover_alone),
 		cmocka_unit_test(test_devices_are_few),
 		cmocka_unit_test(test_the_terminal_has_a_name),
 		cmocka_unit_test(test_proc_is_its_own),
