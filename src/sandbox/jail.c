@@ -7,7 +7,6 @@
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -28,28 +27,6 @@ static bool is_wanted(const struct jail_plan *plan, enum sandbox_mechanism mecha
 
 // --------------------------------------------------------------------------------------------------- in the child's place
 
-static int map_write(const char *path, const char *text)
-{
-	_cleanup_fd_ int fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return errno;
-	return write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : errno;
-}
-
-static int maps_write(uid_t user, gid_t group)
-{
-	char text[48];
-	snprintf(text, sizeof(text), "%u %u 1", user, user);
-	// What is closed has files in /proc that are root's.
-	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
-		return errno;
-	int error = map_write("/proc/self/uid_map", text);
-	if (error == 0)
-		error = map_write("/proc/self/setgroups", "deny");
-	snprintf(text, sizeof(text), "%u %u 1", group, group);
-	return error == 0 ? map_write("/proc/self/gid_map", text) : error;
-}
-
 struct setting {
 	const struct jail_plan *plan;
 	struct relay *relay;
@@ -59,7 +36,11 @@ struct setting {
 
 static struct sandbox_failure namespaces_fill(const struct setting *setting)
 {
-	struct sandbox_failure failure = {SANDBOX_USER_NAMESPACE, maps_write(setting->user, setting->group)};
+	// What is closed has files in /proc that are root's.
+	int error = prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0 ? errno : 0;
+	if (error == 0)
+		error = namespaces_maps_write("/proc/self", setting->user, setting->group, 0);
+	struct sandbox_failure failure = {SANDBOX_USER_NAMESPACE, error};
 	if (failure.error == 0)
 		failure = (struct sandbox_failure){SANDBOX_MOUNTS, jail_mounts_make(setting->plan)};
 	if (failure.error == 0 && is_wanted(setting->plan, SANDBOX_NETWORK_NAMESPACE))

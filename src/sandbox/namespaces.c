@@ -148,14 +148,14 @@ static int standin_image_make(void)
 
 struct standin {
 	pid_t pid;
-	char number[16]; // its name in the /proc there is, which may be of a PID namespace outside
+	char process[32]; // its folder in the /proc there is, which may be of a PID namespace outside
 };
 
 // Shares the memory until its exec, and so is closed to others until then.
 static int standin_start(struct standin *standin)
 {
 	_cleanup_fd_ int fd = standin_image_make();
-	char name[] = "envseal";
+	char name[] = "envseal", number[16];
 	char *const argv[] = {name, NULL};
 	volatile int error = fd < 0 ? errno : 0;
 	if (error != 0)
@@ -163,9 +163,10 @@ static int standin_start(struct standin *standin)
 	// NOLINTNEXTLINE: a fork would have envseal's memory after its parent went on, and this one does nothing but the exec
 	standin->pid = vfork();
 	if (standin->pid == 0) {
-		ssize_t len = readlink("/proc/self", standin->number, sizeof(standin->number) - 1);
+		ssize_t len = readlink("/proc/self", number, sizeof(number) - 1);
 		// NOLINTNEXTLINE(clang-analyzer-unix.Vfork): in the memory of the parent, which waits
-		standin->number[len > 0 ? len : 0] = 0;
+		number[len > 0 ? len : 0] = 0;
+		snprintf(standin->process, sizeof(standin->process), "/proc/%s", number);
 		if (len > 0)
 			syscall(SYS_execveat, fd, "", argv, argv + 1, AT_EMPTY_PATH);
 		// NOLINTNEXTLINE(clang-analyzer-unix.Vfork): the same
@@ -181,26 +182,26 @@ static int standin_start(struct standin *standin)
 	return info.si_code == CLD_STOPPED ? 0 : error != 0 ? error : ECHILD;
 }
 
-static int map_write(const struct standin *standin, const char *name, const char *text)
+static int map_write(const char *process, const char *name, const char *text)
 {
 	char path[48];
-	snprintf(path, sizeof(path), "/proc/%s/%s", standin->number, name);
+	snprintf(path, sizeof(path), "%s/%s", process, name);
 	_cleanup_fd_ int fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return errno;
 	return write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : errno;
 }
 
-static int maps_write(const struct standin *standin, uid_t user, gid_t group, unsigned shift)
+int namespaces_maps_write(const char *process, uid_t user, gid_t group, unsigned shift)
 {
 	char text[48];
 	snprintf(text, sizeof(text), "%u %u 1", user + shift, user);
-	int error = map_write(standin, "uid_map", text);
+	int error = map_write(process, "uid_map", text);
 	// A group can be mapped without a privilege only when no process can give one up that it is denied something by.
 	if (error == 0)
-		error = map_write(standin, "setgroups", "deny");
+		error = map_write(process, "setgroups", "deny");
 	snprintf(text, sizeof(text), "%u %u 1", group + shift, group);
-	return error == 0 ? map_write(standin, "gid_map", text) : error;
+	return error == 0 ? map_write(process, "gid_map", text) : error;
 }
 
 int namespaces_map(uid_t user, gid_t group, unsigned shift)
@@ -208,7 +209,7 @@ int namespaces_map(uid_t user, gid_t group, unsigned shift)
 	struct standin standin = {.pid = -1};
 	int error = STANDIN_MACHINE == EM_NONE ? ENOSYS : standin_start(&standin);
 	if (error == 0)
-		error = maps_write(&standin, user, group, shift);
+		error = namespaces_maps_write(standin.process, user, group, shift);
 	if (standin.pid > 0) {
 		kill(standin.pid, SIGKILL);
 		waitpid(standin.pid, NULL, 0);

@@ -214,6 +214,8 @@ enum sandbox_mechanism namespaces_culprit(const enum sandbox_need needs[]);
 // In a new user namespace, with all capabilities in it: maps one user and one group, to numbers that are `shift` higher.
 // EPERM where somebody else has done so before. Wants /proc.
 int namespaces_map(uid_t user, gid_t group, unsigned shift);
+// The same for the namespace of the process that `process` is the folder of in /proc, where that is open to this one.
+int namespaces_maps_write(const char *process, uid_t user, gid_t group, unsigned shift);
 
 // A program is held at its first instruction, by its parent. In the program's process; its memory must not be envseal's
 // much longer. Where SIGTRAP is blocked, an exec stops nobody.
