@@ -24,7 +24,6 @@
 #define FS_CONFIG_CMD_CREATE 6
 #define FS_MOUNT_CLOEXEC 1
 
-#define MAKER_STACK_BYTES 32768
 #define FOLDER_BYTES (4u << 20)
 
 struct making {
@@ -79,11 +78,10 @@ static int shifted_run(void *context)
 	return 0;
 }
 
-// With the caller's memory and descriptors, so that nothing is copied and what is opened is here when it ends; as closed to
-// others as this process, since the memory is.
+// With this process's descriptors, so that what is opened is here when it has ended.
 static int process_run(int (*run)(void *), uint8_t *stack, int namespaces, struct making *making)
 {
-	pid_t pid = clone(run, stack + MAKER_STACK_BYTES, CLONE_VM | CLONE_VFORK | CLONE_FILES | namespaces | SIGCHLD, making);
+	pid_t pid = process_share(run, making, stack, CLONE_FILES | namespaces);
 	if (pid < 0)
 		return errno;
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
@@ -124,13 +122,13 @@ static int maker_run(void *context)
 
 static int folder_make(struct making *making)
 {
-	_cleanup_free_ uint8_t *stacks = malloc(2 * MAKER_STACK_BYTES);
+	_cleanup_free_ uint8_t *stacks = malloc(2 * SHARED_STACK_BYTES);
 	if (!stacks)
 		return ENOMEM;
 	making->user = geteuid();
 	making->group = getegid();
 	making->fd = making->file_fd = making->shifted_fd = -1;
-	making->inner_stack = stacks + MAKER_STACK_BYTES;
+	making->inner_stack = stacks + SHARED_STACK_BYTES;
 	int error = process_run(maker_run, stacks, CLONE_NEWUSER | CLONE_NEWNS, making);
 	fd_close(&making->shifted_fd);
 	if (error != 0) {

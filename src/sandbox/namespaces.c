@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
@@ -49,6 +50,11 @@ static pid_t process_clone(unsigned long flags)
 #else
 	return (pid_t)syscall(SYS_clone, flags | SIGCHLD, 0UL, 0UL, 0UL, 0UL);
 #endif
+}
+
+pid_t process_share(int (*run)(void *), void *context, uint8_t *stack, int flags)
+{
+	return clone(run, stack + SHARED_STACK_BYTES, CLONE_VM | CLONE_VFORK | flags | SIGCHLD, context);
 }
 
 int namespaces_fork(const enum sandbox_need needs[], pid_t *ret_pid)
@@ -148,38 +154,40 @@ static int standin_image_make(void)
 
 struct standin {
 	pid_t pid;
+	int image_fd;
 	char process[32]; // its folder in the /proc there is, which may be of a PID namespace outside
+	int error;
 };
 
-// Shares the memory until its exec, and so is closed to others until then.
+static int standin_run(void *context)
+{
+	struct standin *standin = context;
+	char name[] = "envseal", number[16];
+	char *const argv[] = {name, NULL};
+	ssize_t len = readlink("/proc/self", number, sizeof(number) - 1);
+	number[len > 0 ? len : 0] = 0;
+	snprintf(standin->process, sizeof(standin->process), "/proc/%s", number);
+	if (len > 0)
+		syscall(SYS_execveat, standin->image_fd, "", argv, argv + 1, AT_EMPTY_PATH);
+	standin->error = errno;
+	return 1;
+}
+
 static int standin_start(struct standin *standin)
 {
 	_cleanup_fd_ int fd = standin_image_make();
-	char name[] = "envseal", number[16];
-	char *const argv[] = {name, NULL};
-	volatile int error = fd < 0 ? errno : 0;
-	if (error != 0)
-		return error;
-	// NOLINTNEXTLINE: a fork would have envseal's memory after its parent went on, and this one does nothing but the exec
-	standin->pid = vfork();
-	if (standin->pid == 0) {
-		ssize_t len = readlink("/proc/self", number, sizeof(number) - 1);
-		// NOLINTNEXTLINE(clang-analyzer-unix.Vfork): in the memory of the parent, which waits
-		number[len > 0 ? len : 0] = 0;
-		snprintf(standin->process, sizeof(standin->process), "/proc/%s", number);
-		if (len > 0)
-			syscall(SYS_execveat, fd, "", argv, argv + 1, AT_EMPTY_PATH);
-		// NOLINTNEXTLINE(clang-analyzer-unix.Vfork): the same
-		error = errno;
-		_exit(1);
-	}
+	_cleanup_free_ uint8_t *stack = malloc(SHARED_STACK_BYTES);
+	if (fd < 0 || !stack)
+		return fd < 0 ? errno : ENOMEM;
+	standin->image_fd = fd;
+	standin->pid = process_share(standin_run, standin, stack, 0);
 	if (standin->pid < 0)
 		return errno;
 	// Only now is the exec over, and the process known to be one that may be dumped.
 	siginfo_t info = {0};
 	if (waitid(P_PID, (id_t)standin->pid, &info, WSTOPPED | WEXITED | WNOWAIT) < 0)
 		return errno;
-	return info.si_code == CLD_STOPPED ? 0 : error != 0 ? error : ECHILD;
+	return info.si_code == CLD_STOPPED ? 0 : standin->error != 0 ? standin->error : ECHILD;
 }
 
 static int map_write(const char *process, const char *name, const char *text)

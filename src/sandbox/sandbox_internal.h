@@ -211,6 +211,11 @@ int namespaces_fork(const enum sandbox_need needs[], pid_t *ret_pid);
 bool namespaces_are_open(void);
 // After a failure: the first of them that cannot be had.
 enum sandbox_mechanism namespaces_culprit(const enum sandbox_need needs[]);
+// Calls `run` in a child that has this process's memory, while this one waits until it has ended, or is another program: so
+// nothing is copied, and it is as closed to others as this process. Not vfork(2), which may not be called on another stack
+// (AddressSanitizer). `stack` has SHARED_STACK_BYTES and is this child's alone. -1 with errno.
+#define SHARED_STACK_BYTES 32768
+pid_t process_share(int (*run)(void *), void *context, uint8_t *stack, int flags);
 // In a new user namespace, with all capabilities in it: maps one user and one group, to numbers that are `shift` higher.
 // EPERM where somebody else has done so before. Wants /proc.
 int namespaces_map(uid_t user, gid_t group, unsigned shift);
