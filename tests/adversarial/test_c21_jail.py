@@ -8,11 +8,10 @@ import re
 import signal
 import socket
 import subprocess
-import time
 
 import pytest
 
-from envseal_support import binary
+from envseal_support import binary, wait_gone, wait_until
 from jail_support import Project, has_namespaces, write
 
 pytestmark = [pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file"),
@@ -156,13 +155,6 @@ def test_no_new_rights(project):
     assert values == ["", "", "", "", "", "1", "2"], result
 
 
-def until(is_so):
-    end = time.monotonic() + 60
-    while not is_so() and time.monotonic() < end:
-        time.sleep(0.01)
-    return is_so()
-
-
 def relays(port):
     found = []
     for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
@@ -184,17 +176,19 @@ def test_relay_ends_with_the_agent(project, how):
         agent = project.popen([binary(), "jail", "-q", "--net", "allow", f"localhost:{port}", "--", "/bin/sh", "-c", "echo on; read line"],
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert agent.stdout.readline() == b"on\n"
-        assert until(lambda: len(relays(port)) == 1)
+        wait_until(lambda: len(relays(port)) == 1)
+        [relay] = relays(port)
         if how == "ends":
             agent.stdin.close()
         else:
             agent.send_signal(signal.SIGKILL)
         agent.wait(60)
-        until(lambda: not relays(port))
-        left = relays(port)
-        for pid in left:
-            os.kill(pid, signal.SIGKILL)
-        assert left == []
+        try:
+            wait_gone(relay)
+        except AssertionError:
+            os.kill(relay, signal.SIGKILL)
+            raise
+        assert relays(port) == []
 
 
 LEFT = """import os, signal, sys
