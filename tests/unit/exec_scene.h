@@ -268,6 +268,15 @@ static inline void actor_drain(struct actor *actor, struct ending *ending)
 	}
 }
 
+// Waits until the supervising process has been stopped, by that signal.
+static inline void actor_await_stop(const struct actor *actor, int number)
+{
+	int status;
+	assert_int_equal(waitpid(actor->pid, &status, WUNTRACED), actor->pid);
+	assert_true(WIFSTOPPED(status));
+	assert_int_equal(WSTOPSIG(status), number);
+}
+
 // Reads to the end of both streams and waits for the helper.
 static inline struct ending actor_end(struct actor *actor)
 {

@@ -126,3 +126,15 @@ static inline void namespaces_want(void)
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
 		skip();
 }
+
+// The first child of a process; 0: it has none.
+static inline pid_t child_of(pid_t parent)
+{
+	char path[64], list[64] = {0};
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", parent, parent);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, list, sizeof(list) - 1);
+	if (fd >= 0)
+		close(fd);
+	return n > 0 ? (pid_t)strtol(list, NULL, 10) : 0;
+}

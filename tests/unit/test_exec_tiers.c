@@ -198,14 +198,6 @@ static void test_process_1_hears_nothing_from_inside(void **state)
 	assert_int_equal(ending.out.len, 0);
 }
 
-static void actor_await_stop(const struct actor *actor, int number)
-{
-	int status;
-	assert_int_equal(waitpid(actor->pid, &status, WUNTRACED), actor->pid);
-	assert_true(WIFSTOPPED(status));
-	assert_int_equal(WSTOPSIG(status), number);
-}
-
 static void test_program_stops_itself(void **state)
 {
 	(void)state;

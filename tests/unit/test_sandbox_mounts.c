@@ -192,18 +192,6 @@ static void test_a_working_folder_that_may_not_be_written(void **state)
 	}
 }
 
-// The first child of a process; 0: it has none.
-static pid_t child_of(pid_t parent)
-{
-	char path[64], list[64] = {0};
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", parent, parent);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, list, sizeof(list) - 1);
-	if (fd >= 0)
-		close(fd);
-	return n > 0 ? (pid_t)strtol(list, NULL, 10) : 0;
-}
-
 // Whoever traces what makes the folders says what is in them. Ends when it has got hold of one.
 static _Noreturn void trace_children_of(pid_t parent)
 {

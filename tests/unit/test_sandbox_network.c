@@ -434,23 +434,11 @@ static void test_more_connections_than_places(void **state)
 	server_end(server);
 }
 
-// The pid of the one child of a process of ours that is called envseal-relay; 0.
-static pid_t relay_find(pid_t parent)
-{
-	char path[64], list[256] = {0};
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", parent, parent);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, list, sizeof(list) - 1);
-	if (fd >= 0)
-		close(fd);
-	return n > 0 ? (pid_t)strtol(list, NULL, 10) : 0;
-}
-
 static void relay_in_child(struct world *world, int said_fd)
 {
 	struct err err;
 	CHECK(network_relay_start(&world->plan, &world->relay, &err) == 0);
-	pid_t relay = relay_find(getpid());
+	pid_t relay = child_of(getpid());
 	CHECK(unshare(CLONE_NEWNET) == 0);
 	CHECK(network_enter(&world->plan, world->relay) == 0);
 	CHECK(write(said_fd, &relay, sizeof(relay)) == sizeof(relay));
@@ -538,7 +526,7 @@ static void test_the_relay_is_closed_and_stops(void **state)
 	assert_int_equal(waitpid(starter, &status, 0), starter);
 	assert_int_equal(status, 0);
 	server_end(server);
-	pid_t relay = relay_find(getpid());
+	pid_t relay = child_of(getpid());
 	assert_true(relay > 0);
 	assert_int_equal(status_number(relay, "NoNewPrivs"), 1);
 	assert_int_equal(status_number(relay, "Seccomp"), 2);
