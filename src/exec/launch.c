@@ -268,9 +268,8 @@ static int report_error(const struct launch *launch, const struct launch_report 
 static void image_move(struct program_image *image, const struct program *program, struct sandbox *sandbox)
 {
 	int folder_fd = -1, file_fd = -1;
-	if (sandbox_image_open(image->fd, program_usual_name(program), &folder_fd, &file_fd) == 0)
+	if (sandbox_image_open(sandbox, image->fd, program_usual_name(program), &folder_fd, &file_fd) == 0)
 		program_image_move(image, program, folder_fd, file_fd);
-	sandbox_note_image(sandbox, file_fd);
 }
 
 struct program_image launch_image(const struct exec_plan *plan, struct sandbox *sandbox)

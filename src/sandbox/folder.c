@@ -27,13 +27,13 @@
 #define FOLDER_BYTES (4u << 20)
 
 struct making {
-	uid_t user;
-	gid_t group;
-	int source_fd; // of the image; -1: an empty folder
+	struct owner owner;   // outside
+	struct owner shifted; // who that is in the namespace of the maker
+	int source_fd;        // of the image; -1: an empty folder
 	const char *name;
 	uint64_t bytes;
 	uint8_t *inner_stack;
-	int fd, file_fd, shifted_fd;
+	int fd, file_fd, namespace_fd;
 	int error;
 };
 
@@ -66,14 +66,14 @@ static int image_copy(const struct making *making)
 	return fchmod(file, 0111) < 0 ? errno : 0;
 }
 
-// In a user namespace of its own, below the maker's.
-static int shifted_run(void *context)
+// In a user namespace of its own, below the maker's, in which the user has his own number again.
+static int inner_run(void *context)
 {
 	struct making *making = context;
-	making->error = namespaces_map(making->user, making->group, 1);
+	making->error = namespaces_map(making->owner, making->shifted);
 	if (making->error == 0)
-		making->shifted_fd = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
-	if (making->error == 0 && making->shifted_fd < 0)
+		making->namespace_fd = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
+	if (making->error == 0 && making->namespace_fd < 0)
 		making->error = errno;
 	return 0;
 }
@@ -89,17 +89,18 @@ static int process_run(int (*run)(void *), uint8_t *stack, int namespaces, struc
 	return making->error;
 }
 
-// The mount says of its files that they are of numbers which its map does not know: then they are nobody's, for every
-// namespace. The map is in a namespace of its own: one that somebody else had mapped before is not to be had.
+// The maker knows the user by another number than the namespace below it. Its files have that number, and the mount looks it up
+// in the map of the namespace below, which does not have it: so they are nobody's, for every namespace. Maps that somebody
+// else has written before are not to be had.
 static int image_make(struct making *making)
 {
 	int error = image_copy(making);
 	if (error == 0)
-		error = process_run(shifted_run, making->inner_stack, CLONE_NEWUSER, making);
+		error = process_run(inner_run, making->inner_stack, CLONE_NEWUSER, making);
 	if (error != 0)
 		return error;
 	struct mount_attr attributes = {.attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
-					.userns_fd = (unsigned)making->shifted_fd};
+					.userns_fd = (unsigned)making->namespace_fd};
 	if (mount_attributes(making->fd, "", AT_EMPTY_PATH, attributes) < 0)
 		return errno;
 	making->file_fd = openat(making->fd, making->name, O_PATH | O_CLOEXEC);
@@ -111,7 +112,7 @@ static int maker_run(void *context)
 	struct making *making = context;
 	bool is_image = making->source_fd >= 0;
 	// Nothing can be made in a file system whose namespace does not know the user.
-	int error = namespaces_map(making->user, making->group, 0);
+	int error = namespaces_map(making->shifted, making->owner);
 	if (error == 0)
 		error = folder_mount(making->bytes + FOLDER_BYTES, is_image ? "0711" : "0700", &making->fd);
 	if (error == 0 && is_image)
@@ -125,13 +126,13 @@ static int folder_make(struct making *making)
 	_cleanup_free_ uint8_t *stacks = malloc(2 * SHARED_STACK_BYTES);
 	if (!stacks)
 		return ENOMEM;
-	making->user = geteuid();
-	making->group = getegid();
-	making->fd = making->file_fd = making->shifted_fd = -1;
+	making->owner = (struct owner){geteuid(), getegid()};
+	making->shifted = (struct owner){making->owner.user + 1, making->owner.group + 1};
+	making->fd = making->file_fd = making->namespace_fd = -1;
 	making->inner_stack = stacks + SHARED_STACK_BYTES;
 	int error = process_run(maker_run, stacks, CLONE_NEWUSER | CLONE_NEWNS, making);
-	fd_close(&making->shifted_fd);
 	if (error != 0) {
+		fd_close(&making->namespace_fd);
 		fd_close(&making->file_fd);
 		fd_close(&making->fd);
 	}
@@ -147,7 +148,7 @@ int sandbox_folder_open(int *ret_fd)
 	return error;
 }
 
-int sandbox_image_open(int source_fd, const char *name, int *ret_folder_fd, int *ret_file_fd)
+int image_open(int source_fd, const char *name, struct placed_image *out)
 {
 	struct stat st;
 	if (fstat(source_fd, &st) < 0)
@@ -156,7 +157,6 @@ int sandbox_image_open(int source_fd, const char *name, int *ret_folder_fd, int 
 	int error = folder_make(&making);
 	if (error != 0)
 		return error;
-	*ret_folder_fd = making.fd;
-	*ret_file_fd = making.file_fd;
+	*out = (struct placed_image){.folder_fd = making.fd, .file_fd = making.file_fd, .namespace_fd = making.namespace_fd};
 	return 0;
 }

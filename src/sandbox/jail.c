@@ -30,8 +30,7 @@ static bool is_wanted(const struct jail_plan *plan, enum sandbox_mechanism mecha
 struct setting {
 	const struct jail_plan *plan;
 	struct relay *relay;
-	uid_t user;
-	gid_t group;
+	struct owner owner;
 };
 
 static struct sandbox_failure namespaces_fill(const struct setting *setting)
@@ -39,7 +38,7 @@ static struct sandbox_failure namespaces_fill(const struct setting *setting)
 	// What is closed has files in /proc that are root's.
 	int error = prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0 ? errno : 0;
 	if (error == 0)
-		error = namespaces_maps_write("/proc/self", setting->user, setting->group, 0);
+		error = namespaces_maps_write("/proc/self", setting->owner, setting->owner);
 	struct sandbox_failure failure = {SANDBOX_USER_NAMESPACE, error};
 	if (failure.error == 0)
 		failure = (struct sandbox_failure){SANDBOX_MOUNTS, jail_mounts_make(setting->plan)};
@@ -165,7 +164,7 @@ static int streams_check(struct err *err)
 
 int jail_settle(const struct jail_plan *plan, struct sandbox_record *record, struct err *err)
 {
-	struct setting setting = {.plan = plan, .user = geteuid(), .group = getegid()};
+	struct setting setting = {.plan = plan, .owner = {geteuid(), getegid()}};
 	*record = (struct sandbox_record){0};
 	if (!plan->sandbox.directory)
 		return err_set(err, ERR_SYSTEM, "the working directory cannot be named; go to one that exists");

@@ -67,6 +67,30 @@ int namespaces_fork(const enum sandbox_need needs[], pid_t *ret_pid)
 	return 0;
 }
 
+// A process cannot leave a user namespace, so a child joins it for this one. It has this process's memory, stack and all; the
+// copy that it makes goes on here as this process's child, and returns.
+int namespaces_fork_in(int user_fd, const enum sandbox_need needs[], pid_t *ret_pid)
+{
+	unsigned long flags = flags_of(needs) & ~(unsigned long)CLONE_NEWUSER;
+	volatile pid_t pid = -1;
+	volatile int error = 0;
+	pid_t joined = vfork(); // NOLINT(clang-analyzer-security.insecureAPI.vfork): a fork would copy everything twice
+	if (joined < 0)
+		return errno;
+	if (joined == 0) {
+		pid = setns(user_fd, CLONE_NEWUSER) < 0 ? -1 : process_clone(flags | CLONE_PARENT);
+		if (pid != 0) {
+			error = pid < 0 ? errno : 0;
+			_exit(0);
+		}
+	} else {
+		while (waitpid(joined, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+	*ret_pid = pid;
+	return error;
+}
+
 static bool flags_are_given(unsigned long flags)
 {
 	pid_t pid = process_clone(flags);
@@ -200,24 +224,24 @@ static int map_write(const char *process, const char *name, const char *text)
 	return write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : errno;
 }
 
-int namespaces_maps_write(const char *process, uid_t user, gid_t group, unsigned shift)
+int namespaces_maps_write(const char *process, struct owner inside, struct owner outside)
 {
 	char text[48];
-	snprintf(text, sizeof(text), "%u %u 1", user + shift, user);
+	snprintf(text, sizeof(text), "%u %u 1", inside.user, outside.user);
 	int error = map_write(process, "uid_map", text);
 	// A group can be mapped without a privilege only when no process can give one up that it is denied something by.
 	if (error == 0)
 		error = map_write(process, "setgroups", "deny");
-	snprintf(text, sizeof(text), "%u %u 1", group + shift, group);
+	snprintf(text, sizeof(text), "%u %u 1", inside.group, outside.group);
 	return error == 0 ? map_write(process, "gid_map", text) : error;
 }
 
-int namespaces_map(uid_t user, gid_t group, unsigned shift)
+int namespaces_map(struct owner inside, struct owner outside)
 {
 	struct standin standin = {.pid = -1};
 	int error = STANDIN_MACHINE == EM_NONE ? ENOSYS : standin_start(&standin);
 	if (error == 0)
-		error = namespaces_maps_write(standin.process, user, group, shift);
+		error = namespaces_maps_write(standin.process, inside, outside);
 	if (standin.pid > 0) {
 		kill(standin.pid, SIGKILL);
 		waitpid(standin.pid, NULL, 0);

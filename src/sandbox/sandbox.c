@@ -29,9 +29,9 @@ struct sandbox {
 	struct mounts *mounts;
 	struct leave leave;
 	struct relay *relay;
+	int user_fd;      // the user namespace that sandbox_image_open has made; -1: process 1 has a new one
 	bool is_mappable; // whoever has mapped the user namespace before, can look into a program with this image
-	uid_t user; // as they are outside
-	gid_t group;
+	struct owner owner; // as it is outside
 };
 
 static bool is_wanted(const struct sandbox *sandbox, enum sandbox_mechanism mechanism)
@@ -139,8 +139,8 @@ int sandbox_prepare(const struct sandbox_plan *plan, struct sandbox **out, struc
 	sandbox->ruleset = LANDLOCK_RULESET_INIT;
 	sandbox->rules_fd = -1;
 	sandbox->leave = LEAVE_NONE;
-	sandbox->user = geteuid();
-	sandbox->group = getegid();
+	sandbox->user_fd = -1;
+	sandbox->owner = (struct owner){geteuid(), getegid()};
 	memcpy(sandbox->needs, plan->needs, sizeof(sandbox->needs));
 	sandbox->shared = mmap(NULL, sizeof(*sandbox->shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (sandbox->shared == MAP_FAILED)
@@ -160,6 +160,7 @@ void sandbox_free_ptr(struct sandbox **sandbox)
 	helpers_stop(old);
 	ruleset_close(old);
 	leave_done(&old->leave);
+	fd_close(&old->user_fd);
 	free(old->filter.filter);
 	access_list_done(&old->access);
 	if (old->shared != MAP_FAILED)
@@ -280,7 +281,9 @@ int sandbox_fork(struct sandbox *sandbox, pid_t *ret_pid, struct err *err)
 		*sandbox->shared = (struct shared){.record = sandbox->base};
 		ruleset_begin(sandbox);
 		leave_begin(sandbox);
-		int error = namespaces_fork(sandbox->needs, ret_pid);
+		bool is_joined = is_wanted(sandbox, SANDBOX_USER_NAMESPACE) && sandbox->user_fd >= 0;
+		int error = is_joined ? namespaces_fork_in(sandbox->user_fd, sandbox->needs, ret_pid)
+				      : namespaces_fork(sandbox->needs, ret_pid);
 		if (error == 0) {
 			shield_look(sandbox);
 			if (*ret_pid > 0) {
@@ -299,15 +302,20 @@ int sandbox_fork(struct sandbox *sandbox, pid_t *ret_pid, struct err *err)
 	}
 }
 
+static bool maps_are_missing(const struct sandbox *sandbox)
+{
+	return is_wanted(sandbox, SANDBOX_USER_NAMESPACE) && sandbox->user_fd < 0;
+}
+
 // With the shield on, after the exec: see "Invariants".
 static bool maps_are_late(const struct sandbox *sandbox)
 {
-	return is_wanted(sandbox, SANDBOX_USER_NAMESPACE) && is_wanted(sandbox, SANDBOX_SHIELD);
+	return maps_are_missing(sandbox) && is_wanted(sandbox, SANDBOX_SHIELD);
 }
 
 static int maps_make(const struct sandbox *sandbox)
 {
-	return is_wanted(sandbox, SANDBOX_USER_NAMESPACE) ? namespaces_map(sandbox->user, sandbox->group, 0) : 0;
+	return maps_are_missing(sandbox) ? namespaces_map(sandbox->owner, sandbox->owner) : 0;
 }
 
 // Of what is done by somebody else there is no other try: it would be without a mechanism that he chose.
@@ -548,11 +556,18 @@ void sandbox_note_shield(struct sandbox *sandbox, bool is_applied)
 	mechanism_give_up(sandbox, SANDBOX_SHIELD, 0);
 }
 
-void sandbox_note_image(struct sandbox *sandbox, int image_fd)
+int sandbox_image_open(struct sandbox *sandbox, int source_fd, const char *name, int *ret_folder_fd, int *ret_file_fd)
 {
-	sandbox->access.has_image = image_fd >= 0;
-	sandbox->access.image_fd = image_fd;
-	sandbox->is_mappable = image_fd < 0 && namespaces_are_open();
+	struct placed_image image;
+	int error = image_open(source_fd, name, &image);
+	sandbox->is_mappable = error != 0 && namespaces_are_open();
+	if (error != 0)
+		return error;
+	sandbox->access.has_image = true;
+	sandbox->access.image_fd = *ret_file_fd = image.file_fd;
+	sandbox->user_fd = image.namespace_fd;
+	*ret_folder_fd = image.folder_fd;
+	return 0;
 }
 
 struct sandbox_record sandbox_record_get(const struct sandbox *sandbox)

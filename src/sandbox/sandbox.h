@@ -11,10 +11,11 @@
 //  - A user namespace makes its owner, which is any process of the same user outside, all-powerful over the processes in
 //    it, except over one whose image lies in a file with an owner or group that the namespace does not map, and that
 //    may not be read (ptrace_may_access and would_dump in the kernel). So the image lies in a mount that gives its files
-//    to an owner and a group of which no namespace has a map (sandbox_image_open). Before Linux 6.3 there is no such
-//    mount for it. There user and group are mapped only after the image is in place (sandbox_started): before that there
-//    is no process in the namespace that somebody outside could enter it by, to map them himself. From Linux 6.18 on that
-//    alone is not enough: a namespace can be opened by its number, which is easily guessed.
+//    to an owner and a group of which no namespace has a map, and the program is started in a namespace that is mapped
+//    already (sandbox_image_open). Before Linux 6.3 there is no such mount for it. There user and group are mapped only
+//    after the image is in place (sandbox_started): before that there is no process in the namespace that somebody outside
+//    could enter it by, to map them himself. From Linux 6.18 on that alone is not enough: a namespace can be opened by its
+//    number, which is easily guessed.
 //
 // Limits
 //  - Landlock allows hierarchies and cannot take one file out of an allowed one: what is to be hidden is left out by
@@ -187,8 +188,11 @@ int sandbox_failure_say(const char *program, struct sandbox_failure failure, str
 
 // What exec knows of the shield; before the fork, or user and group are mapped late for nothing.
 void sandbox_note_shield(struct sandbox *sandbox, bool is_applied);
-// The image of a shielded program is one of sandbox_image_open, which no path allows; -1: there is none. Before the fork.
-void sandbox_note_image(struct sandbox *sandbox, int image_fd);
+// Before the fork: a folder like that of sandbox_folder_open, read-only, with one file: a copy of what `source_fd` has, which can
+// be executed and not be read, and whose owner and group no user namespace can map. The program is to be started from it, in a
+// user namespace that is made here: then it is closed to whoever owns that, whenever it was mapped, and by whom. Descriptors are
+// the caller's, and must be open until the program runs. 0 or errno; EINVAL before Linux 6.3.
+int sandbox_image_open(struct sandbox *sandbox, int source_fd, const char *name, int *ret_folder_fd, int *ret_file_fd);
 // In the process that prepared it, once the program runs.
 struct sandbox_record sandbox_record_get(const struct sandbox *sandbox);
 
@@ -197,7 +201,3 @@ struct sandbox_record sandbox_record_get(const struct sandbox *sandbox);
 int sandbox_folder_open(int *ret_fd);
 
 #include "sandbox/jail.h"
-// Such a folder, read-only, with one file: a copy of what `source_fd` has, which can be executed and not be read, and whose
-// owner and group no user namespace can map. So a program that is started from it is closed to whoever owns the user namespace
-// that it is started in, whenever that was mapped, and by whom. 0 or errno; EINVAL before Linux 6.3.
-int sandbox_image_open(int source_fd, const char *name, int *ret_folder_fd, int *ret_file_fd);

@@ -207,6 +207,8 @@ int network_enter(const struct sandbox_plan *plan, struct relay *relay);
 
 // fork(2) into the namespaces that `needs` names.
 int namespaces_fork(const enum sandbox_need needs[], pid_t *ret_pid);
+// The same below a user namespace that there is, of this user's. The child has all capabilities in it.
+int namespaces_fork_in(int user_fd, const enum sandbox_need needs[], pid_t *ret_pid);
 // Linux 6.18: can a namespace be opened by its number? Then its owner gets into one that no process opens a way to.
 bool namespaces_are_open(void);
 // After a failure: the first of them that cannot be had.
@@ -216,11 +218,15 @@ enum sandbox_mechanism namespaces_culprit(const enum sandbox_need needs[]);
 // (AddressSanitizer). `stack` has SHARED_STACK_BYTES and is this child's alone. -1 with errno.
 #define SHARED_STACK_BYTES 32768
 pid_t process_share(int (*run)(void *), void *context, uint8_t *stack, int flags);
-// In a new user namespace, with all capabilities in it: maps one user and one group, to numbers that are `shift` higher.
-// EPERM where somebody else has done so before. Wants /proc.
-int namespaces_map(uid_t user, gid_t group, unsigned shift);
+struct owner {
+	uid_t user;
+	gid_t group;
+};
+// In a new user namespace, with all capabilities in it: maps one user and one group, which are `outside` in the namespace
+// around it. EPERM where somebody else has done so before. Wants /proc.
+int namespaces_map(struct owner inside, struct owner outside);
 // The same for the namespace of the process that `process` is the folder of in /proc, where that is open to this one.
-int namespaces_maps_write(const char *process, uid_t user, gid_t group, unsigned shift);
+int namespaces_maps_write(const char *process, struct owner inside, struct owner outside);
 
 // A program is held at its first instruction, by its parent. In the program's process; its memory must not be envseal's
 // much longer. Where SIGTRAP is blocked, an exec stops nobody.
@@ -230,6 +236,16 @@ void hold_pass_on(pid_t program);
 // When the program's image is in place: waits until it is held. False: it has ended.
 bool hold_await(pid_t program);
 void hold_release(pid_t program, const sigset_t *mask); // with that signal mask
+
+// --- folder.c
+
+struct placed_image {
+	int folder_fd;
+	int file_fd;      // O_PATH
+	int namespace_fd; // the user namespace that the program is to be started in, whose maps are written
+};
+// See sandbox_image_open.
+int image_open(int source_fd, const char *name, struct placed_image *out);
 
 // --- limits.c: 0 or errno
 

@@ -64,12 +64,12 @@ static int image_open(void)
 }
 
 // The same where no namespace's maps know it.
-static int image_place(void)
+static int image_place(struct sandbox *sandbox)
 {
 	int from = open("/bin/cat", O_RDONLY | O_CLOEXEC);
 	int folder = -1, file = -1;
 	require(from >= 0);
-	int error = sandbox_image_open(from, "cat", &folder, &file);
+	int error = sandbox_image_open(sandbox, from, "cat", &folder, &file);
 	require(error == 0);
 	close(from);
 	return file;
@@ -113,11 +113,9 @@ static void supervisor_run(const struct sandbox_plan *plan, bool is_placed)
 	struct err err;
 	pid_t pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	int image = is_placed ? image_place() : image_open();
 	require(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0);
 	require(sandbox_prepare(plan, &sandbox, &err) == 0);
-	if (is_placed)
-		sandbox_note_image(sandbox, image);
+	int image = is_placed ? image_place(sandbox) : image_open();
 	require(sandbox_fork(sandbox, &pid, &err) == 0);
 	if (pid == 0)
 		init_run(sandbox, image);
