@@ -2,10 +2,11 @@
 
 #include <string.h>
 
-// Only what the tier requires: the rest is in the record.
+// What the tier requires; and a shield that the kernel does not give to a program that could have it. The rest is in the record.
 static bool is_told(const struct sandbox_plan *plan, const struct sandbox_record *record, int mechanism)
 {
-	return plan->needs[mechanism] == SANDBOX_REQUIRED && (record->missing & sandbox_bit(mechanism));
+	bool is_kernels = mechanism == SANDBOX_SHIELD && record->errors[mechanism] != 0;
+	return (plan->needs[mechanism] == SANDBOX_REQUIRED || is_kernels) && (record->missing & sandbox_bit(mechanism));
 }
 
 bool outcome_missing_text(const struct plan *plan, const struct exec_outcome *outcome, struct buf *out)

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/sendfile.h>
@@ -26,14 +25,14 @@
 
 #define FOLDER_BYTES (4u << 20)
 
+// The user, and who he is in the namespace of the maker.
 struct making {
-	struct owner owner;   // outside
-	struct owner shifted; // who that is in the namespace of the maker
-	int source_fd;        // of the image; -1: an empty folder
+	struct owner owner, shifted;
+	int source_fd; // of the image; -1: an empty folder
 	const char *name;
 	uint64_t bytes;
-	uint8_t *inner_stack;
-	int fd, file_fd, namespace_fd;
+	int proc_fd;
+	int fd, file_fd, inner_fd;
 	int error;
 };
 
@@ -66,22 +65,59 @@ static int image_copy(const struct making *making)
 	return fchmod(file, 0111) < 0 ? errno : 0;
 }
 
-// In a user namespace of its own, below the maker's, in which the user has his own number again.
-static int inner_run(void *context)
+// The maker knows the user by another number than the namespace below it. Its files have that number, and the mount looks it up
+// in the map of the namespace below, which does not have it: so they are nobody's, for every namespace.
+static int image_make(struct making *making, const struct standin *standin)
+{
+	int error = image_copy(making);
+	if (error == 0)
+		error = standin_go_on(standin);
+	if (error == 0)
+		error = standin_map(standin, making->owner, making->shifted);
+	if (error != 0)
+		return error;
+	making->inner_fd = standin_namespace(standin);
+	struct mount_attr attributes = {.attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+					.userns_fd = (unsigned)making->inner_fd};
+	if (making->inner_fd < 0 || mount_attributes(making->fd, "", AT_EMPTY_PATH, attributes) < 0)
+		return errno;
+	making->file_fd = openat(making->fd, making->name, O_PATH | O_CLOEXEC);
+	return making->file_fd < 0 ? errno : 0;
+}
+
+static int folder_make(struct making *making, const struct standin *standin)
+{
+	bool is_image = making->source_fd >= 0;
+	// Nothing can be made in a file system whose namespace does not know the user.
+	int error = standin_map(standin, making->shifted, making->owner);
+	if (error == 0)
+		error = namespaces_maps_check(making->proc_fd, making->shifted, making->owner);
+	if (error == 0)
+		error = folder_mount(making->bytes + FOLDER_BYTES, is_image ? "0711" : "0700", &making->fd);
+	return error == 0 && is_image ? image_make(making, standin) : error;
+}
+
+static int maker_run(void *context)
 {
 	struct making *making = context;
-	making->error = namespaces_map(making->owner, making->shifted);
-	if (making->error == 0)
-		making->namespace_fd = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
-	if (making->error == 0 && making->namespace_fd < 0)
-		making->error = errno;
+	struct standin standin;
+	int error = standin_start(making->proc_fd, &standin);
+	if (error == 0)
+		error = folder_make(making, &standin);
+	standin_end(&standin);
+	making->error = error;
 	return 0;
 }
 
-// With this process's descriptors, so that what is opened is here when it has ended.
-static int process_run(int (*run)(void *), uint8_t *stack, int namespaces, struct making *making)
+// By a process with this one's descriptors, so that what it opens is here when it has ended.
+static int maker_start(struct making *making)
 {
-	pid_t pid = process_share(run, making, stack, CLONE_FILES | namespaces);
+	_cleanup_free_ uint8_t *stack = malloc(SHARED_STACK_BYTES);
+	if (!stack)
+		return ENOMEM;
+	// Until it says otherwise: others of the same user can end it.
+	making->error = ECHILD;
+	pid_t pid = process_share(maker_run, making, stack, CLONE_FILES | CLONE_NEWUSER | CLONE_NEWNS);
 	if (pid < 0)
 		return errno;
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
@@ -89,52 +125,19 @@ static int process_run(int (*run)(void *), uint8_t *stack, int namespaces, struc
 	return making->error;
 }
 
-// The maker knows the user by another number than the namespace below it. Its files have that number, and the mount looks it up
-// in the map of the namespace below, which does not have it: so they are nobody's, for every namespace. Maps that somebody
-// else has written before are not to be had.
-static int image_make(struct making *making)
+// In here others can have laid something on what the maker sees of /proc, but not on this one.
+static int making_run(struct making *making)
 {
-	int error = image_copy(making);
-	if (error == 0)
-		error = process_run(inner_run, making->inner_stack, CLONE_NEWUSER, making);
-	if (error != 0)
-		return error;
-	struct mount_attr attributes = {.attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
-					.userns_fd = (unsigned)making->namespace_fd};
-	if (mount_attributes(making->fd, "", AT_EMPTY_PATH, attributes) < 0)
-		return errno;
-	making->file_fd = openat(making->fd, making->name, O_PATH | O_CLOEXEC);
-	return making->file_fd < 0 ? errno : 0;
-}
-
-static int maker_run(void *context)
-{
-	struct making *making = context;
-	bool is_image = making->source_fd >= 0;
-	// Nothing can be made in a file system whose namespace does not know the user.
-	int error = namespaces_map(making->shifted, making->owner);
-	if (error == 0)
-		error = folder_mount(making->bytes + FOLDER_BYTES, is_image ? "0711" : "0700", &making->fd);
-	if (error == 0 && is_image)
-		error = image_make(making);
-	making->error = error;
-	return 0;
-}
-
-static int folder_make(struct making *making)
-{
-	_cleanup_free_ uint8_t *stacks = malloc(2 * SHARED_STACK_BYTES);
-	if (!stacks)
-		return ENOMEM;
 	making->owner = (struct owner){geteuid(), getegid()};
 	making->shifted = (struct owner){making->owner.user + 1, making->owner.group + 1};
-	making->fd = making->file_fd = making->namespace_fd = -1;
-	making->inner_stack = stacks + SHARED_STACK_BYTES;
-	int error = process_run(maker_run, stacks, CLONE_NEWUSER | CLONE_NEWNS, making);
+	making->fd = making->file_fd = making->inner_fd = -1;
+	making->proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int error = making->proc_fd < 0 ? errno : maker_start(making);
 	if (error != 0) {
-		fd_close(&making->namespace_fd);
+		fd_close(&making->inner_fd);
 		fd_close(&making->file_fd);
 		fd_close(&making->fd);
+		fd_close(&making->proc_fd);
 	}
 	return error;
 }
@@ -142,10 +145,12 @@ static int folder_make(struct making *making)
 int sandbox_folder_open(int *ret_fd)
 {
 	struct making making = {.source_fd = -1};
-	int error = folder_make(&making);
-	if (error == 0)
-		*ret_fd = making.fd;
-	return error;
+	int error = making_run(&making);
+	if (error != 0)
+		return error;
+	fd_close(&making.proc_fd);
+	*ret_fd = making.fd;
+	return 0;
 }
 
 int image_open(int source_fd, const char *name, struct placed_image *out)
@@ -154,9 +159,11 @@ int image_open(int source_fd, const char *name, struct placed_image *out)
 	if (fstat(source_fd, &st) < 0)
 		return errno;
 	struct making making = {.source_fd = source_fd, .name = name, .bytes = (uint64_t)st.st_size};
-	int error = folder_make(&making);
+	int error = making_run(&making);
 	if (error != 0)
 		return error;
-	*out = (struct placed_image){.folder_fd = making.fd, .file_fd = making.file_fd, .namespace_fd = making.namespace_fd};
+	*out = (struct placed_image){.folder_fd = making.fd, .file_fd = making.file_fd,
+				     .space = {.user_fd = making.inner_fd, .proc_fd = making.proc_fd, .inside = making.owner,
+					       .outside = making.shifted}};
 	return 0;
 }

@@ -36,9 +36,10 @@ struct setting {
 static struct sandbox_failure namespaces_fill(const struct setting *setting)
 {
 	// What is closed has files in /proc that are root's.
-	int error = prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0 ? errno : 0;
+	_cleanup_fd_ int proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int error = proc_fd < 0 || prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0 ? errno : 0;
 	if (error == 0)
-		error = namespaces_maps_write("/proc/self", setting->owner, setting->owner);
+		error = namespaces_maps_write(proc_fd, "self", setting->owner, setting->owner);
 	struct sandbox_failure failure = {SANDBOX_USER_NAMESPACE, error};
 	if (failure.error == 0)
 		failure = (struct sandbox_failure){SANDBOX_MOUNTS, jail_mounts_make(setting->plan)};

@@ -3,7 +3,8 @@
 //
 // Who may write a namespace's maps. /proc/PID/uid_map belongs to the user only where process PID may be dumped, and
 // nothing here may: every process has envseal's memory until its exec. So a process is made that has none of it: an image
-// of a page that stops itself, and is killed when its maps have been written.
+// of a page that stops itself, and is killed when its maps have been written. Whoever may trace it can send it elsewhere, and
+// write other maps himself meanwhile; so who uses a namespace reads its maps back first, in it. They cannot change any more.
 #include "sandbox/sandbox_internal.h"
 
 #include <elf.h>
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -69,20 +71,21 @@ int namespaces_fork(const enum sandbox_need needs[], pid_t *ret_pid)
 
 // A process cannot leave a user namespace, so a child joins it for this one. It has this process's memory, stack and all; the
 // copy that it makes goes on here as this process's child, and returns.
-int namespaces_fork_in(int user_fd, const enum sandbox_need needs[], pid_t *ret_pid)
+int namespaces_fork_in(const struct joined *space, const enum sandbox_need needs[], pid_t *ret_pid)
 {
 	unsigned long flags = flags_of(needs) & ~(unsigned long)CLONE_NEWUSER;
 	volatile pid_t pid = -1;
-	volatile int error = 0;
+	volatile int error = ECHILD;
 	pid_t joined = vfork(); // NOLINT(clang-analyzer-security.insecureAPI.vfork): a fork would copy everything twice
 	if (joined < 0)
 		return errno;
 	if (joined == 0) {
-		pid = setns(user_fd, CLONE_NEWUSER) < 0 ? -1 : process_clone(flags | CLONE_PARENT);
-		if (pid != 0) {
-			error = pid < 0 ? errno : 0;
+		error = setns(space->user_fd, CLONE_NEWUSER) < 0 ? errno
+							      : namespaces_maps_check(space->proc_fd, space->inside, space->outside);
+		if (error == 0 && (pid = process_clone(flags | CLONE_PARENT)) < 0)
+			error = errno;
+		if (pid != 0)
 			_exit(0);
-		}
 	} else {
 		while (waitpid(joined, NULL, 0) < 0 && errno == EINTR)
 			;
@@ -127,17 +130,24 @@ bool namespaces_are_open(void)
 
 // ------------------------------------------------------------------------------------------------------ user and group
 
-// getpid, kill(itself, SIGSTOP), and again.
+// getpid, kill(itself, SIGSTOP), unshare(CLONE_NEWUSER), and again; where that fails it ends with the errno.
 #if defined(__x86_64__)
 #define STANDIN_MACHINE EM_X86_64
-static const uint8_t standin_code[] = {0xb8, 39, 0, 0, 0, 0x0f, 0x05,             // mov $39, %eax; syscall
-				       0x89, 0xc7, 0xbe, 19, 0, 0, 0,             // mov %eax, %edi; mov $19, %esi
-				       0xb8, 62, 0, 0, 0, 0x0f, 0x05, 0xeb, 0xe9}; // mov $62, %eax; syscall; jmp
+static const uint8_t standin_code[] = {0xb8, 39,   0, 0, 0, 0x0f, 0x05,               // mov $39, %eax; syscall
+				       0x89, 0xc7, 0xbe, 19, 0, 0, 0,                 // mov %eax, %edi; mov $19, %esi
+				       0xb8, 62,   0, 0, 0, 0x0f, 0x05,               // mov $62, %eax; syscall
+				       0xbf, 0,    0, 0, 0x10, 0xb8, 0x10, 1, 0, 0,   // mov $0x10000000, %edi; mov $272, %eax
+				       0x0f, 0x05, 0x85, 0xc0, 0x74, 0xdb,            // syscall; test %eax, %eax; jz
+				       0xf7, 0xd8, 0x89, 0xc7, 0xb8, 60, 0, 0, 0,     // neg %eax; mov %eax, %edi; mov $60, %eax
+				       0x0f, 0x05};                                   // syscall
 #elif defined(__aarch64__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define STANDIN_MACHINE EM_AARCH64
 static const uint8_t standin_code[] = {0x88, 0x15, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4,  // mov x8, #172; svc #0
 				       0x61, 0x02, 0x80, 0xd2, 0x28, 0x10, 0x80, 0xd2,  // mov x1, #19; mov x8, #129
-				       0x01, 0x00, 0x00, 0xd4, 0xfb, 0xff, 0xff, 0x17}; // svc #0; b
+				       0x01, 0x00, 0x00, 0xd4, 0x00, 0x00, 0xa2, 0xd2,  // svc #0; mov x0, #0x10000000
+				       0x28, 0x0c, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4,  // mov x8, #97; svc #0
+				       0x00, 0xff, 0xff, 0xb4, 0xe0, 0x03, 0x00, 0xcb,  // cbz x0; neg x0, x0
+				       0xa8, 0x0b, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4}; // mov x8, #93; svc #0
 #else
 #define STANDIN_MACHINE EM_NONE
 static const uint8_t standin_code[] = {0};
@@ -176,77 +186,134 @@ static int standin_image_make(void)
 	return fd;
 }
 
-struct standin {
-	pid_t pid;
+struct beginning {
+	struct standin *standin;
 	int image_fd;
-	char process[32]; // its folder in the /proc there is, which may be of a PID namespace outside
 	int error;
 };
 
 static int standin_run(void *context)
 {
-	struct standin *standin = context;
-	char name[] = "envseal", number[16];
+	struct beginning *beginning = context;
+	struct standin *standin = beginning->standin;
+	char name[] = "envseal";
 	char *const argv[] = {name, NULL};
-	ssize_t len = readlink("/proc/self", number, sizeof(number) - 1);
-	number[len > 0 ? len : 0] = 0;
-	snprintf(standin->process, sizeof(standin->process), "/proc/%s", number);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	// By the number that it has in that /proc, which may be of a PID namespace outside.
+	ssize_t len = readlinkat(standin->proc_fd, "self", standin->process, sizeof(standin->process) - 1);
+	standin->process[len > 0 ? len : 0] = 0;
 	if (len > 0)
-		syscall(SYS_execveat, standin->image_fd, "", argv, argv + 1, AT_EMPTY_PATH);
-	standin->error = errno;
+		syscall(SYS_execveat, beginning->image_fd, "", argv, argv + 1, AT_EMPTY_PATH);
+	beginning->error = errno;
 	return 1;
 }
 
-static int standin_start(struct standin *standin)
+// Until it has stopped itself: then the exec is over, and the process known to be one that may be dumped.
+static int standin_await(const struct standin *standin)
 {
+	siginfo_t info = {0};
+	if (waitid(P_PID, (id_t)standin->pid, &info, WSTOPPED | WEXITED | WNOWAIT) < 0)
+		return errno;
+	if (info.si_code == CLD_STOPPED)
+		return 0;
+	return info.si_code == CLD_EXITED && info.si_status != 0 ? info.si_status : ECHILD;
+}
+
+int standin_start(int proc_fd, struct standin *out)
+{
+	*out = (struct standin){.pid = -1, .proc_fd = proc_fd};
+	if (STANDIN_MACHINE == EM_NONE)
+		return ENOSYS;
 	_cleanup_fd_ int fd = standin_image_make();
 	_cleanup_free_ uint8_t *stack = malloc(SHARED_STACK_BYTES);
 	if (fd < 0 || !stack)
 		return fd < 0 ? errno : ENOMEM;
-	standin->image_fd = fd;
-	standin->pid = process_share(standin_run, standin, stack, 0);
-	if (standin->pid < 0)
+	struct beginning beginning = {.standin = out, .image_fd = fd};
+	out->pid = process_share(standin_run, &beginning, stack, 0);
+	if (out->pid < 0)
 		return errno;
-	// Only now is the exec over, and the process known to be one that may be dumped.
-	siginfo_t info = {0};
-	if (waitid(P_PID, (id_t)standin->pid, &info, WSTOPPED | WEXITED | WNOWAIT) < 0)
-		return errno;
-	return info.si_code == CLD_STOPPED ? 0 : standin->error != 0 ? standin->error : ECHILD;
+	return beginning.error != 0 ? beginning.error : standin_await(out);
 }
 
-static int map_write(const char *process, const char *name, const char *text)
+int standin_go_on(const struct standin *standin)
+{
+	return kill(standin->pid, SIGCONT) < 0 ? errno : standin_await(standin);
+}
+
+void standin_end(struct standin *standin)
+{
+	if (standin->pid <= 0)
+		return;
+	kill(standin->pid, SIGKILL);
+	waitpid(standin->pid, NULL, 0);
+	standin->pid = -1;
+}
+
+// Of a process's folder in /proc.
+static int file_open(int proc_fd, const char *process, const char *name, int flags)
 {
 	char path[48];
 	snprintf(path, sizeof(path), "%s/%s", process, name);
-	_cleanup_fd_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+	return openat(proc_fd, path, flags | O_CLOEXEC);
+}
+
+int standin_namespace(const struct standin *standin)
+{
+	return file_open(standin->proc_fd, standin->process, "ns/user", O_RDONLY);
+}
+
+static int map_write(int proc_fd, const char *process, const char *name, const char *text)
+{
+	_cleanup_fd_ int fd = file_open(proc_fd, process, name, O_WRONLY);
 	if (fd < 0)
 		return errno;
 	return write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : errno;
 }
 
-int namespaces_maps_write(const char *process, struct owner inside, struct owner outside)
+int namespaces_maps_write(int proc_fd, const char *process, struct owner inside, struct owner outside)
 {
 	char text[48];
 	snprintf(text, sizeof(text), "%u %u 1", inside.user, outside.user);
-	int error = map_write(process, "uid_map", text);
+	int error = map_write(proc_fd, process, "uid_map", text);
 	// A group can be mapped without a privilege only when no process can give one up that it is denied something by.
 	if (error == 0)
-		error = map_write(process, "setgroups", "deny");
+		error = map_write(proc_fd, process, "setgroups", "deny");
 	snprintf(text, sizeof(text), "%u %u 1", inside.group, outside.group);
-	return error == 0 ? map_write(process, "gid_map", text) : error;
+	return error == 0 ? map_write(proc_fd, process, "gid_map", text) : error;
 }
 
-int namespaces_map(struct owner inside, struct owner outside)
+// 0; ESTALE: something else is there.
+static int map_check(int proc_fd, const char *name, unsigned inside, unsigned outside)
 {
-	struct standin standin = {.pid = -1};
-	int error = STANDIN_MACHINE == EM_NONE ? ENOSYS : standin_start(&standin);
+	char text[128], want[64];
+	_cleanup_fd_ int fd = file_open(proc_fd, "self", name, O_RDONLY);
+	ssize_t len = fd < 0 ? -1 : read(fd, text, sizeof(text));
+	if (len < 0)
+		return errno;
+	// As the kernel writes it (uid_m_show).
+	snprintf(want, sizeof(want), "%10u %10u %10u\n", inside, outside, 1u);
+	return (size_t)len == strlen(want) && memcmp(text, want, (size_t)len) == 0 ? 0 : ESTALE;
+}
+
+int namespaces_maps_check(int proc_fd, struct owner inside, struct owner outside)
+{
+	int error = map_check(proc_fd, "uid_map", inside.user, outside.user);
+	return error == 0 ? map_check(proc_fd, "gid_map", inside.group, outside.group) : error;
+}
+
+int standin_map(const struct standin *standin, struct owner inside, struct owner outside)
+{
+	return namespaces_maps_write(standin->proc_fd, standin->process, inside, outside);
+}
+
+int namespaces_map(int proc_fd, struct owner inside, struct owner outside)
+{
+	struct standin standin;
+	int error = standin_start(proc_fd, &standin);
 	if (error == 0)
-		error = namespaces_maps_write(standin.process, inside, outside);
-	if (standin.pid > 0) {
-		kill(standin.pid, SIGKILL);
-		waitpid(standin.pid, NULL, 0);
-	}
-	return error;
+		error = standin_map(&standin, inside, outside);
+	standin_end(&standin);
+	return error == 0 ? namespaces_maps_check(proc_fd, inside, outside) : error;
 }
 
 // ------------------------------------------------------------------------------------------------------------ the hold

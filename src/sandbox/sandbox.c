@@ -1,6 +1,7 @@
 #include "sandbox/sandbox_internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,8 +30,8 @@ struct sandbox {
 	struct mounts *mounts;
 	struct leave leave;
 	struct relay *relay;
-	int user_fd;      // the user namespace that sandbox_image_open has made; -1: process 1 has a new one
-	bool is_mappable; // whoever has mapped the user namespace before, can look into a program with this image
+	struct joined space; // the user namespace that sandbox_image_open has made
+	int image_error;     // why it has none, where the shield needs one
 	struct owner owner; // as it is outside
 };
 
@@ -139,7 +140,7 @@ int sandbox_prepare(const struct sandbox_plan *plan, struct sandbox **out, struc
 	sandbox->ruleset = LANDLOCK_RULESET_INIT;
 	sandbox->rules_fd = -1;
 	sandbox->leave = LEAVE_NONE;
-	sandbox->user_fd = -1;
+	sandbox->space = (struct joined){.user_fd = -1, .proc_fd = -1};
 	sandbox->owner = (struct owner){geteuid(), getegid()};
 	memcpy(sandbox->needs, plan->needs, sizeof(sandbox->needs));
 	sandbox->shared = mmap(NULL, sizeof(*sandbox->shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -160,7 +161,8 @@ void sandbox_free_ptr(struct sandbox **sandbox)
 	helpers_stop(old);
 	ruleset_close(old);
 	leave_done(&old->leave);
-	fd_close(&old->user_fd);
+	fd_close(&old->space.user_fd);
+	fd_close(&old->space.proc_fd);
 	free(old->filter.filter);
 	access_list_done(&old->access);
 	if (old->shared != MAP_FAILED)
@@ -188,11 +190,17 @@ static struct sandbox_failure mechanism_note(struct sandbox *sandbox, enum sandb
 	return (struct sandbox_failure){.mechanism = mechanism, .error = is_needed ? error : 0};
 }
 
-// Of a mechanism that nothing can go on without: another try, without it, may follow.
+// Somebody else's doing.
+static bool is_meddling(int error)
+{
+	return error == ESTALE || error == ECHILD;
+}
+
+// Of a mechanism that nothing can go on without: another try, without it, may follow. But not one that somebody else chose.
 static struct sandbox_failure mechanism_fail(struct sandbox *sandbox, enum sandbox_mechanism mechanism, int error)
 {
 	record_missing(&sandbox->shared->record, mechanism, error);
-	if (sandbox->plan->is_degradable || sandbox->needs[mechanism] == SANDBOX_PREFERRED)
+	if (!is_meddling(error) && (sandbox->plan->is_degradable || sandbox->needs[mechanism] == SANDBOX_PREFERRED))
 		sandbox->shared->given_up |= sandbox_bit(mechanism);
 	return (struct sandbox_failure){.mechanism = mechanism, .error = error};
 }
@@ -226,13 +234,10 @@ bool sandbox_retry(struct sandbox *sandbox)
 
 // ----------------------------------------------------------------------------------------------------------- process 1
 
-// Of both processes.
-static void shield_look(struct sandbox *sandbox)
+static int namespaces_enter(const struct sandbox *sandbox, pid_t *ret_pid)
 {
-	if (!sandbox->is_mappable || !is_wanted(sandbox, SANDBOX_USER_NAMESPACE) || !is_wanted(sandbox, SANDBOX_SHIELD))
-		return;
-	record_missing(&sandbox->shared->record, SANDBOX_SHIELD, 0);
-	mechanism_give_up(sandbox, SANDBOX_SHIELD, 0);
+	bool is_joined = is_wanted(sandbox, SANDBOX_USER_NAMESPACE) && sandbox->space.user_fd >= 0;
+	return is_joined ? namespaces_fork_in(&sandbox->space, sandbox->needs, ret_pid) : namespaces_fork(sandbox->needs, ret_pid);
 }
 
 // Both are one domain. A kernel that has Landlock and no scopes gives the first alone.
@@ -281,17 +286,15 @@ int sandbox_fork(struct sandbox *sandbox, pid_t *ret_pid, struct err *err)
 		*sandbox->shared = (struct shared){.record = sandbox->base};
 		ruleset_begin(sandbox);
 		leave_begin(sandbox);
-		bool is_joined = is_wanted(sandbox, SANDBOX_USER_NAMESPACE) && sandbox->user_fd >= 0;
-		int error = is_joined ? namespaces_fork_in(sandbox->user_fd, sandbox->needs, ret_pid)
-				      : namespaces_fork(sandbox->needs, ret_pid);
-		if (error == 0) {
-			shield_look(sandbox);
-			if (*ret_pid > 0) {
-				leave_done(&sandbox->leave);
-				ruleset_fill(sandbox);
-			}
-			return 0;
+		int error = namespaces_enter(sandbox, ret_pid);
+		if (error == 0 && *ret_pid > 0) {
+			leave_done(&sandbox->leave);
+			ruleset_fill(sandbox);
 		}
+		if (error == 0)
+			return 0;
+		if (is_meddling(error))
+			return sandbox_failure_say(NULL, (struct sandbox_failure){SANDBOX_USER_NAMESPACE, error}, err);
 		bool has_namespaces = is_wanted(sandbox, SANDBOX_USER_NAMESPACE) || sandbox_has_init(sandbox);
 		if (error == EAGAIN || error == ENOMEM || !has_namespaces)
 			return err_set_errno(err, ERR_SYSTEM, error, "cannot make a process");
@@ -304,7 +307,7 @@ int sandbox_fork(struct sandbox *sandbox, pid_t *ret_pid, struct err *err)
 
 static bool maps_are_missing(const struct sandbox *sandbox)
 {
-	return is_wanted(sandbox, SANDBOX_USER_NAMESPACE) && sandbox->user_fd < 0;
+	return is_wanted(sandbox, SANDBOX_USER_NAMESPACE) && sandbox->space.user_fd < 0;
 }
 
 // With the shield on, after the exec: see "Invariants".
@@ -315,21 +318,20 @@ static bool maps_are_late(const struct sandbox *sandbox)
 
 static int maps_make(const struct sandbox *sandbox)
 {
-	return maps_are_missing(sandbox) ? namespaces_map(sandbox->owner, sandbox->owner) : 0;
+	if (!maps_are_missing(sandbox))
+		return 0;
+	_cleanup_fd_ int proc_fd = sandbox->leave.proc_fd >= 0 ? fcntl(sandbox->leave.proc_fd, F_DUPFD_CLOEXEC, 3)
+							      : open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return proc_fd < 0 ? errno : namespaces_map(proc_fd, sandbox->owner, sandbox->owner);
 }
 
-// Of what is done by somebody else there is no other try: it would be without a mechanism that he chose.
 static struct sandbox_failure tree_leave(struct sandbox *sandbox, const char *directory)
 {
 	enum sandbox_mechanism mechanism = is_wanted(sandbox, SANDBOX_MOUNTS) ? SANDBOX_MOUNTS : SANDBOX_PROC;
 	int error = sandbox->shared->leave_error;
 	if (error == 0)
 		error = mounts_leave(&sandbox->leave, directory);
-	if (error == ESTALE)
-		return (struct sandbox_failure){mechanism, error};
-	if (error != 0)
-		return mechanism_fail(sandbox, mechanism, error);
-	return (struct sandbox_failure){0};
+	return error != 0 ? mechanism_fail(sandbox, mechanism, error) : (struct sandbox_failure){0};
 }
 
 static struct sandbox_failure mounts_make(struct sandbox *sandbox, int terminal_fd)
@@ -358,11 +360,25 @@ static struct sandbox_failure namespaces_fill(struct sandbox *sandbox, int termi
 	return failure;
 }
 
+// Whoever has mapped the user namespace before could look into the program. That there is no such image can be his doing, so it
+// is no reason to go on without.
+static struct sandbox_failure shield_check(struct sandbox *sandbox)
+{
+	int error = sandbox->image_error;
+	if (error == 0 || !is_wanted(sandbox, SANDBOX_USER_NAMESPACE) || !is_wanted(sandbox, SANDBOX_SHIELD))
+		return (struct sandbox_failure){0};
+	if (!sandbox->plan->is_degradable)
+		return (struct sandbox_failure){SANDBOX_SHIELD, error};
+	return mechanism_fail(sandbox, SANDBOX_SHIELD, error);
+}
+
 static struct sandbox_failure settle(struct sandbox *sandbox, int terminal_fd)
 {
-	struct sandbox_failure failure = {0};
+	struct sandbox_failure failure = shield_check(sandbox);
 	bool is_first = sandbox->leave.list_fd >= 0, is_left = has_mount_namespace(sandbox);
 	const char *directory = sandbox->plan->directory;
+	if (failure.error != 0)
+		return failure;
 	int error = maps_are_late(sandbox) ? 0 : maps_make(sandbox);
 	if (error != 0)
 		return mechanism_fail(sandbox, SANDBOX_USER_NAMESPACE, error);
@@ -500,6 +516,9 @@ static const char *namespace_advice(int error)
 
 static const char *failure_advice(struct sandbox_failure failure)
 {
+	if (is_meddling(failure.error))
+		return "somebody else changes it while it is made, which only a process of this user can; find that with `ps -u $USER`, "
+		       "end it, and try again";
 	switch ((int)failure.mechanism) {
 	case SANDBOX_USER_NAMESPACE:
 	case SANDBOX_PID_NAMESPACE:
@@ -508,9 +527,6 @@ static const char *failure_advice(struct sandbox_failure failure)
 		return namespace_advice(failure.error);
 	case SANDBOX_MOUNTS:
 	case SANDBOX_PROC:
-		if (failure.error == ESTALE)
-			return "somebody else mounts in the sandbox while it is made, which only a process of this user can; find "
-			       "it with `ps -u $USER`, end it, and try again";
 		if (failure.error == EPERM || failure.error == EACCES)
 			return "mounting is forbidden here, as AppArmor does for user namespaces; `envseal doctor` says what to "
 			       "change, --degrade runs without it";
@@ -524,6 +540,9 @@ static const char *failure_advice(struct sandbox_failure failure)
 			return "this kernel does not have it, or has it turned off; `envseal doctor` says what to change, "
 			       "--degrade runs without it";
 		break;
+	case SANDBOX_SHIELD:
+		return "its image cannot be laid where no other process of this user can read it; `envseal doctor` says what to change, "
+		       "--degrade runs it open to them";
 	default:
 		break;
 	}
@@ -560,12 +579,12 @@ int sandbox_image_open(struct sandbox *sandbox, int source_fd, const char *name,
 {
 	struct placed_image image;
 	int error = image_open(source_fd, name, &image);
-	sandbox->is_mappable = error != 0 && namespaces_are_open();
+	sandbox->image_error = error != 0 && namespaces_are_open() ? error : 0;
 	if (error != 0)
 		return error;
 	sandbox->access.has_image = true;
 	sandbox->access.image_fd = *ret_file_fd = image.file_fd;
-	sandbox->user_fd = image.namespace_fd;
+	sandbox->space = image.space;
 	*ret_folder_fd = image.folder_fd;
 	return 0;
 }

@@ -207,8 +207,18 @@ int network_enter(const struct sandbox_plan *plan, struct relay *relay);
 
 // fork(2) into the namespaces that `needs` names.
 int namespaces_fork(const enum sandbox_need needs[], pid_t *ret_pid);
-// The same below a user namespace that there is, of this user's. The child has all capabilities in it.
-int namespaces_fork_in(int user_fd, const enum sandbox_need needs[], pid_t *ret_pid);
+struct owner {
+	uid_t user;
+	gid_t group;
+};
+// A user namespace of this user's, and what its maps are to be.
+struct joined {
+	int user_fd; // -1: there is none
+	int proc_fd;
+	struct owner inside, outside;
+};
+// The same, but in that user namespace. The child has all capabilities in it. ESTALE: it has other maps.
+int namespaces_fork_in(const struct joined *space, const enum sandbox_need needs[], pid_t *ret_pid);
 // Linux 6.18: can a namespace be opened by its number? Then its owner gets into one that no process opens a way to.
 bool namespaces_are_open(void);
 // After a failure: the first of them that cannot be had.
@@ -218,15 +228,29 @@ enum sandbox_mechanism namespaces_culprit(const enum sandbox_need needs[]);
 // (AddressSanitizer). `stack` has SHARED_STACK_BYTES and is this child's alone. -1 with errno.
 #define SHARED_STACK_BYTES 32768
 pid_t process_share(int (*run)(void *), void *context, uint8_t *stack, int flags);
-struct owner {
-	uid_t user;
-	gid_t group;
-};
+
+// proc_fd is a /proc that nobody else can have laid anything in: not of a mount namespace that others can enter.
+
 // In a new user namespace, with all capabilities in it: maps one user and one group, which are `outside` in the namespace
-// around it. EPERM where somebody else has done so before. Wants /proc.
-int namespaces_map(struct owner inside, struct owner outside);
-// The same for the namespace of the process that `process` is the folder of in /proc, where that is open to this one.
-int namespaces_maps_write(const char *process, struct owner inside, struct owner outside);
+// around it. EPERM where somebody else has done so before, ESTALE where he does it meanwhile.
+int namespaces_map(int proc_fd, struct owner inside, struct owner outside);
+// The pieces. Writes the maps of the namespace in which that process is, as a folder of /proc, where that is open to this one.
+int namespaces_maps_write(int proc_fd, const char *process, struct owner inside, struct owner outside);
+// Has the namespace that this process is in these maps, and no others? ESTALE: no.
+int namespaces_maps_check(int proc_fd, struct owner inside, struct owner outside);
+
+// A process in this one's user namespace, whose files in /proc are the user's. Others of the same user can trace it.
+struct standin {
+	pid_t pid;
+	int proc_fd;      // borrowed
+	char process[24]; // its folder
+};
+int standin_start(int proc_fd, struct standin *out);
+int standin_map(const struct standin *standin, struct owner inside, struct owner outside);
+// Into a new user namespace, below the one that it was in.
+int standin_go_on(const struct standin *standin);
+int standin_namespace(const struct standin *standin); // a descriptor of its user namespace, or -1 with errno
+void standin_end(struct standin *standin); // also of what could not be started
 
 // A program is held at its first instruction, by its parent. In the program's process; its memory must not be envseal's
 // much longer. Where SIGTRAP is blocked, an exec stops nobody.
@@ -241,8 +265,8 @@ void hold_release(pid_t program, const sigset_t *mask); // with that signal mask
 
 struct placed_image {
 	int folder_fd;
-	int file_fd;      // O_PATH
-	int namespace_fd; // the user namespace that the program is to be started in, whose maps are written
+	int file_fd;         // O_PATH
+	struct joined space; // that the program is to be started in; both descriptors owned
 };
 // See sandbox_image_open.
 int image_open(int source_fd, const char *name, struct placed_image *out);

@@ -79,7 +79,7 @@ def test_nobody_lays_files_before_the_program_is_there(vault, tier):
     for _ in range(TRIES):
         status, out, talk, mounted = grab(vault, tier)
         if status == 126:
-            assert out == "" and "somebody else mounts in the sandbox" in talk and mounted, talk
+            assert out == "" and "somebody else changes it while it is made" in talk and mounted, talk
             refused += 1
         else:
             assert (status, out) == (0, first_line(READ) + "\n"), talk
