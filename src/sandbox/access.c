@@ -13,11 +13,13 @@ static const char *const devices[] = {"/dev/null",   "/dev/zero",    "/dev/full"
 				      "/dev/random", "/dev/urandom", "/dev/tty"};
 
 struct walk {
-	const char **hidden; // owned, of borrowed paths; sorted so that what is below a folder follows it directly
+	const char **hidden; // of borrowed paths; sorted so that what is below a folder follows it directly
+	bool *seen;          // of each: the child that it is at or below was seen where it is listed
 	size_t count;
 	struct access_list *list;
 	unsigned rights;
 	char path[PATH_MAX]; // where it is; "" for "/"
+	_Alignas(struct dirent64) char block[8192];
 };
 
 // A folder that is opened up, and what is hidden below it: [first, end).
@@ -25,6 +27,7 @@ struct opened {
 	size_t length; // of its path
 	size_t first;
 	size_t end;
+	bool is_listed; // all its children were seen
 };
 
 int access_list_add(struct access_list *list, const char *path, unsigned rights, struct err *err)
@@ -128,6 +131,8 @@ static int child_add(struct walk *walk, const struct opened *at, const char *nam
 {
 	size_t first, end, length;
 	range_narrow(walk, at, name, &first, &end);
+	for (size_t i = first; i < end; i++)
+		walk->seen[i] = true;
 	if (first < end || !walk_step(walk, at, name, strlen(name), &length))
 		return 0;
 	if (strcmp(walk->path, "/dev") == 0)
@@ -138,26 +143,35 @@ static int child_add(struct walk *walk, const struct opened *at, const char *nam
 	return r;
 }
 
-static int children_list(struct walk *walk, const struct opened *at, DIR *dir, struct err *err)
+static int child_look(struct walk *walk, const struct opened *at, int fd, const struct dirent64 *entry, struct err *err)
+{
+	unsigned char type = entry->d_type;
+	struct stat status;
+	if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+		return 0;
+	if (type == DT_UNKNOWN && fstatat(fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0)
+		type = (unsigned char)IFTODT(status.st_mode);
+	return type == DT_LNK || type == DT_CHR || type == DT_BLK ? 0 : child_add(walk, at, entry->d_name, type, err);
+}
+
+// Not by readdir(3), which takes three more calls and memory for each folder.
+static int children_list(struct walk *walk, struct opened *at, int fd, struct err *err)
 {
 	int r = 0;
-	const struct dirent *entry;
-	while (r == 0 && (entry = readdir(dir)) != NULL) {
-		unsigned char type = entry->d_type;
-		struct stat status;
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		if (type == DT_UNKNOWN && fstatat(dirfd(dir), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0)
-			type = (unsigned char)IFTODT(status.st_mode);
-		if (type != DT_LNK && type != DT_CHR && type != DT_BLK)
-			r = child_add(walk, at, entry->d_name, type, err);
-	}
+	ssize_t len;
+	while ((len = getdents64(fd, walk->block, sizeof(walk->block))) > 0)
+		for (ssize_t i = 0; i < len && r == 0;) {
+			const struct dirent64 *entry = (const void *)(walk->block + i);
+			r = child_look(walk, at, fd, entry, err);
+			i += entry->d_reclen;
+		}
+	at->is_listed = len == 0;
 	return r;
 }
 
-static int folder_open_up(struct walk *walk, const struct opened *folder, struct err *err);
+static int folder_open_up(struct walk *walk, struct opened *folder, struct err *err);
 
-// Opens up each child that something hidden is below of. They are known by name, whether the folder can be listed or not.
+// Opens up each child that something hidden is below of. They are known by name, where the folder cannot be listed.
 static int children_open_up(struct walk *walk, const struct opened *at, struct err *err)
 {
 	int r = 0;
@@ -169,28 +183,24 @@ static int children_open_up(struct walk *walk, const struct opened *at, struct e
 		while (child.end < at->end && strncmp(walk->hidden[child.end] + at->length + 1, name, name_length) == 0 &&
 		       path_rank(walk->hidden[child.end][at->length + 1 + name_length]) <= 1)
 			child.end++;
-		bool is_hidden = name[name_length] == '\0';
-		if (!is_hidden && walk_step(walk, at, name, name_length, &child.length) && strcmp(walk->path, "/dev") != 0)
+		bool is_passed = name[name_length] == '\0' || (at->is_listed && !walk->seen[child.first]);
+		if (!is_passed && walk_step(walk, at, name, name_length, &child.length) && strcmp(walk->path, "/dev") != 0)
 			r = folder_open_up(walk, &child, err);
 	}
 	return r;
 }
 
 // The folder where the walk is. One that does not exist, or is a symbolic link, gives nothing.
-static int folder_open_up(struct walk *walk, const struct opened *folder, struct err *err)
+static int folder_open_up(struct walk *walk, struct opened *folder, struct err *err)
 {
 	int r = 0;
 	int fd = open(folder->length == 0 ? "/" : walk->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 && errno != EACCES)
 		return 0;
+	memset(walk->seen + folder->first, 0, folder->end - folder->first);
 	if (fd >= 0) {
-		DIR *dir = fdopendir(fd);
-		if (!dir) {
-			close(fd);
-			return err_set(err, ERR_MEMORY, "out of memory");
-		}
-		r = children_list(walk, folder, dir, err);
-		closedir(dir);
+		r = children_list(walk, folder, fd, err);
+		close(fd);
 	}
 	return r < 0 ? r : children_open_up(walk, folder, err);
 }
@@ -239,14 +249,14 @@ int access_list_build(const struct sandbox_plan *plan, struct access_list *out, 
 {
 	struct access_list list = {0};
 	struct walk walk = {.list = &list, .count = plan->hidden.count};
-	walk.hidden = calloc(walk.count + 1, sizeof(*walk.hidden));
-	if (!walk.hidden)
+	_cleanup_free_ const char **hidden = walk.hidden = calloc(walk.count + 1, sizeof(*walk.hidden));
+	_cleanup_free_ bool *seen = walk.seen = calloc(walk.count + 1, sizeof(*walk.seen));
+	if (!hidden || !seen)
 		return err_set(err, ERR_MEMORY, "out of memory");
 	for (size_t i = 0; i < walk.count; i++)
 		walk.hidden[i] = plan->hidden.items[i];
 	qsort(walk.hidden, walk.count, sizeof(*walk.hidden), path_compare);
 	int r = roots_add(&walk, plan, err);
-	free(walk.hidden);
 	if (r < 0) {
 		access_list_done(&list);
 		return r;

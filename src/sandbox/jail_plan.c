@@ -126,28 +126,43 @@ static int hidden_fill(const struct jail_profile *profile, const struct sandbox_
 	return r;
 }
 
-static bool is_own(const struct sandbox_place *place, const char *path)
+// Where hidden things are sorted: by names and by real paths.
+struct sorting {
+	const struct jail_place *at;
+	struct sandbox_list own;
+	struct sandbox_list programs;
+};
+
+static void sorting_done(struct sorting *sorting)
 {
-	for (const char *const *own = place->own; own && *own; own++) {
-		_cleanup_free_ char *real = realpath(*own, NULL);
-		if (strcmp(*own, path) == 0 || (real && strcmp(real, path) == 0))
-			return true;
+	sandbox_list_done(&sorting->own);
+	sandbox_list_done(&sorting->programs);
+}
+
+static int both_put(struct sandbox_list *list, const char *const *paths, struct err *err)
+{
+	int r = 0;
+	for (; paths && *paths && r == 0; paths++) {
+		_cleanup_free_ char *real = realpath(*paths, NULL);
+		r = sandbox_list_add(list, *paths, err);
+		if (r == 0 && real)
+			r = sandbox_list_add(list, real, err);
 	}
-	return false;
+	return r;
 }
 
 enum hidden_place { HIDDEN_ELSEWHERE, HIDDEN_MASKED, HIDDEN_READ_ONLY, HIDDEN_LEFT };
 
 // Below a writable folder Landlock could close it only by closing that folder to new files: it is covered where it exists,
 // and what does not exist is left.
-static enum hidden_place hidden_judge(const struct jail_place *at, const struct jail_plan *plan, const char *path)
+static enum hidden_place hidden_judge(const struct sorting *sorting, const struct jail_plan *plan, const char *path)
 {
 	struct stat st;
 	if (!folder_above(&plan->sandbox.writable, path))
 		return HIDDEN_ELSEWHERE;
-	if (strcmp(path, at->broker) == 0)
+	if (strcmp(path, sorting->at->broker) == 0)
 		return HIDDEN_READ_ONLY;
-	if (is_own(&at->place, path))
+	if (sandbox_list_has(&sorting->own, path))
 		return HIDDEN_ELSEWHERE;
 	return lstat(path, &st) == 0 && !S_ISLNK(st.st_mode) ? HIDDEN_MASKED : HIDDEN_LEFT;
 }
@@ -160,35 +175,28 @@ static bool has_below(const struct sandbox_list *list, const char *folder)
 	return false;
 }
 
-static bool has_any_below(const char *const *paths, const char *folder)
-{
-	for (; paths && *paths; paths++) {
-		_cleanup_free_ char *real = realpath(*paths, NULL);
-		if (path_is_below(*paths, folder) || (real && path_is_below(real, folder)))
-			return true;
-	}
-	return false;
-}
-
 // Not where something in it is to be seen.
-static bool is_to_be_covered(const struct jail_place *at, const struct jail_plan *plan, const char *path)
+static bool is_to_be_covered(const struct sorting *sorting, const struct jail_plan *plan, const char *path)
 {
 	struct stat st;
 	return lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && !has_below(&plan->sandbox.shown, path) &&
-	       !has_below(&plan->sandbox.writable, path) && !path_is_below(at->place.directory, path) &&
-	       !has_any_below(at->place.own, path) && !has_any_below(at->programs, path);
+	       !has_below(&plan->sandbox.writable, path) && !path_is_below(sorting->at->place.directory, path) &&
+	       !has_below(&sorting->own, path) && !has_below(&sorting->programs, path);
 }
 
 static int hidden_sort(const struct jail_place *at, struct jail_plan *plan, struct err *err)
 {
+	_cleanup_(sorting_done) struct sorting sorting = {.at = at};
 	struct sandbox_list *hidden = &plan->sandbox.hidden;
 	size_t kept = 0;
-	int r = 0;
+	int r = both_put(&sorting.own, at->place.own, err);
+	if (r == 0)
+		r = both_put(&sorting.programs, at->programs, err);
 	for (size_t i = 0; i < hidden->count; i++) {
-		enum hidden_place place = r == 0 ? hidden_judge(at, plan, hidden->items[i]) : HIDDEN_LEFT;
+		enum hidden_place place = r == 0 ? hidden_judge(&sorting, plan, hidden->items[i]) : HIDDEN_LEFT;
 		if (place == HIDDEN_MASKED || place == HIDDEN_READ_ONLY)
 			r = sandbox_list_add(place == HIDDEN_MASKED ? &plan->masked : &plan->read_only, hidden->items[i], err);
-		else if (place == HIDDEN_ELSEWHERE && is_to_be_covered(at, plan, hidden->items[i]))
+		else if (place == HIDDEN_ELSEWHERE && is_to_be_covered(&sorting, plan, hidden->items[i]))
 			r = sandbox_list_add(&plan->covered, hidden->items[i], err);
 		if (place == HIDDEN_ELSEWHERE || place == HIDDEN_MASKED)
 			hidden->items[kept++] = hidden->items[i];

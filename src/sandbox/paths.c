@@ -132,7 +132,7 @@ static int hidden_add_present(struct paths *paths, const char *folder, const str
 }
 
 // Rows of one folder, all by their names, whether they are there or not. Each is there once, so they are not compared.
-static int hidden_add_rows(struct paths *paths, const char *folder, const struct hidden_row *rows, size_t count,
+static int hidden_add_rows(struct paths *paths, const char *folder, bool exists, const struct hidden_row *rows, size_t count,
 			   struct err *err)
 {
 	int r = 0;
@@ -144,13 +144,14 @@ static int hidden_add_rows(struct paths *paths, const char *folder, const struct
 		if (r == 0)
 			r = sandbox_list_append(&paths->plan->hidden, paths->name, err);
 	}
-	return r < 0 ? r : hidden_add_present(paths, folder, rows, count, err);
+	return r < 0 || !exists ? r : hidden_add_present(paths, folder, rows, count, err);
 }
 
 // Is no part of the path behind `length`, which exists or not, a symbolic link? Quicker than realpath, which begins at "/".
-static bool path_is_plain(char *path, size_t length)
+static bool path_is_plain(char *path, size_t length, bool *ret_exists)
 {
 	char byte;
+	*ret_exists = false;
 	while (path[length] != '\0') {
 		size_t end = length + 1 + strcspn(path + length + 1, "/");
 		char after = path[end];
@@ -162,6 +163,7 @@ static bool path_is_plain(char *path, size_t length)
 			return !is_link && errno == ENOENT;
 		length = end;
 	}
+	*ret_exists = true;
 	return true;
 }
 
@@ -170,9 +172,10 @@ static int hidden_add_folder(struct paths *paths, const char *home, const struct
 			     struct err *err)
 {
 	if (rows[0].folder[0] == '\0')
-		return hidden_add_rows(paths, home, rows, count, err);
+		return hidden_add_rows(paths, home, true, rows, count, err);
+	bool exists = true;
 	int r = path_text(paths->name, home, rows[0].folder, err);
-	bool is_plain = r == 0 && path_is_plain(paths->name, strcmp(home, "/") == 0 ? 0 : strlen(home));
+	bool is_plain = r == 0 && path_is_plain(paths->name, strcmp(home, "/") == 0 ? 0 : strlen(home), &exists);
 	if (r == 0 && !is_plain)
 		r = path_real(paths->name, paths->real, err);
 	if (r < 0)
@@ -181,8 +184,9 @@ static int hidden_add_folder(struct paths *paths, const char *home, const struct
 	_cleanup_free_ char *real = strdup(is_plain ? paths->name : paths->real);
 	if (!named || !real)
 		return err_set(err, ERR_MEMORY, "out of memory");
-	r = hidden_add_rows(paths, named, rows, count, err);
-	return r < 0 || strcmp(named, real) == 0 ? r : hidden_add_rows(paths, real, rows, count, err);
+	exists = exists || !is_plain;
+	r = hidden_add_rows(paths, named, exists, rows, count, err);
+	return r < 0 || strcmp(named, real) == 0 ? r : hidden_add_rows(paths, real, exists, rows, count, err);
 }
 
 static int hidden_fill_home(struct paths *paths, struct err *err)
