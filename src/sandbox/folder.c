@@ -33,6 +33,7 @@ struct making {
 	uint64_t bytes;
 	int proc_fd;
 	int fd, file_fd, inner_fd;
+	pid_t maker;
 	int error;
 };
 
@@ -117,12 +118,8 @@ static int maker_start(struct making *making)
 		return ENOMEM;
 	// Until it says otherwise: others of the same user can end it.
 	making->error = ECHILD;
-	pid_t pid = process_share(maker_run, making, stack, CLONE_FILES | CLONE_NEWUSER | CLONE_NEWNS);
-	if (pid < 0)
-		return errno;
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	return making->error;
+	making->maker = process_share(maker_run, making, stack, CLONE_FILES | CLONE_NEWUSER | CLONE_NEWNS);
+	return making->maker < 0 ? errno : making->error;
 }
 
 // In here others can have laid something on what the maker sees of /proc, but not on this one.
@@ -130,10 +127,11 @@ static int making_run(struct making *making)
 {
 	making->owner = (struct owner){geteuid(), getegid()};
 	making->shifted = (struct owner){making->owner.user + 1, making->owner.group + 1};
-	making->fd = making->file_fd = making->inner_fd = -1;
+	making->fd = making->file_fd = making->inner_fd = making->maker = -1;
 	making->proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int error = making->proc_fd < 0 ? errno : maker_start(making);
 	if (error != 0) {
+		process_reap(making->maker);
 		fd_close(&making->inner_fd);
 		fd_close(&making->file_fd);
 		fd_close(&making->fd);
@@ -148,6 +146,7 @@ int sandbox_folder_open(int *ret_fd)
 	int error = making_run(&making);
 	if (error != 0)
 		return error;
+	process_reap(making.maker);
 	fd_close(&making.proc_fd);
 	*ret_fd = making.fd;
 	return 0;
@@ -162,7 +161,7 @@ int image_open(int source_fd, const char *name, struct placed_image *out)
 	int error = making_run(&making);
 	if (error != 0)
 		return error;
-	*out = (struct placed_image){.folder_fd = making.fd, .file_fd = making.file_fd,
+	*out = (struct placed_image){.folder_fd = making.fd, .file_fd = making.file_fd, .maker = making.maker,
 				     .space = {.user_fd = making.inner_fd, .proc_fd = making.proc_fd, .inside = making.owner,
 					       .outside = making.shifted}};
 	return 0;

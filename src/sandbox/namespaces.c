@@ -59,6 +59,12 @@ pid_t process_share(int (*run)(void *), void *context, uint8_t *stack, int flags
 	return clone(run, stack + SHARED_STACK_BYTES, CLONE_VM | CLONE_VFORK | flags | SIGCHLD, context);
 }
 
+void process_reap(pid_t pid)
+{
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
 int namespaces_fork(const enum sandbox_need needs[], pid_t *ret_pid)
 {
 	unsigned long flags = flags_of(needs);
@@ -86,10 +92,8 @@ int namespaces_fork_in(const struct joined *space, const enum sandbox_need needs
 			error = errno;
 		if (pid != 0)
 			_exit(0);
-	} else {
-		while (waitpid(joined, NULL, 0) < 0 && errno == EINTR)
-			;
 	}
+	process_reap(joined);
 	*ret_pid = pid;
 	return error;
 }

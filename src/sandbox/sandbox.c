@@ -32,6 +32,7 @@ struct sandbox {
 	struct relay *relay;
 	struct joined space; // the user namespace that sandbox_image_open has made
 	int image_error;     // why it has none, where the shield needs one
+	pid_t maker;         // of that image, until it is reaped
 	struct owner owner; // as it is outside
 };
 
@@ -159,6 +160,7 @@ void sandbox_free_ptr(struct sandbox **sandbox)
 	if (!old)
 		return;
 	helpers_stop(old);
+	process_reap(old->maker);
 	ruleset_close(old);
 	leave_done(&old->leave);
 	fd_close(&old->space.user_fd);
@@ -280,6 +282,12 @@ static void leave_begin(struct sandbox *sandbox)
 	sandbox->shared->leave_error = has_mount_namespace(sandbox) ? leave_prepare(&sandbox->leave) : 0;
 }
 
+static void maker_reap(struct sandbox *sandbox)
+{
+	process_reap(sandbox->maker);
+	sandbox->maker = 0;
+}
+
 int sandbox_fork(struct sandbox *sandbox, pid_t *ret_pid, struct err *err)
 {
 	for (;;) {
@@ -290,6 +298,7 @@ int sandbox_fork(struct sandbox *sandbox, pid_t *ret_pid, struct err *err)
 		if (error == 0 && *ret_pid > 0) {
 			leave_done(&sandbox->leave);
 			ruleset_fill(sandbox);
+			maker_reap(sandbox);
 		}
 		if (error == 0)
 			return 0;
@@ -585,6 +594,7 @@ int sandbox_image_open(struct sandbox *sandbox, int source_fd, const char *name,
 	sandbox->access.has_image = true;
 	sandbox->access.image_fd = *ret_file_fd = image.file_fd;
 	sandbox->space = image.space;
+	sandbox->maker = image.maker;
 	*ret_folder_fd = image.folder_fd;
 	return 0;
 }

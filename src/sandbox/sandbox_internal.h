@@ -228,6 +228,7 @@ enum sandbox_mechanism namespaces_culprit(const enum sandbox_need needs[]);
 // (AddressSanitizer). `stack` has SHARED_STACK_BYTES and is this child's alone. -1 with errno.
 #define SHARED_STACK_BYTES 32768
 pid_t process_share(int (*run)(void *), void *context, uint8_t *stack, int flags);
+void process_reap(pid_t pid); // waits for this child's end; <= 0: there is none
 
 // proc_fd is a /proc that nobody else can have laid anything in: not of a mount namespace that others can enter.
 
@@ -267,6 +268,7 @@ struct placed_image {
 	int folder_fd;
 	int file_fd;         // O_PATH
 	struct joined space; // that the program is to be started in; both descriptors owned
+	pid_t maker;         // a child that has done its work, and is to be reaped: its end takes a while
 };
 // See sandbox_image_open.
 int image_open(int source_fd, const char *name, struct placed_image *out);
