@@ -1,8 +1,12 @@
 #include "engine/promises.h"
 #include "engine/security.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 struct doctor {
 	struct engine *engine;
@@ -139,6 +143,55 @@ static int doctor_unlocked(struct doctor *doctor, const struct engine_unlock *un
 			   "all %llu rows of the vault and the log's anchor verify", (unsigned long long)rows);
 }
 
+// In process 1: as a program is started behind the shield, but for the exec.
+static void shield_hold(struct sandbox *sandbox)
+{
+	pid_t pid = sandbox_settle(sandbox, -1).error == 0 ? fork() : -1;
+	if (pid == 0)
+		_exit(sandbox_hold(sandbox).error != 0);
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+}
+
+// Whether a program in a user namespace of its own is closed to the owner of that: by doing it. 0 or errno.
+static int shield_try(void)
+{
+	const struct sandbox_plan plan = {
+		.tier = SANDBOX_HARDENED,
+		.needs = {[SANDBOX_USER_NAMESPACE] = SANDBOX_REQUIRED, [SANDBOX_SHIELD] = SANDBOX_PREFERRED}};
+	_cleanup_sandbox_ struct sandbox *sandbox = NULL;
+	_cleanup_fd_ int source = open("/dev/null", O_RDONLY | O_CLOEXEC), folder = -1, file = -1;
+	struct err err;
+	pid_t pid;
+	if (source < 0 || sandbox_prepare(&plan, &sandbox, &err) < 0)
+		return EIO;
+	int error = sandbox_image_open(sandbox, source, "envseal", &folder, &file);
+	sandbox_note_shield(sandbox, true);
+	if (sandbox_fork(sandbox, &pid, &err) < 0)
+		return error != 0 ? error : err.sys_errno;
+	if (pid == 0) {
+		shield_hold(sandbox);
+		_exit(0);
+	}
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	struct sandbox_record record = sandbox_record_get(sandbox);
+	return !(record.missing & sandbox_bit(SANDBOX_SHIELD)) ? 0 : record.errors[SANDBOX_SHIELD] ? record.errors[SANDBOX_SHIELD] : error;
+}
+
+static int doctor_shield(struct doctor *doctor)
+{
+	int error = promises_has(&doctor->promises, "user-namespaces") ? 0 : shield_try();
+	if (error == 0)
+		return doctor_tell(doctor, "shield", FINDING_OK, "kernel", "",
+				   "a program in namespaces of its own, where it can have any, can be closed to whoever owns them");
+	return doctor_tell(doctor, "shield", FINDING_NOTE, "kernel",
+			   "let fsopen(2), fsconfig(2), fsmount(2), mount_setattr(2) and setns(2) through the container or filter around "
+			   "this; before Linux 6.3 ptrace(2)",
+			   "a program in namespaces of its own cannot be closed to whoever owns them (%s): in the tiers hardened and "
+			   "lockdown programs run without the shield", strerrordesc_np(error));
+}
+
 static int doctor_configuration(struct doctor *doctor)
 {
 	struct security_floor floor;
@@ -157,6 +210,8 @@ int engine_doctor(struct engine *engine, const struct engine_unlock *unlock, con
 	struct doctor doctor = {.engine = engine, .report = report};
 	const struct guard_source source = engine_guard_source(engine);
 	int r = guard_check(&source, doctor_finding, &doctor);
+	if (r == 0)
+		r = doctor_shield(&doctor);
 	if (r == 0)
 		r = doctor_configuration(&doctor);
 	if (r == 0)

@@ -44,18 +44,23 @@ static const struct row {
 	 {{"process-dumpable", FINDING_BAD}, {"seccomp", FINDING_NOTE}, {"pidfd", FINDING_WARN}, {"user-namespace", FINDING_NOTE},
 	  {"root", FINDING_WARN}}},
 	{"C19", "A running program is closed to its own user, where it is shielded",
-	 {{"proc", FINDING_WARN}, {"memfd-exec", FINDING_WARN}, {"user-namespace", FINDING_NOTE}, {"root", FINDING_WARN}}},
+	 {{"proc", FINDING_WARN}, {"memfd-exec", FINDING_WARN}, {"execveat", FINDING_WARN}, {"shield", FINDING_NOTE},
+	  {"user-namespace", FINDING_NOTE}, {"root", FINDING_WARN}}},
 	{"C20", "What a tier refuses, the kernel refuses", {{0}}},
-	{"standard", "The tier standard: no new privileges, no core dumps", {{"core-limit", FINDING_WARN}}},
+	{"standard", "The tier standard: no new privileges, no core dumps", {{"core-limit", FINDING_WARN}, {"execveat", FINDING_WARN}}},
 	{"hardened", "The tier hardened can be had",
-	 {{"user-namespaces", FINDING_NOTE}, {"landlock", FINDING_NOTE}, {"landlock-scope", FINDING_NOTE}, {"seccomp", FINDING_NOTE}}},
+	 {{"proc", FINDING_WARN}, {"user-namespaces", FINDING_NOTE}, {"namespace-join", FINDING_NOTE}, {"memfd-exec", FINDING_WARN},
+	  {"execveat", FINDING_WARN}, {"landlock", FINDING_NOTE}, {"landlock-scope", FINDING_NOTE}, {"seccomp", FINDING_NOTE}}},
 	{"lockdown", "The tier lockdown can be had",
-	 {{"user-namespaces", FINDING_NOTE}, {"network-namespaces", FINDING_NOTE}, {"mounts", FINDING_NOTE},
-	  {"proc-mount", FINDING_NOTE}, {"landlock", FINDING_NOTE}, {"landlock-scope", FINDING_NOTE}, {"seccomp", FINDING_NOTE}}},
+	 {{"proc", FINDING_WARN}, {"user-namespaces", FINDING_NOTE}, {"network-namespaces", FINDING_NOTE}, {"mounts", FINDING_NOTE},
+	  {"proc-mount", FINDING_NOTE}, {"namespace-join", FINDING_NOTE}, {"helper-namespaces", FINDING_NOTE},
+	  {"memfd-exec", FINDING_WARN}, {"execveat", FINDING_WARN},
+	  {"landlock", FINDING_NOTE}, {"landlock-scope", FINDING_NOTE}, {"seccomp", FINDING_NOTE}}},
 	{"C21", "An agent in the jail gets neither credentials nor out",
 	 {{"landlock", FINDING_NOTE}, {"landlock-scope", FINDING_NOTE}, {"seccomp", FINDING_NOTE}}},
 	{"jail-masks", "The jail hides single files and the sockets of other programs",
-	 {{"user-namespaces", FINDING_NOTE}, {"mounts", FINDING_NOTE}}},
+	 {{"proc", FINDING_WARN}, {"user-namespaces", FINDING_NOTE}, {"mounts", FINDING_NOTE}, {"namespace-join", FINDING_NOTE},
+	  {"pidfd", FINDING_WARN}}},
 };
 
 void promises_done(struct promises *promises)
@@ -82,6 +87,11 @@ static const struct finding *finding_against(const struct promises *promises, co
 		if (strcmp(promises->findings[i].id, want->finding) == 0 && promises->findings[i].severity >= want->least)
 			return &promises->findings[i];
 	return NULL;
+}
+
+bool promises_has(const struct promises *promises, const char *finding)
+{
+	return finding_against(promises, &(struct want){finding, FINDING_NOTE}) != NULL;
 }
 
 int promises_tell(const struct promises *promises, int (*each)(void *context, const struct engine_promise *promise),

@@ -11,6 +11,8 @@ struct promises {
 void promises_done(struct promises *promises);
 // ERR_MEMORY.
 int promises_note(struct promises *promises, const struct finding *finding, struct err *err);
+// Was that finding noted?
+bool promises_has(const struct promises *promises, const char *finding);
 // Each promise, in the order of the page. `each` returning non-zero stops and is returned.
 int promises_tell(const struct promises *promises, int (*each)(void *context, const struct engine_promise *promise),
 		  void *context);

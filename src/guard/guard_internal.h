@@ -45,3 +45,23 @@ const char *guard_variable(const struct guard_source *source, const char *name);
 const char *guard_variable_set(const struct guard_source *source, const char *const names[], size_t count);
 // Takes the next entry off a PATH, which may be empty; `*rest` is NULL behind the last one. False when there is none.
 bool guard_path_next(const char **rest, struct span *out);
+
+// --- guard_trial.c: what only trying tells, since a call may be let through and what it gives be worth nothing. A try is a
+// process that ends at once, and with it what it made.
+
+// What stood in the way: a system call, and errno. error 0: nothing.
+struct trial_answer {
+	int error;
+	const char *call;
+};
+// Of a call that answers a negative number and sets errno.
+struct trial_answer trial_step(const char *call, long result);
+// Runs `act` (NULL: nothing) in a process of new namespaces (CLONE_NEW...; 0: in none), as process 1 of a PID namespace.
+struct trial_answer trial_run(int namespaces, struct trial_answer (*act)(void));
+
+struct trial_cause {
+	char why[96];
+	char remedy[128];
+};
+// Why, as far as a setting tells it.
+struct trial_cause trial_cause_find(const struct guard_source *source, struct trial_answer answer);

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <linux/seccomp.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -161,18 +163,50 @@ static void check_pidfd(const struct guard_source *source, struct finding *findi
 			    "a number may be another process by then");
 }
 
+// Both what pins a program that its user can change, and what maps a user namespace, is such a file.
 static void check_memfd_exec(const struct guard_source *source, struct finding *finding)
 {
 	long long setting = 0;
+	_cleanup_fd_ int fd = fd_executable("envseal", MFD_CLOEXEC);
+	int error = fd < 0 ? errno : 0;
 	bool known = guard_read_number(source->proc, "sys/vm/memfd_noexec", &setting);
 	if (known && setting >= 2)
 		finding_set(finding, FINDING_WARN, "sysctl vm.memfd_noexec=1, or use --by-path where a program may run "
 						   "unpinned",
 			    "memory files cannot be executed (vm.memfd_noexec is %lld): programs and scripts that you "
-			    "can change cannot be pinned and are refused", setting);
+			    "can change are refused, no program is shielded, and the tiers hardened and lockdown are refused here",
+			    setting);
+	else if (error != 0)
+		finding_set(finding, FINDING_WARN, "let memfd_create(2) through the container or filter around this",
+			    "memory files cannot be made (memfd_create: %s): programs and scripts that you can change are refused, no "
+			    "program is shielded, and the tiers hardened and lockdown are refused here", strerrordesc_np(error));
 	else
 		finding_set(finding, FINDING_OK, "", "programs that you can change are run from sealed copies in "
 						     "memory");
+}
+
+// By flags that no kernel knows: who has the call answers EINVAL, and starts nothing.
+static void check_execveat(const struct guard_source *source, struct finding *finding)
+{
+	(void)source;
+	syscall(SYS_execveat, -1, "", NULL, NULL, ~0U);
+	if (errno != ENOSYS && errno != EPERM && errno != EACCES)
+		finding_set(finding, FINDING_OK, "", "programs can be started by a descriptor, so that what was approved is what runs");
+	else
+		finding_set(finding, FINDING_WARN, "let execveat(2) through the container or filter around this",
+			    "programs cannot be started by a descriptor (execveat: %s): only one of the system's is run, in the tier "
+			    "standard, with --no-shield", strerrordesc_np(errno));
+}
+
+static void check_close_range(const struct guard_source *source, struct finding *finding)
+{
+	(void)source;
+	syscall(SYS_close_range, 1U, 0U, 0U);
+	if (errno == EINVAL)
+		finding_set(finding, FINDING_OK, "", "inherited descriptors can be closed all at once");
+	else
+		finding_set(finding, FINDING_NOTE, "", "inherited descriptors cannot be closed all at once (close_range: %s); envseal "
+						       "closes them one by one", strerrordesc_np(errno));
 }
 
 const struct guard_check guard_kernel_checks[] = {
@@ -184,5 +218,7 @@ const struct guard_check guard_kernel_checks[] = {
 	{"seccomp-notify", "kernel", FINDING_NOTE, check_seccomp_notify},
 	{"pidfd", "kernel", FINDING_WARN, check_pidfd},
 	{"memfd-exec", "kernel", FINDING_WARN, check_memfd_exec},
+	{"execveat", "kernel", FINDING_WARN, check_execveat},
+	{"close-range", "kernel", FINDING_NOTE, check_close_range},
 };
 const size_t guard_kernel_check_count = ARRAY_COUNT(guard_kernel_checks);

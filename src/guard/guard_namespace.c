@@ -1,5 +1,5 @@
-// What can be had of namespaces and mounts, by trying: unshare(2) may well be let through where nothing can be mounted
-// afterwards (AppArmor). Each try is a process that ends at once, and with it what it made.
+// What can be had of namespaces and mounts, by trying: a namespace may well be given where nothing can be mounted in it
+// afterwards (AppArmor). Tried is what the sandbox does, call by call, so that what is missing has a name.
 #include "guard/guard_internal.h"
 
 #include <errno.h>
@@ -7,98 +7,94 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define MOUNTS_BYTES_MAX (1u << 20)
 
-static int mount_memory(void)
+// ----------------------------------------------------------------------------------------------------------------- tries
+
+static struct trial_answer private_try(void)
 {
-	return mount("tmpfs", "/", "tmpfs", 0, NULL) < 0 ? errno : 0;
+	struct mount_attr attributes = {.propagation = MS_PRIVATE};
+	return trial_step("mount_setattr", mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &attributes, sizeof(attributes)));
 }
 
-static int mount_proc(void)
+// A mount that lies nowhere is laid on a place.
+static struct trial_answer lay_try(int fd, const char *path)
 {
-	return mount("proc", "/proc", "proc", 0, NULL) < 0 ? errno : 0;
+	return trial_step("move_mount", move_mount(fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH));
 }
 
-// One kind of try. The user namespace goes without saying.
-struct trial {
-	int namespaces; // CLONE_NEW…
-	int (*act)(void); // 0 or errno; NULL: nothing more
-};
-
-// A PID namespace begins with the next process.
-static int trial_act(const struct trial *trial)
+static struct trial_answer clone_try(int *ret_fd)
 {
-	if (unshare(CLONE_NEWUSER | trial->namespaces) < 0)
-		return errno;
-	if ((trial->namespaces & CLONE_NEWNS) && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		return errno;
-	if (trial->namespaces & CLONE_NEWPID) {
-		pid_t pid = fork();
-		if (pid < 0)
-			return errno;
-		if (pid > 0) {
-			waitpid(pid, NULL, 0);
-			_exit(0);
-		}
-	}
-	return trial->act ? trial->act() : 0;
+	*ret_fd = open_tree(AT_FDCWD, "/", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	return trial_step("open_tree", *ret_fd);
 }
 
-// 0, or the errno of the step that failed. The answer comes by a pipe: where SIGCHLD is ignored, there is no status.
-static int trial_run(const struct trial *trial)
+static struct trial_answer memory_try(void)
 {
-	int ends[2], error = EPERM;
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return errno;
-	_cleanup_fd_ int answer = ends[0], said = ends[1];
-	pid_t pid = fork();
-	if (pid < 0)
-		return errno;
-	if (pid == 0) {
-		error = trial_act(trial);
-		_exit(write(said, &error, sizeof(error)) == sizeof(error) ? 0 : 1);
-	}
-	fd_close(&said);
-	ssize_t len = 0;
-	while ((len = read(answer, &error, sizeof(error))) < 0 && errno == EINTR)
-		;
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	// Who said nothing was killed by what stands around us.
-	return len == sizeof(error) ? error : EPERM;
+	return trial_step("mount", mount("tmpfs", "/", "tmpfs", 0, NULL));
 }
 
-struct cause {
-	const char *why;
-	const char *remedy;
-};
-
-// Why a try failed, as far as a setting tells it.
-static struct cause cause_find(const struct guard_source *source, int error)
+static struct trial_answer mounts_try(void)
 {
-	long long max = 1, restricted = 0, clone = 1;
-	guard_read_number(source->proc, "sys/user/max_user_namespaces", &max);
-	guard_read_number(source->proc, "sys/kernel/apparmor_restrict_unprivileged_userns", &restricted);
-	guard_read_number(source->proc, "sys/kernel/unprivileged_userns_clone", &clone);
-	if (error == EINVAL || error == ENOSYS)
-		return (struct cause){"the kernel has none", "use a kernel that has CONFIG_USER_NS, and the other namespaces"};
-	if (max == 0)
-		return (struct cause){"user.max_user_namespaces is 0", "sysctl user.max_user_namespaces=15000"};
-	if (clone == 0)
-		return (struct cause){"kernel.unprivileged_userns_clone is 0", "sysctl kernel.unprivileged_userns_clone=1"};
-	if (restricted != 0)
-		return (struct cause){"AppArmor restricts them", "load envseal's AppArmor profile: see envseal-doctor(1)"};
-	return (struct cause){strerrordesc_np(error), "look for the container, jail or filter around this that forbids it"};
+	_cleanup_fd_ int tree = -1;
+	struct trial_answer answer = private_try();
+	if (answer.error == 0)
+		answer = clone_try(&tree);
+	if (answer.error == 0)
+		answer = lay_try(tree, "/");
+	return answer.error == 0 ? memory_try() : answer;
 }
+
+static struct trial_answer proc_open_try(int *ret_fd)
+{
+	_cleanup_fd_ int context = fsopen("proc", FSOPEN_CLOEXEC);
+	struct trial_answer answer = trial_step("fsopen", context);
+	if (answer.error == 0)
+		answer = trial_step("fsconfig", fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0));
+	if (answer.error != 0)
+		return answer;
+	*ret_fd = fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	return trial_step("fsmount", *ret_fd);
+}
+
+// And the namespace's tree is left for a copy of it.
+static struct trial_answer proc_try(void)
+{
+	_cleanup_fd_ int proc = -1, tree = -1;
+	struct trial_answer answer = proc_open_try(&proc);
+	if (answer.error == 0)
+		answer = lay_try(proc, "/proc");
+	if (answer.error == 0)
+		answer = clone_try(&tree);
+	if (answer.error == 0)
+		answer = trial_step("fchdir", fchdir(tree));
+	return answer.error == 0 ? trial_step("chroot", chroot(".")) : answer;
+}
+
+static struct trial_answer helper_try(void)
+{
+	struct trial_answer answer = trial_step("unshare", unshare(CLONE_NEWUSER));
+	if (answer.error == 0)
+		answer = trial_step("unshare", unshare(CLONE_NEWNS));
+	return answer.error == 0 ? memory_try() : answer;
+}
+
+static struct trial_answer join_try(void)
+{
+	_cleanup_fd_ int fd = open("/proc/self/ns/ipc", O_RDONLY | O_CLOEXEC);
+	struct trial_answer answer = trial_step("open", fd);
+	return answer.error == 0 ? trial_step("setns", setns(fd, CLONE_NEWIPC)) : answer;
+}
+
+// ---------------------------------------------------------------------------------------------------------------- checks
 
 static void check_user_namespaces(const struct guard_source *source, struct finding *finding)
 {
-	int error = trial_run(&(struct trial){CLONE_NEWPID | CLONE_NEWIPC, NULL});
-	struct cause cause = cause_find(source, error);
-	if (error == 0)
+	struct trial_answer answer = trial_run(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWIPC, NULL);
+	struct trial_cause cause = trial_cause_find(source, answer);
+	if (answer.error == 0)
 		finding_set(finding, FINDING_OK, "", "ordinary users can make user, PID and IPC namespaces");
 	else
 		finding_set(finding, FINDING_NOTE, cause.remedy,
@@ -108,9 +104,9 @@ static void check_user_namespaces(const struct guard_source *source, struct find
 
 static void check_network_namespaces(const struct guard_source *source, struct finding *finding)
 {
-	int error = trial_run(&(struct trial){CLONE_NEWNET, NULL});
-	struct cause cause = cause_find(source, error);
-	if (error == 0)
+	struct trial_answer answer = trial_run(CLONE_NEWUSER | CLONE_NEWNET, NULL);
+	struct trial_cause cause = trial_cause_find(source, answer);
+	if (answer.error == 0)
 		finding_set(finding, FINDING_OK, "", "a program can have a network of its own");
 	else
 		finding_set(finding, FINDING_NOTE, cause.remedy,
@@ -120,9 +116,9 @@ static void check_network_namespaces(const struct guard_source *source, struct f
 
 static void check_mounts(const struct guard_source *source, struct finding *finding)
 {
-	int error = trial_run(&(struct trial){CLONE_NEWNS, mount_memory});
-	struct cause cause = cause_find(source, error);
-	if (error == 0)
+	struct trial_answer answer = trial_run(CLONE_NEWUSER | CLONE_NEWNS, mounts_try);
+	struct trial_cause cause = trial_cause_find(source, answer);
+	if (answer.error == 0)
 		finding_set(finding, FINDING_OK, "", "ordinary users can mount in namespaces of their own");
 	else
 		finding_set(finding, FINDING_NOTE, cause.remedy,
@@ -139,17 +135,41 @@ static bool proc_is_masked(const struct guard_source *source)
 
 static void check_proc_mount(const struct guard_source *source, struct finding *finding)
 {
-	int error = trial_run(&(struct trial){CLONE_NEWNS | CLONE_NEWPID, mount_proc});
-	struct cause cause = cause_find(source, error);
-	if (error == EPERM && proc_is_masked(source))
-		cause = (struct cause){"parts of this one are covered",
-				       "start the container without masks (docker: --security-opt systempaths=unconfined)"};
-	if (error == 0)
+	struct trial_answer answer = trial_run(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID, proc_try);
+	struct trial_cause cause = trial_cause_find(source, answer);
+	bool is_masked = answer.error == EPERM && strcmp(answer.call, "fsmount") == 0 && proc_is_masked(source);
+	if (answer.error == 0)
 		finding_set(finding, FINDING_OK, "", "a program can have a /proc of its own");
 	else
-		finding_set(finding, FINDING_NOTE, cause.remedy,
+		finding_set(finding, FINDING_NOTE,
+			    is_masked ? "start the container without masks (docker: --security-opt systempaths=unconfined)" : cause.remedy,
 			    "a program cannot have a /proc of its own (%s): the tier lockdown is refused here, and in hardened "
-			    "ps shows processes that are not there", cause.why);
+			    "ps shows processes that are not there", is_masked ? "parts of this one are covered" : cause.why);
+}
+
+static void check_helper_namespaces(const struct guard_source *source, struct finding *finding)
+{
+	struct trial_answer answer = trial_run(0, helper_try);
+	struct trial_cause cause = trial_cause_find(source, answer);
+	if (answer.error == 0)
+		finding_set(finding, FINDING_OK, "", "a process can go over to namespaces of its own, as the one that makes lockdown's "
+						     "folders does");
+	else
+		finding_set(finding, FINDING_NOTE, cause.remedy,
+			    "no process can go over to namespaces of its own (%s): the tier lockdown is refused here, and so is "
+			    "--net allow", cause.why);
+}
+
+static void check_namespace_join(const struct guard_source *source, struct finding *finding)
+{
+	struct trial_answer answer = trial_run(CLONE_NEWUSER | CLONE_NEWIPC, join_try);
+	struct trial_cause cause = trial_cause_find(source, answer);
+	if (answer.error == 0)
+		finding_set(finding, FINDING_OK, "", "a process can join namespaces that another one has made");
+	else
+		finding_set(finding, FINDING_NOTE, cause.remedy,
+			    "no process can join namespaces that another one has made (%s): the tiers hardened and lockdown are refused "
+			    "here, and a jail is without mounts", cause.why);
 }
 
 const struct guard_check guard_namespace_checks[] = {
@@ -157,5 +177,7 @@ const struct guard_check guard_namespace_checks[] = {
 	{"network-namespaces", "kernel", FINDING_NOTE, check_network_namespaces},
 	{"mounts", "kernel", FINDING_NOTE, check_mounts},
 	{"proc-mount", "kernel", FINDING_NOTE, check_proc_mount},
+	{"helper-namespaces", "kernel", FINDING_NOTE, check_helper_namespaces},
+	{"namespace-join", "kernel", FINDING_NOTE, check_namespace_join},
 };
 const size_t guard_namespace_check_count = ARRAY_COUNT(guard_namespace_checks);

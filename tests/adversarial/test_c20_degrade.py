@@ -233,33 +233,93 @@ def envseal(scene, rules, *words):
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
 
 
+# What doctor says of what is missing; {} is why.
+SAYS = {
+    "user-namespaces": "ordinary users cannot make user, PID and IPC namespaces ({}): the tiers hardened and lockdown are refused "
+                       "here",
+    "network-namespaces": "a program cannot have a network of its own ({}): the tier lockdown is refused here, and so is --net",
+    "mounts": "nothing can be mounted in a namespace of one's own ({}): the tier lockdown is refused here, and in a jail single "
+              "files of a folder cannot be hidden",
+    "proc-mount": "a program cannot have a /proc of its own ({}): the tier lockdown is refused here, and in hardened ps shows "
+                  "processes that are not there",
+    "helper-namespaces": "no process can go over to namespaces of its own ({}): the tier lockdown is refused here, and so is --net "
+                         "allow",
+    "namespace-join": "no process can join namespaces that another one has made ({}): the tiers hardened and lockdown are refused "
+                      "here, and a jail is without mounts",
+    "shield": "a program in namespaces of its own cannot be closed to whoever owns them ({}): in the tiers hardened and lockdown "
+              "programs run without the shield",
+    "memfd-exec": "memory files cannot be made (memfd_create: {}): programs and scripts that you can change are refused, no "
+                  "program is shielded, and the tiers hardened and lockdown are refused here",
+    "execveat": "programs cannot be started by a descriptor (execveat: {}): only one of the system's is run, in the tier standard, "
+                "with --no-shield",
+    "close-range": "inherited descriptors cannot be closed all at once (close_range: {}); envseal closes them one by one",
+}
+NO_CALL, NOT_PERMITTED, NO_SPACE = "Function not implemented", "Operation not permitted", "No space left on device"
+IMAGE = {"shield": NO_CALL} if UNPLACED else {}
+IMAGE_FORBIDDEN = {"shield": NOT_PERMITTED} if UNPLACED else {}
+IMAGE_PROMISE = {"C19"} if UNPLACED else set()
+NAMESPACES = ("user-namespaces", "network-namespaces", "mounts", "proc-mount", "namespace-join")
+
+
+def gone(call):
+    return f"there is no {call}(2)"
+
+
 @pytest.mark.parametrize("rules, findings, refused", [
-    ("landlock_create_ruleset=ENOSYS", {"landlock", "landlock-scope"}, {"hardened", "lockdown", "C21"}),
-    ("landlock_create_ruleset=EOPNOTSUPP", {"landlock", "landlock-scope"}, {"hardened", "lockdown", "C21"}),
-    (f"unshare:{NEWUSER}=EPERM", {"user-namespaces", "network-namespaces", "mounts", "proc-mount"},
-     {"hardened", "lockdown", "jail-masks"}),
-    (f"unshare:{NEWUSER}=ENOSPC", {"user-namespaces", "network-namespaces", "mounts", "proc-mount"},
-     {"hardened", "lockdown", "jail-masks"}),
-    ("mount=EPERM", {"mounts", "proc-mount"}, {"lockdown", "jail-masks"}),
-    (f"seccomp=ENOSYS,prctl:{SET_SECCOMP}=EINVAL", {"seccomp", "seccomp-notify"}, {"C18", "hardened", "lockdown", "C21"}),
-    ("pidfd_open=ENOSYS", {"pidfd"}, {"C12", "C18"}),
-    ("memfd_secret=ENOSYS", {"memfd-secret"}, set()),
-    (all_denied(["clone3", "openat2", "keyctl", "fsopen", "close_range"], "ENOSYS"), set(), set()),
+    ("landlock_create_ruleset=ENOSYS", {"landlock": None, "landlock-scope": None}, {"hardened", "lockdown", "C21"}),
+    ("landlock_create_ruleset=EOPNOTSUPP", {"landlock": None, "landlock-scope": None}, {"hardened", "lockdown", "C21"}),
+    (f"clone:{NEWUSER}=EPERM", dict.fromkeys(NAMESPACES, f"clone: {NOT_PERMITTED}"), {"hardened", "lockdown", "jail-masks"}),
+    (f"clone:{NEWUSER}=ENOSPC", dict.fromkeys(NAMESPACES, f"clone: {NO_SPACE}"), {"hardened", "lockdown", "jail-masks"}),
+    (f"clone:{NEWNET}=EPERM", {"network-namespaces": f"clone: {NOT_PERMITTED}"}, {"lockdown"}),
+    (f"unshare:{NEWUSER}=EPERM", {"helper-namespaces": f"unshare: {NOT_PERMITTED}"}, {"lockdown"}),
+    ("mount=EPERM", dict.fromkeys(("mounts", "helper-namespaces"), f"mount: {NOT_PERMITTED}"), {"lockdown", "jail-masks"}),
+    ("mount=ENOSYS", dict.fromkeys(("mounts", "helper-namespaces"), gone("mount")), {"lockdown", "jail-masks"}),
+    ("open_tree=ENOSYS", dict.fromkeys(("mounts", "proc-mount"), gone("open_tree")), {"lockdown", "jail-masks"}),
+    ("move_mount=EPERM", dict.fromkeys(("mounts", "proc-mount"), f"move_mount: {NOT_PERMITTED}"), {"lockdown", "jail-masks"}),
+    ("mount_setattr=ENOSYS", {"mounts": gone("mount_setattr"), **IMAGE}, {"lockdown", "jail-masks"} | IMAGE_PROMISE),
+    ("fsopen=ENOSYS", {"proc-mount": gone("fsopen"), **IMAGE}, {"lockdown"} | IMAGE_PROMISE),
+    ("fsmount=EPERM", {"proc-mount": f"fsmount: {NOT_PERMITTED}", **IMAGE_FORBIDDEN}, {"lockdown"} | IMAGE_PROMISE),
+    ("chroot=EPERM", {"proc-mount": f"chroot: {NOT_PERMITTED}"}, {"lockdown"}),
+    ("setns=EPERM", {"namespace-join": f"setns: {NOT_PERMITTED}"}, {"hardened", "lockdown", "jail-masks"}),
+    ("ptrace=EPERM", {}, set()) if UNPLACED else ("ptrace=EPERM", {"shield": NOT_PERMITTED}, {"C19"}),
+    ("memfd_create=ENOSYS", {"memfd-exec": NO_CALL, **IMAGE}, {"C19", "hardened", "lockdown"}),
+    ("memfd_create=EPERM", {"memfd-exec": NOT_PERMITTED, **IMAGE_FORBIDDEN}, {"C19", "hardened", "lockdown"}),
+    ("execveat=ENOSYS", {"execveat": NO_CALL, **IMAGE}, {"C19", "standard", "hardened", "lockdown"}),
+    ("execveat=EPERM", {"execveat": NOT_PERMITTED, **IMAGE_FORBIDDEN}, {"C19", "standard", "hardened", "lockdown"}),
+    ("close_range=ENOSYS", {"close-range": NO_CALL}, set()),
+    (f"seccomp=ENOSYS,prctl:{SET_SECCOMP}=EINVAL", {"seccomp": None, "seccomp-notify": None},
+     {"C18", "hardened", "lockdown", "C21"}),
+    ("pidfd_open=ENOSYS", {"pidfd": None}, {"C12", "C18", "jail-masks"}),
+    ("memfd_secret=ENOSYS", {"memfd-secret": None}, set()),
+    (all_denied(["clone3", "openat2", "keyctl"], "ENOSYS"), {}, set()),
 ])
 def test_doctor_says_so(scene, rules, findings, refused):
-    """What is missing is a finding, and what it takes along is a promise that does not hold; nothing else changes."""
+    """What is missing is a finding, and what it takes along is a promise that does not hold; nothing else changes. And so it
+    is, where it is tried."""
     (before, held), (after, holds) = doctor(scene, ""), doctor(scene, rules)
-    assert {name for name in after if after[name] != before[name]} == findings
-    assert all(after[name] != "ok" for name in findings)
+    assert {name for name in after if after[name] != before[name]} == set(findings)
+    for name, why in findings.items():
+        assert after[name]["severity"] != "ok" and (why is None or after[name]["text"] == SAYS[name].format(why)), after[name]
+        assert name == "close-range" or after[name]["severity"] == "note" or after[name]["remedy"], after[name]
     assert {name for name in holds if holds[name] != held[name]} == refused
     assert not any(holds[name] for name in refused)
+    assert_so_it_is(scene, rules, holds)
+
+
+def assert_so_it_is(scene, rules, holds):
+    ended = {tier: scene.run(rules, tier) for tier in TIERS}
+    assert {tier: run.status for tier, run in ended.items()} == {tier: 0 if holds[tier] else 126 for tier in TIERS}, ended
+    assert holds["C19"] == all("shield" not in run.missing for run in ended.values() if run.status == 0) or "execveat" in rules
+    status, _, _, missing = jailed(scene, rules)
+    assert (status == 0) == holds["C21"]
+    assert status != 0 or holds["jail-masks"] == ("mounts" not in missing), missing
 
 
 def doctor(scene, rules):
     done = envseal(scene, rules, "doctor", "--json")
     assert done.returncode in (0, 1) and done.stderr == "", done
     found = json.loads(done.stdout)
-    return {row["id"]: row["severity"] for row in found["findings"]}, {row["id"]: row["holds"] for row in found["promises"]}
+    return {row["id"]: row for row in found["findings"]}, {row["id"]: row["holds"] for row in found["promises"]}
 
 
 BROKER_CALLS = ["clone3", "openat2", "pidfd_getfd", "memfd_secret", "keyctl", "close_range", "landlock_create_ruleset",

@@ -101,10 +101,11 @@ def test_where_no_namespaces_can_be_had(no_vault):
     told = json.loads(result.stdout)
     found = {finding["id"]: finding for finding in told["findings"]}
     held = {promise["id"]: promise for promise in told["promises"]}
-    for name in ("user-namespaces", "network-namespaces", "mounts", "proc-mount"):
+    for name in ("user-namespaces", "network-namespaces", "mounts", "proc-mount", "helper-namespaces", "namespace-join"):
         assert "max_user_namespaces is 0" in found[name]["text"] and "sysctl" in found[name]["remedy"]
     assert "user-namespaces" in held["hardened"]["because"] and {"mounts", "proc-mount"} <= set(held["lockdown"]["because"])
-    assert held["jail-masks"]["because"] == ["user-namespaces", "mounts"]
+    assert held["jail-masks"]["because"] == ["user-namespaces", "mounts", "namespace-join"]
+    assert found["shield"]["severity"] == "ok"
     # Whoever made the namespace can read what is in it.
     assert all("user-namespace" in held[name]["because"] for name in ("C4", "C7", "C16", "C18", "C19"))
     assert held["C21"]["because"] == promises(no_vault)["C21"]["because"] and held["C1"]["holds"]

@@ -751,6 +751,16 @@ static void filters_refused(void)
 	calls_answer(SECCOMP_RET_ERRNO | EINVAL, (const int[]){SYS_prctl, SYS_seccomp});
 }
 
+static void memory_files_none(void)
+{
+	calls_answer(SECCOMP_RET_ERRNO | ENOSYS, (const int[]){SYS_memfd_create, SYS_memfd_create});
+}
+
+static void descriptors_refused(void)
+{
+	calls_answer(SECCOMP_RET_ERRNO | EPERM, (const int[]){SYS_execveat, SYS_close_range});
+}
+
 static void secret_pages_refused(void)
 {
 	calls_answer(SECCOMP_RET_ERRNO | EAGAIN, (const int[]){SYS_ftruncate, SYS_ftruncate});
@@ -770,6 +780,11 @@ static void test_old_kernel(void **state)
 	assert_in_child(filters_refused, "seccomp-notify", FINDING_NOTE, "no process can answer");
 	assert_in_child(kernel_old, "memfd-secret", FINDING_NOTE, "cannot be had");
 	assert_in_child(secret_pages_refused, "memfd-secret", FINDING_NOTE, "cannot be had");
+	assert_finding("execveat", FINDING_OK, "by a descriptor");
+	assert_finding("close-range", FINDING_OK, "all at once");
+	assert_in_child(memory_files_none, "memfd-exec", FINDING_WARN, "(memfd_create: Function not implemented)");
+	assert_in_child(descriptors_refused, "execveat", FINDING_WARN, "(execveat: Operation not permitted)");
+	assert_in_child(descriptors_refused, "close-range", FINDING_NOTE, "(close_range: Operation not permitted)");
 }
 
 static void test_landlock(void **state)
@@ -790,25 +805,57 @@ static void test_landlock(void **state)
 
 // ------------------------------------------------------------------------------------------------------------ namespaces
 
+// From here on no user namespace can be had, by either call.
+static void namespaces_answer(uint32_t answer)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_unshare, 3, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_NEWUSER, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, answer),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog program = {ARRAY_COUNT(filter), filter};
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+		_exit(99);
+}
+
 static void namespaces_refused(void)
 {
-	calls_answer(SECCOMP_RET_ERRNO | EPERM, (const int[]){SYS_unshare, SYS_unshare});
+	namespaces_answer(SECCOMP_RET_ERRNO | EPERM);
 }
 
 static void namespaces_none(void)
 {
-	calls_answer(SECCOMP_RET_ERRNO | EINVAL, (const int[]){SYS_unshare, SYS_unshare});
+	namespaces_answer(SECCOMP_RET_ERRNO | EINVAL);
 }
 
 static void namespaces_deadly(void)
 {
-	calls_answer(SECCOMP_RET_KILL_PROCESS, (const int[]){SYS_unshare, SYS_unshare});
+	namespaces_answer(SECCOMP_RET_KILL_PROCESS);
 }
 
 // As on Ubuntu from 23.10 on: the namespace is made, and then there is no right in it.
 static void mounts_refused(void)
 {
 	calls_answer(SECCOMP_RET_ERRNO | EACCES, (const int[]){SYS_mount, SYS_mount});
+}
+
+static void proc_refused(void)
+{
+	calls_answer(SECCOMP_RET_ERRNO | EPERM, (const int[]){SYS_fsmount, SYS_fsmount});
+}
+
+static void proc_none(void)
+{
+	calls_answer(SECCOMP_RET_ERRNO | ENOSYS, (const int[]){SYS_fsopen, SYS_fsopen});
+}
+
+static void join_refused(void)
+{
+	calls_answer(SECCOMP_RET_ERRNO | EPERM, (const int[]){SYS_setns, SYS_setns});
 }
 
 static void children_ignored(void)
@@ -819,7 +866,8 @@ static void children_ignored(void)
 static void test_no_namespaces(void **state)
 {
 	(void)state;
-	static const char *const ids[] = {"user-namespaces", "network-namespaces", "mounts", "proc-mount"};
+	static const char *const ids[] = {"user-namespaces",  "network-namespaces", "mounts", "proc-mount",
+					  "helper-namespaces", "namespace-join"};
 	static const struct {
 		const char *path; // in the tree
 		const char *content;
@@ -871,12 +919,17 @@ static void test_namespaces(void **state)
 	assert_in_child(children_ignored, "mounts", FINDING_OK, "can mount");
 	assert_in_child(mounts_refused, "user-namespaces", FINDING_OK, "can make");
 	assert_in_child(mounts_refused, "mounts", FINDING_NOTE, "AppArmor");
-	assert_in_child(mounts_refused, "proc-mount", FINDING_NOTE, "AppArmor");
+	assert_in_child(mounts_refused, "helper-namespaces", FINDING_NOTE, "AppArmor");
+	assert_in_child(proc_refused, "proc-mount", FINDING_NOTE, "AppArmor");
 	assert_int_equal(unlink("proc/sys/kernel/apparmor_restrict_unprivileged_userns"), 0);
-	assert_in_child(mounts_refused, "mounts", FINDING_NOTE, "Permission denied");
+	assert_in_child(mounts_refused, "mounts", FINDING_NOTE, "(mount: Permission denied)");
+	assert_in_child(proc_refused, "proc-mount", FINDING_NOTE, "(fsmount: Operation not permitted)");
 	file_write("proc/self/mountinfo", mounts);
-	assert_in_child(namespaces_refused, "proc-mount", FINDING_NOTE, "are covered");
-	assert_in_child(mounts_refused, "proc-mount", FINDING_NOTE, "Permission denied");
+	assert_in_child(proc_refused, "proc-mount", FINDING_NOTE, "are covered");
+	assert_finding("helper-namespaces", FINDING_OK, "can go over");
+	assert_finding("namespace-join", FINDING_OK, "can join");
+	assert_in_child(join_refused, "namespace-join", FINDING_NOTE, "(setns: Operation not permitted)");
+	assert_in_child(proc_none, "proc-mount", FINDING_NOTE, "(there is no fsopen(2))");
 }
 
 // --------------------------------------------------------------------------------------------------------- every row
