@@ -1,6 +1,7 @@
 #include <assuan.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
@@ -16,7 +17,6 @@
 #include "approve/ask.h"
 #include "approve/pinentry.h"
 
-#define CLOSE_ON_EXEC (1u << 2) // CLOSE_RANGE_CLOEXEC (linux/close_range.h, 5.11)
 // For what needs no human; and how much later than pinentry's own clock we give up.
 #define SETTLE_MS 10000
 #define GRACE_MS 2000
@@ -137,7 +137,7 @@ static void child_run(int socket_fd, pid_t parent, const struct program *program
 	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (getppid() != parent || null_fd < 0 || dup2(socket_fd, 0) < 0 || dup2(socket_fd, 1) < 0 || dup2(null_fd, 2) < 0)
 		_exit(127);
-	syscall(SYS_close_range, (unsigned)NULL_FD_MIN, ~0U, CLOSE_ON_EXEC);
+	fd_mark_range(NULL_FD_MIN, INT_MAX);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	const struct program_image image = program_image_make(program, false);
 	program_exec(program, &image, argv, environment);

@@ -158,8 +158,10 @@ int writer_string(struct buf *buf, struct span bytes, struct err *err); // ERR_L
 
 void fd_close(int *fd); // closes unless -1, sets -1; keeps errno
 #define _cleanup_fd_ _cleanup_(fd_close)
-// All of them from first to last; one by one where there is no close_range(2). Async-signal-safe.
+// All of them from first to last; where there is no close_range(2) those that /proc lists, and without that each number below
+// 2^20. Async-signal-safe.
 void fd_close_range(int first, int last);
+void fd_mark_range(int first, int last); // makes them close-on-exec
 // memfd_create(2), of a file that may be executed. -1 with errno: EACCES where sysctl vm.memfd_noexec refuses it.
 int fd_executable(const char *name, unsigned flags);
 // A program in a memory file that may be executed and not read, so that nobody looks into its process from the first

@@ -1,8 +1,10 @@
 #include "base/base.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -12,7 +14,7 @@
 #define MFD_EXEC 0x0010U
 #endif
 
-// Where a process's descriptor limit is "infinity", numbers beyond this are not tried one by one.
+// The machine's limit of a process's descriptors (fs.nr_open), as kernels have it by themselves.
 #define DESCRIPTORS_MAX (1 << 20)
 
 void fd_close(int *fd)
@@ -76,13 +78,61 @@ int fd_read_all(int fd, struct buf *out, const char *what, struct err *err)
 	}
 }
 
+static void descriptor_close(int fd)
+{
+	close(fd);
+}
+
+static void descriptor_mark(int fd)
+{
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+static int number_parse(const char *text)
+{
+	int number = 0;
+	for (; *text >= '0' && *text <= '9'; text++)
+		number = number * 10 + (*text - '0');
+	return *text == 0 ? number : -1;
+}
+
+static bool listed_apply(int first, int last, void (*apply)(int))
+{
+	int dir = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return false;
+	_Alignas(struct dirent64) char block[4096];
+	ssize_t len;
+	while ((len = getdents64(dir, block, sizeof(block))) > 0) {
+		for (ssize_t at = 0; at < len;) {
+			const struct dirent64 *entry = (const void *)(block + at);
+			int fd = number_parse(entry->d_name);
+			if (fd >= first && fd <= last && fd != dir)
+				apply(fd);
+			at += entry->d_reclen;
+		}
+	}
+	close(dir);
+	return len == 0;
+}
+
+// Not by RLIMIT_NOFILE: what was open before the limit was lowered is still open.
+static void range_apply(int first, int last, void (*apply)(int))
+{
+	if (listed_apply(first, last, apply))
+		return;
+	for (int fd = first; fd <= last && fd < DESCRIPTORS_MAX; fd++)
+		apply(fd);
+}
+
 void fd_close_range(int first, int last)
 {
-	if (first > last || syscall(SYS_close_range, (unsigned)first, (unsigned)last, 0) == 0)
-		return;
-	struct rlimit limit = {DESCRIPTORS_MAX, DESCRIPTORS_MAX};
-	getrlimit(RLIMIT_NOFILE, &limit);
-	int end = limit.rlim_cur < DESCRIPTORS_MAX ? (int)limit.rlim_cur : DESCRIPTORS_MAX;
-	for (int fd = first; fd <= last && fd < end; fd++)
-		close(fd);
+	if (first <= last && syscall(SYS_close_range, (unsigned)first, (unsigned)last, 0) != 0)
+		range_apply(first, last, descriptor_close);
+}
+
+void fd_mark_range(int first, int last)
+{
+	if (first <= last && syscall(SYS_close_range, (unsigned)first, (unsigned)last, CLOSE_RANGE_CLOEXEC) != 0)
+		range_apply(first, last, descriptor_mark);
 }

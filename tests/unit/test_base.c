@@ -6,12 +6,18 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pty.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -448,6 +454,68 @@ static void process_reads_its_terminal(void **state)
 	close(terminal);
 }
 
+static bool is_closed(int fd)
+{
+	return fcntl(fd, F_GETFD) < 0;
+}
+
+// Descriptors beyond the limit too, and none beside them. 0, or the line of what is wrong.
+static int ranges_check(void)
+{
+	const struct rlimit limit = {256, 256};
+	for (int fd = 900; fd < 904; fd++)
+		if (dup2(STDERR_FILENO, fd) < 0)
+			return __LINE__;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return __LINE__;
+	fd_mark_range(901, 902);
+	for (int fd = 900; fd < 904; fd++)
+		if (fcntl(fd, F_GETFD) != (fd == 901 || fd == 902 ? FD_CLOEXEC : 0))
+			return __LINE__;
+	fd_close_range(901, 900);
+	fd_close_range(901, 902);
+	if (is_closed(900) || !is_closed(901) || !is_closed(902) || is_closed(903))
+		return __LINE__;
+	fd_close_range(900, INT_MAX);
+	return is_closed(900) && is_closed(903) && !is_closed(STDERR_FILENO) ? 0 : __LINE__;
+}
+
+// From here on the kernel does not have these calls.
+static void calls_refuse(const int calls[2])
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)calls[0], 1, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)calls[1], 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog program = {ARRAY_COUNT(filter), filter};
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+		_exit(255);
+}
+
+// By close_range(2), by /proc, and by number.
+static void fd_ranges_are_exact(void **state)
+{
+	(void)state;
+	static const int calls[][2] = {{-1, -1}, {SYS_close_range, -1}, {SYS_close_range, SYS_getdents64}};
+	for (size_t i = 0; i < ARRAY_COUNT(calls); i++) {
+		int status = -1;
+		pid_t pid = fork();
+		assert_true(pid >= 0);
+		if (pid == 0) {
+			calls_refuse(calls[i]);
+			int line = ranges_check();
+			if (line != 0)
+				fprintf(stderr, "line %d, row %zu\n", line, i);
+			_exit(line != 0);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -459,6 +527,7 @@ int main(void)
 		cmocka_unit_test(process_reads_this_one),
 		cmocka_unit_test(process_reads_its_terminal),
 		cmocka_unit_test(fd_close_keeps_errno_and_empties),
+		cmocka_unit_test(fd_ranges_are_exact),
 		cmocka_unit_test(spans),
 		cmocka_unit_test(buf_keeps_its_limit),
 		cmocka_unit_test(buf_grows_and_ends_in_a_nul),
