@@ -4,6 +4,8 @@
 // Invariants
 //  - What it cannot read: what hardened hides, the dotenv files of the project, and what the profile hides; but for the
 //    agent's own folders. What it can write: the working folder, folders for temporary files, caches, the agent's own.
+//  - Nothing in the home that shells read or run at their start can be changed or made, unless the working folder is there.
+//    So of ~/.cache it is the folders that there are at the start, but those of shells and prompts.
 //  - Landlock, its scope, the filter and no_new_privs are required. Namespaces are preferred: with them /tmp, /run and
 //    /dev/pts are fresh ones, and single files of a writable folder are covered. Without them those stay readable
 //    (jail_still_open). A network of its own requires them.
@@ -59,9 +61,9 @@ struct jail_plan {
 	bool is_cut;                    // the project is larger than what is looked through for dotenv files
 };
 
-// Makes the agent's own folders where they are not there yet, when there is an agent. ERR_USAGE for a profile that there is
-// not, a home that would be writable as a whole, and what sandbox_plan_build refuses; ERR_UNSAFE for a profile's file that
-// others can change; ERR_INPUT for what is in it; ERR_NOT_FOUND.
+// Makes the agent's own folders, and those of common tools in ~/.cache, where they are not there yet, when there is an agent.
+// ERR_USAGE for a profile that there is not, a home that would be writable as a whole, and what sandbox_plan_build refuses;
+// ERR_UNSAFE for a profile's file that others can change; ERR_INPUT for what is in it; ERR_NOT_FOUND.
 int jail_plan_build(const struct jail_wish *wish, const struct jail_place *place, struct jail_plan *out, struct err *err);
 void jail_plan_done(struct jail_plan *plan);
 #define _cleanup_jail_plan_ _cleanup_(jail_plan_done)

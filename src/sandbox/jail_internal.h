@@ -22,5 +22,10 @@ void jail_profile_done(struct jail_profile *profile);
 // to the home. *ret_cut: not all folders were looked at.
 int jail_dotenv_find(const char *directory, const char *home, struct sandbox_list *out, bool *ret_cut, struct err *err);
 
+// jail_cache.c
+
+// Appends the folders in ~/.cache that may be written: real paths. `make_folders`: those of common tools are made.
+int jail_cache_find(const char *home, bool make_folders, struct sandbox_list *out, struct err *err);
+
 // jail_mounts.c: in a process in a user and a mount namespace of its own, with maps. 0 or errno.
 int jail_mounts_make(const struct jail_plan *plan);

@@ -98,6 +98,18 @@ static int sandbox_fill(const struct jail_wish *wish, const struct jail_profile 
 	return r < 0 ? r : network_fill(wish, out, err);
 }
 
+// Beside what is asked for, of which there may be fewer.
+static int caches_fill(const struct jail_wish *wish, const struct jail_place *at, struct jail_plan *plan, struct err *err)
+{
+	struct sandbox_list found = {0};
+	int r = jail_cache_find(at->place.home, wish->agent != NULL, &found, err);
+	for (size_t i = 0; i < found.count && r == 0; i++)
+		if (!path_is_hidden(&plan->sandbox, found.items[i]))
+			r = sandbox_list_add(&plan->sandbox.writable, found.items[i], err);
+	sandbox_list_done(&found);
+	return r;
+}
+
 // By its name, and where that leads to another place, there too.
 static int hidden_put(struct jail_plan *plan, const char *path, struct err *err)
 {
@@ -279,11 +291,13 @@ static int plan_fill(const struct jail_wish *wish, const struct jail_place *at, 
 	plan->profile = profile->name;
 	r = sandbox_fill(wish, profile, &at->place, &plan->sandbox, err);
 	if (r == 0)
+		r = hidden_fill(profile, &at->place, plan, err);
+	if (r == 0)
+		r = caches_fill(wish, at, plan, err);
+	if (r == 0)
 		r = profile_check(wish, &plan->sandbox.writable, err);
 	if (r == 0)
 		r = folders_fill(wish, at, plan, err);
-	if (r == 0)
-		r = hidden_fill(profile, &at->place, plan, err);
 	if (r == 0)
 		r = hidden_sort(at, plan, err);
 	return r == 0 ? kept_fill(at, profile, plan, err) : r;

@@ -9,7 +9,7 @@ import tempfile
 import pytest
 
 from envseal_support import direct_only
-from tier_support import can_unshare
+from tier_support import SHELLS_READ, can_unshare
 
 pytestmark = direct_only("what is hidden is looked at before anything is started")
 
@@ -76,3 +76,22 @@ def test_a_program_started_in_the_home_writes_nothing_there(vault, folder, tier)
     # By name it is still given.
     vault.run(*words, "--write", folder, "--", "sh", "-c", "echo asked >> .bashrc", cwd=folder, env=env, status=0)
     assert (folder / ".bashrc").read_text() == "# mine\nasked\n"
+
+
+@pytest.mark.skipif(os.geteuid() == 0 or not can_unshare(), reason="there are no user namespaces, or root may write everywhere")
+@pytest.mark.parametrize("tier", ["hardened", "lockdown"])
+def test_what_shells_read_is_not_written_from_a_project(vault, folder, tier):
+    if str(folder).startswith("/tmp/") and tier == "hardened":
+        pytest.skip("the home is in a folder for temporary files: set ENVSEAL_TEST_ROOM")
+    for path in ("project/notes", ".cache/pip/x", ".config/fish/config.fish", ".cache/p10k-dump-me.zsh"):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text("# mine\n")
+    before = {path: path.lstat().st_mode for path in folder.rglob("*")}
+    script = """cd; for at in "$@"; do mkdir -p "${at%/*}"; echo x > "$at"; mv project/notes "$at"; ln -sf notes "$at"; rm -f "$at"; done
+        echo made > project/made"""
+    vault.run("run", "-s", "API_TOKEN", "--tier", tier, "--", "sh", "-c", script, "sh", *SHELLS_READ, cwd=folder / "project",
+              env={"HOME": str(folder)}, status=0)
+    made = folder / "project/made"
+    assert made.read_text() == "made\n"
+    assert {path: path.lstat().st_mode for path in folder.rglob("*") if path != made} == before
+    assert all(path.read_text() == "# mine\n" for path in before if path.is_file())

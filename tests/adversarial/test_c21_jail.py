@@ -1,6 +1,7 @@
 """C21: what is in a jail gets neither the project's dotenv files nor credentials, nor out of it. The attack table has a column of it
 (test_c20_tiers.py); here is what is tried beside that."""
 
+import errno
 import os
 import pathlib
 import pty
@@ -13,6 +14,7 @@ import pytest
 
 from envseal_support import binary, wait_gone, wait_until
 from jail_support import Project, has_namespaces, write
+from tier_support import SHELLS_READ
 
 pytestmark = [pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file"),
               pytest.mark.skipif(not has_namespaces(), reason="this machine lets plain users make no namespaces")]
@@ -78,7 +80,7 @@ def test_standard_input_that_is_a_folder(project):
 
 @pytest.mark.parametrize("script", [
     "echo x > ~/.bashrc", "echo x > ~/.profile", "mkdir -p ~/.config/git; echo x > ~/.config/git/config", "rm ~/.bashrc", "ln -s /etc/passwd ~/.x",
-    "echo x > ~/.ssh/authorized_keys", "mv ~/.bashrc ~/.cache/", "echo x > .git/hooks/post-commit", "rm -rf .git/hooks; mkdir .git/hooks",
+    "echo x > ~/.ssh/authorized_keys", "mv ~/.bashrc ~/.cache/pip/", "echo x > .git/hooks/post-commit", "rm -rf .git/hooks; mkdir .git/hooks",
     "mv .git g; mkdir -p .git/hooks; echo x > .git/hooks/post-commit", "mv .git/hooks .git/h; mkdir .git/hooks; echo > .git/hooks/x",
     "touch /var/tmp/../../../$HOME/x", "echo x > /proc/$PPID/fd/1",
 ])
@@ -86,10 +88,30 @@ def test_what_runs_outside_cannot_be_changed(project, script):
     hooks = project.work / ".git/hooks"
     hooks.mkdir(parents=True)
     write(hooks / "pre-commit", "#!/bin/sh\n", 0o700)
+    project.sh("true")  # makes the folders of caches
     before = sorted(path.relative_to(project.home) for path in project.home.rglob("*"))
     project.jail("-q", "--", "/bin/bash", "-c", script)
     assert sorted(path.relative_to(project.home) for path in project.home.rglob("*")) == before
     assert (hooks / "pre-commit").read_text() == "#!/bin/sh\n" and (project.home / ".bashrc").read_text() == "# mine\n"
+
+
+@pytest.mark.parametrize("calls", [None, {"clone": errno.EPERM}], ids=["mounts", "none"])
+@pytest.mark.parametrize("is_there", [True, False])
+def test_what_shells_read_at_their_start(project, is_there, calls):
+    """Neither changed nor made, replaced, linked or moved there: with mounts and without."""
+    project.sh("true")  # makes the folders of caches
+    for path in SHELLS_READ if is_there else []:
+        write(project.home / path, "# mine\n")
+    before = {path: path.lstat().st_mode for path in project.home.rglob("*")}
+    script = "cd; for at in " + " ".join(SHELLS_READ) + """; do
+        mkdir -p "${at%/*}"; mv .cache/pip "${at%/*}"; ln -s /tmp "${at%/*}"; echo x > "$at"; mv project/notes "$at"
+        ln -f project/notes "$at"; ln -sf notes "$at"; rm -f "$at"; mv "$at" project/; done
+        mv .cache .c; mv .cache/pip .cache/zsh; rmdir .cache/uv; echo mine > .cache/pip/mine"""
+    result = project.sh(script, calls=calls)
+    made = project.home / ".cache/pip/mine"
+    assert made.read_text() == "mine\n", result
+    assert {path: path.lstat().st_mode for path in project.home.rglob("*") if path != made} == before, result
+    assert not is_there or all((project.home / path).read_text() == "# mine\n" for path in SHELLS_READ)
 
 
 def test_hooks_that_are_not_there_yet(project):

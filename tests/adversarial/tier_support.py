@@ -14,6 +14,11 @@ import termios
 from envseal_support import SECRETS, binary, copy_vault, is_alive, wait_until
 
 TABLE = pathlib.Path(__file__).with_name("attack_table.txt")
+# Below a home: what shells and prompts run at their next start, wherever that is.
+SHELLS_READ = [".cache/p10k-instant-prompt-me.zsh", ".cache/p10k-dump-me.zsh", ".cache/zcompdump-host", ".cache/starship/init.zsh",
+               ".cache/oh-my-zsh/completions/_x", ".cache/fish/generated_completions/x.fish", ".cache/gitstatus/gitstatusd",
+               ".cache/zsh/history", ".cache/wal/colors.sh", ".zcompdump", ".config/fish/config.fish", ".config/fish/conf.d/x.fish"]
+
 TIERS = ["standard", "hardened", "lockdown"]
 COLUMNS = ["control", *TIERS, "jail", *("2" + tier for tier in TIERS)]
 WORDS = {"works", "refused", "killed", "absent-ok", "-"}

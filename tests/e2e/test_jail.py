@@ -123,7 +123,7 @@ def test_variables_that_lead_to_closed_sockets_are_dropped(project):
 
 
 def test_project_is_the_agents(project):
-    result = project.sh("set -e; mkdir -p src; echo a > src/a; mv src/a src/b; rm notes; cat src/b; cat .env.example; echo c > ~/.cache/c; "
+    result = project.sh("set -e; mkdir -p src; echo a > src/a; mv src/a src/b; rm notes; cat src/b; cat .env.example; echo c > ~/.cache/pip/c; "
                         "cat ~/.bashrc; t=$(mktemp); echo $t; rm $t")
     assert result.status == 0 and result.text.startswith("a\nTOKEN=\n# mine\n/tmp/"), result
 
@@ -164,12 +164,18 @@ def test_job_control(project):
 
 
 def test_caches_and_temporary_files(project):
-    for name in (".npm", ".cargo/registry", "go/pkg"):
+    """Those in ~/.cache that there are, and made where they are missing those of common tools; a link to elsewhere is none."""
+    (project.home / ".cache").rmdir()
+    project.sh("true")
+    assert {path.name for path in (project.home / ".cache").iterdir()} >= {"go-build", "pip", "uv"}
+    (project.home / ".cache/link").symlink_to(project.home / ".config")
+    for name in (".npm", ".cargo/registry", "go/pkg", ".cache/mypy", ".config"):
         (project.home / name).mkdir(parents=True)
     (project.home / ".cargo/bin").mkdir()
-    result = project.sh("set -e; touch ~/.npm/a ~/.cargo/registry/a ~/go/pkg/a $TMPDIR/a /var/tmp/jail-test; rm -f /var/tmp/jail-test; "
-                        "touch ~/.cargo/bin/a")
-    assert result.status == 1 and ".cargo/bin/a'" in result.talk and result.talk.count("cannot touch") == 1, result
+    result = project.sh("set -e; touch ~/.npm/a ~/.cargo/registry/a ~/go/pkg/a ~/.cache/mypy/a ~/.cache/uv/a $TMPDIR/a /var/tmp/jail-test; rm -f /var/tmp/jail-test; "
+                        "touch ~/.cargo/bin/a ~/.cache/a ~/.cache/link/a")
+    assert result.status == 1 and result.talk.count("cannot touch") == 3, result
+    assert all(f"/{name}'" in result.talk for name in (".cargo/bin/a", ".cache/a", ".cache/link/a")), result
 
 
 @needs_namespaces

@@ -64,7 +64,7 @@ static void test_what_is_hidden_and_what_is_covered(void **state)
 		assert_true(has(test, &plan->sandbox.hidden, closed[i]));
 		assert_true(has(test, &plan->masked, closed[i]) == false || strncmp(test->scene.base, "/tmp/", 5) == 0);
 	}
-	const char *const covered[] = {"home/work/.env", "home/work/app/.env.local", "home/.cache/keepassxc"};
+	const char *const covered[] = {"home/work/.env", "home/work/app/.env.local"};
 	for (size_t i = 0; i < ARRAY_COUNT(covered); i++)
 		assert_true(has(test, &plan->masked, covered[i]));
 	const char *const open[] = {"home/work/.env.example", "home/work/node_modules/a/.env", "home/work/venv/.env"};
@@ -72,9 +72,27 @@ static void test_what_is_hidden_and_what_is_covered(void **state)
 		assert_false(has(test, &plan->sandbox.hidden, open[i]));
 	assert_false(has(test, &plan->masked, "home/own"));
 	assert_true(has(test, &plan->read_only, "home/work/.git/hooks"));
-	assert_true(has(test, &plan->sandbox.writable, "home/.cache") && has(test, &plan->sandbox.writable, "home/work"));
+	assert_true(has(test, &plan->sandbox.writable, "home/work"));
 	assert_false(has(test, &plan->sandbox.writable, "home"));
 	assert_false(plan->is_cut);
+}
+
+static void test_caches(void **state)
+{
+	struct jail_test *test = *state;
+	const char *const made[] = {"home/.cache/mypy/x", "home/.cache/p10k-me/x", "home/.cache/starship/x", "home/.cache/file"};
+	for (size_t i = 0; i < ARRAY_COUNT(made); i++)
+		scene_make(&test->scene, made[i]);
+	const struct sandbox_list *writable = &test->plan.sandbox.writable;
+	assert_int_equal(plan_make(test, &(struct jail_wish){0}), 0);
+	assert_true(has(test, writable, "home/.cache/mypy"));
+	const char *const closed[] = {"home/.cache", "home/.cache/p10k-me", "home/.cache/starship", "home/.cache/file",
+				      "home/.cache/keepassxc", "home/.cache/pip"};
+	for (size_t i = 0; i < ARRAY_COUNT(closed); i++)
+		assert_false(has(test, writable, closed[i]));
+	jail_plan_done(&test->plan);
+	assert_int_equal(plan_make(test, &(struct jail_wish){.agent = "sh"}), 0);
+	assert_true(has(test, writable, "home/.cache/pip") && has(test, writable, "home/.cache/go-build"));
 }
 
 static void test_profile_by_the_agents_name(void **state)
@@ -142,6 +160,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_what_is_hidden_and_what_is_covered, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_caches, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_profile_by_the_agents_name, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_mechanisms, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_stays_open_without_mounts, setup, teardown),
