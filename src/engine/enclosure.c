@@ -7,22 +7,17 @@
 
 // ------------------------------------------------------------------------------------------------------ what is asked for
 
-static int add_once(struct rule_list *list, const char *text, struct err *err)
-{
-	return rule_list_has(list, text) ? 0 : rule_list_add(list, text, err);
-}
-
-static int path_add(const char *option, const char *path, struct rule_list *list, struct err *err)
+static int path_add(const char *option, const char *path, struct sandbox_list *list, struct err *err)
 {
 	char brief[200];
 	_cleanup_free_ char *real = realpath(path, NULL);
 	if (!real)
 		return err_set_errno(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_INPUT, errno, "%s %s cannot be used", option,
 				     text_brief(span_text(path), brief, sizeof(brief)));
-	return add_once(list, real, err);
+	return sandbox_list_add(list, real, err);
 }
 
-static int paths_read(const char *option, const char *const *paths, size_t count, struct rule_list *list, struct err *err)
+static int paths_read(const char *option, const char *const *paths, size_t count, struct sandbox_list *list, struct err *err)
 {
 	if (count > SANDBOX_PATHS_MAX)
 		return err_set(err, ERR_LIMIT, "%s is given %zu times, and %d are the most; name a folder above", option, count,
@@ -61,7 +56,7 @@ static int endpoints_read(const struct engine_sandbox *request, struct rule_sand
 	for (size_t i = 0; r == 0 && i < request->endpoint_count; i++) {
 		r = sandbox_endpoint_check(request->endpoints[i], err);
 		if (r == 0)
-			r = add_once(&sandbox->endpoints, request->endpoints[i], err);
+			r = sandbox_list_add(&sandbox->endpoints, request->endpoints[i], err);
 	}
 	return r;
 }
@@ -108,7 +103,7 @@ static bool is_common(const struct decision *decision, const struct rule_sandbox
 
 enum opened_list { OPENED_READABLE, OPENED_WRITABLE, OPENED_ENDPOINTS, OPENED_COUNT };
 
-static struct rule_list *opened_list(struct rule_sandbox *sandbox, enum opened_list which)
+static struct sandbox_list *opened_list(struct rule_sandbox *sandbox, enum opened_list which)
 {
 	return which == OPENED_READABLE ? &sandbox->readable
 	       : which == OPENED_WRITABLE ? &sandbox->writable : &sandbox->endpoints;
@@ -121,12 +116,12 @@ static int lists_add(const struct decision *decision, const struct rule_sandbox 
 	int r = 0;
 	for (enum opened_list which = 0; r == 0 && which < OPENED_COUNT; which++) {
 		struct rule_sandbox copy = *rule;
-		const struct rule_list *list = opened_list(&copy, which);
+		const struct sandbox_list *list = opened_list(&copy, which);
 		for (size_t i = 0; r == 0 && i < list->count; i++) {
 			struct rule_sandbox opening = {0};
-			*opened_list(&opening, which) = (struct rule_list){&list->items[i], 1};
+			*opened_list(&opening, which) = (struct sandbox_list){&list->items[i], 1};
 			if (is_common(decision, &opening))
-				r = add_once(opened_list(granted, which), list->items[i], err);
+				r = sandbox_list_add(opened_list(granted, which), list->items[i], err);
 		}
 	}
 	return r;
@@ -188,7 +183,7 @@ static int granted_make(const struct engine *engine, const struct plan *plan, co
 // --------------------------------------------------------------------------------------------------------------- the plan
 
 // Whoever may change a folder above it could have put a link to another place there.
-static int list_check_real(const struct rule_list *list, struct err *err)
+static int list_check_real(const struct sandbox_list *list, struct err *err)
 {
 	char brief[200];
 	for (size_t i = 0; i < list->count; i++) {
@@ -217,7 +212,7 @@ static bool is_temporary(const char *path)
 {
 	static char tmp[] = "/tmp", var_tmp[] = "/var/tmp";
 	char *folders[] = {tmp, var_tmp};
-	return rule_paths_cover(&(struct rule_list){folders, ARRAY_COUNT(folders)}, path);
+	return rule_paths_cover(&(struct sandbox_list){folders, ARRAY_COUNT(folders)}, path);
 }
 
 static int list_take(struct sandbox_list *list, struct sandbox_list *from, struct err *err)

@@ -102,7 +102,7 @@ static char *temporary_find(const struct jail_scene *scene)
 	_cleanup_free_ char *real = path && path[0] == '/' ? realpath(path, NULL) : NULL;
 	if (!real)
 		return NULL;
-	struct rule_list folder = {&real, 1};
+	struct sandbox_list folder = {&real, 1};
 	bool is_above = (scene->home && rule_paths_cover(&folder, scene->home)) ||
 			(scene->directory && rule_paths_cover(&folder, scene->directory));
 	return is_above ? NULL : TAKE_PTR(real);

@@ -130,9 +130,7 @@ static int files_find(struct trial *trial, struct err *err)
 
 static bool is_hidden(const struct trial *trial, const char *path)
 {
-	const struct sandbox_list *hidden = &trial->scene->plan.sandbox.hidden;
-	const struct rule_list list = {hidden->items, hidden->count};
-	return rule_paths_cover(&list, path);
+	return rule_paths_cover(&trial->scene->plan.sandbox.hidden, path);
 }
 
 struct place_row {

@@ -3,28 +3,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void list_done(struct rule_list *list)
-{
-	for (size_t i = 0; i < list->count; i++)
-		free(list->items[i]);
-	free(list->items);
-}
-
 void rule_sandbox_done(struct rule_sandbox *sandbox)
 {
-	list_done(&sandbox->readable);
-	list_done(&sandbox->writable);
-	list_done(&sandbox->endpoints);
+	sandbox_list_done(&sandbox->readable);
+	sandbox_list_done(&sandbox->writable);
+	sandbox_list_done(&sandbox->endpoints);
 	*sandbox = (struct rule_sandbox){0};
 }
 
 void rule_done(struct rule *rule)
 {
-	list_done(&rule->secrets);
-	list_done(&rule->variables);
-	list_done(&rule->arguments);
+	sandbox_list_done(&rule->secrets);
+	sandbox_list_done(&rule->variables);
+	sandbox_list_done(&rule->arguments);
 	free(rule->program.path);
-	list_done(&rule->environment);
+	sandbox_list_done(&rule->environment);
 	rule_sandbox_done(&rule->sandbox);
 	free(rule->interpreter.path);
 	free(rule->script.path);

@@ -57,11 +57,6 @@ struct rule_binding {
 	uint8_t digest[DIGEST_BYTES];
 };
 
-struct rule_list {
-	char **items; // owned
-	size_t count;
-};
-
 // The leader of a session: a process by number and start time (field 22 of /proc/PID/stat), within one boot.
 struct rule_session {
 	int64_t pid; // 0: none
@@ -78,9 +73,9 @@ struct rule_until {
 struct rule_sandbox {
 	enum sandbox_tier tier;
 	enum sandbox_network network;     // HOST: what the tier has by itself
-	struct rule_list readable;        // absolute paths, as the other list
-	struct rule_list writable;
-	struct rule_list endpoints;       // of SANDBOX_NETWORK_ALLOW
+	struct sandbox_list readable;     // absolute paths, as the other list
+	struct sandbox_list writable;
+	struct sandbox_list endpoints;    // of SANDBOX_NETWORK_ALLOW
 	bool is_unshielded;
 	bool is_degradable;
 };
@@ -89,23 +84,20 @@ void rule_sandbox_done(struct rule_sandbox *sandbox);
 // `to` is all zeros, and to be done with in every case. ERR_MEMORY.
 int rule_sandbox_copy(const struct rule_sandbox *from, struct rule_sandbox *to, struct err *err);
 // The path is one of the list, or lies below one.
-bool rule_paths_cover(const struct rule_list *list, const char *path);
+bool rule_paths_cover(const struct sandbox_list *list, const char *path);
 // Nothing of what is asked for is more open than in the rule. Tiers are not compared.
 bool rule_sandbox_covers(const struct rule_sandbox *rule, const struct rule_sandbox *asked);
-bool rule_list_has(const struct rule_list *list, const char *text);
-// Appends a copy. ERR_MEMORY.
-int rule_list_add(struct rule_list *list, const char *text, struct err *err);
 
 // What every decision looks at comes first: over ten thousand rules, memory is what it waits for.
 struct rule {
 	enum rule_effect effect;
-	struct rule_list secrets;         // patterns of names, or of tags behind "tag:"
+	struct sandbox_list secrets;      // patterns of names, or of tags behind "tag:"
 	unsigned deliveries;              // rule_delivery bits; 0: any (not for an allow)
-	struct rule_list variables;       // patterns; for variables and files. Empty: any (not for an allow)
+	struct sandbox_list variables;    // patterns; for variables and files. Empty: any (not for an allow)
 	bool is_paired;                   // each of `secrets` goes with the one of `variables` at its place
 	struct rule_binding program;
 	enum rule_argv_mode argv_mode;
-	struct rule_list arguments;       // argv[0] first, compared byte for byte
+	struct sandbox_list arguments;    // argv[0] first, compared byte for byte
 	char *directory;                  // it and what is below; NULL: any
 	bool redaction;                   // required
 	int64_t created;                  // seconds since the epoch
@@ -116,7 +108,7 @@ struct rule {
 	struct rule_session session;      // holds for this session only
 	struct rule_binding interpreter;  // of a `#!` script
 	struct rule_binding script;       // that the program is told to run: exact, or any (for an allow: none)
-	struct rule_list environment;     // names that may be kept; only for an allow
+	struct sandbox_list environment;  // names that may be kept; only for an allow
 	struct rule_sandbox sandbox;      // that the run gets; only for an allow
 	struct rule_until until;          // only beside `expires`
 	enum rule_made made;

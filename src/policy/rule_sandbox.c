@@ -3,32 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool rule_list_has(const struct rule_list *list, const char *text)
-{
-	for (size_t i = 0; i < list->count; i++)
-		if (strcmp(list->items[i], text) == 0)
-			return true;
-	return false;
-}
-
-int rule_list_add(struct rule_list *list, const char *text, struct err *err)
-{
-	char **items = reallocarray(list->items, list->count + 1, sizeof(*items));
-	if (!items)
-		return err_set(err, ERR_MEMORY, "out of memory");
-	list->items = items;
-	items[list->count] = strdup(text);
-	if (!items[list->count])
-		return err_set(err, ERR_MEMORY, "out of memory");
-	list->count++;
-	return 0;
-}
-
-static int list_copy(const struct rule_list *from, struct rule_list *to, struct err *err)
+static int list_copy(const struct sandbox_list *from, struct sandbox_list *to, struct err *err)
 {
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < from->count; i++)
-		r = rule_list_add(to, from->items[i], err);
+		r = sandbox_list_append(to, from->items[i], err);
 	return r;
 }
 
@@ -42,7 +21,7 @@ int rule_sandbox_copy(const struct rule_sandbox *from, struct rule_sandbox *to, 
 	return r == 0 ? list_copy(&from->endpoints, &to->endpoints, err) : r;
 }
 
-bool rule_paths_cover(const struct rule_list *list, const char *path)
+bool rule_paths_cover(const struct sandbox_list *list, const char *path)
 {
 	for (size_t i = 0; i < list->count; i++)
 		if (path_is_below(path, list->items[i]))
@@ -50,7 +29,7 @@ bool rule_paths_cover(const struct rule_list *list, const char *path)
 	return false;
 }
 
-static bool paths_cover_all(const struct rule_list *list, const struct rule_list *asked)
+static bool paths_cover_all(const struct sandbox_list *list, const struct sandbox_list *asked)
 {
 	for (size_t i = 0; i < asked->count; i++)
 		if (!rule_paths_cover(list, asked->items[i]))
@@ -71,7 +50,7 @@ bool rule_sandbox_covers(const struct rule_sandbox *rule, const struct rule_sand
 	if (openness(asked->network) > openness(rule->network))
 		return false;
 	for (size_t i = 0; i < asked->endpoints.count; i++)
-		if (!rule_list_has(&rule->endpoints, asked->endpoints.items[i]))
+		if (!sandbox_list_has(&rule->endpoints, asked->endpoints.items[i]))
 			return false;
 	return paths_cover_all(&rule->readable, &asked->readable) && paths_cover_all(&rule->writable, &asked->writable);
 }
