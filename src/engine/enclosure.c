@@ -321,6 +321,13 @@ static bool sandbox_is_same(const struct sandbox_plan *a, const struct sandbox_p
 	       list_is_same(&a->endpoints, &b->endpoints);
 }
 
+static bool granted_is_same(const struct rule_sandbox *a, const struct rule_sandbox *b)
+{
+	return a->tier == b->tier && a->network == b->network && a->is_unshielded == b->is_unshielded &&
+	       a->is_degradable == b->is_degradable && list_is_same(&a->readable, &b->readable) &&
+	       list_is_same(&a->writable, &b->writable) && list_is_same(&a->endpoints, &b->endpoints);
+}
+
 int plan_enclose(const struct engine *engine, struct plan *plan, const struct security_demands *demands,
 		 const struct decision *decision, bool *ret_changed, struct err *err)
 {
@@ -331,6 +338,12 @@ int plan_enclose(const struct engine *engine, struct plan *plan, const struct se
 		r = list_check_real(&granted.readable, err);
 	if (r == 0)
 		r = list_check_real(&granted.writable, err);
+	bool is_there = plan->is_just_enclosed && granted_is_same(&plan->granted, &granted);
+	plan->is_just_enclosed = false;
+	if (r == 0 && is_there) {
+		*ret_changed = false;
+		return 0;
+	}
 	if (r == 0)
 		r = sandbox_build(engine, plan, &granted, &sandbox, err);
 	if (r < 0)

@@ -11,8 +11,9 @@
 
 // Words to data; paths become real ones. ERR_USAGE, ERR_NOT_FOUND for a path that is not there, ERR_LIMIT.
 int enclosure_read(const struct engine_sandbox *request, struct rule_sandbox *out, struct err *err);
-// Makes plan->granted and plan->sandbox anew. `decision` NULL: the rules are not known yet. *ret_changed says whether what
-// the program would run in is another one now. ERR_DENIED for a path that leads elsewhere; what sandbox_plan_build refuses.
+// Makes plan->granted and plan->sandbox anew, the latter not where it is just made of the same. `decision` NULL: the rules are not
+// known yet. *ret_changed says whether what the program would run in is another one now. ERR_DENIED for a path that leads
+// elsewhere; what sandbox_plan_build refuses.
 int plan_enclose(const struct engine *engine, struct plan *plan, const struct security_demands *demands,
 		 const struct decision *decision, bool *ret_changed, struct err *err);
 // ERR_DENIED for a tier that is asked for and weaker than the level's, and for inject in a stronger tier than it can be in.

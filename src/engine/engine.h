@@ -374,6 +374,7 @@ struct plan {
 	bool names_tier;             // its tier too
 	struct rule_sandbox granted; // what it gets: with what level and rules make of it
 	struct sandbox_plan sandbox; // made of that
+	bool is_just_enclosed;       // and nobody was waited for since
 	const char *const *keep; // borrowed
 	size_t keep_count;
 	enum engine_on_leak on_leak;
