@@ -90,94 +90,62 @@ static struct trial_answer join_try(void)
 
 // ---------------------------------------------------------------------------------------------------------------- checks
 
-static void check_user_namespaces(const struct guard_source *source, struct finding *finding)
-{
-	struct trial_answer answer = trial_run(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWIPC, NULL);
-	struct trial_cause cause = trial_cause_find(source, answer);
-	if (answer.error == 0)
-		finding_set(finding, FINDING_OK, "", "ordinary users can make user, PID and IPC namespaces");
-	else
-		finding_set(finding, FINDING_NOTE, cause.remedy,
-			    "ordinary users cannot make user, PID and IPC namespaces (%s): the tiers hardened and lockdown "
-			    "are refused here", cause.why);
-}
-
-static void check_network_namespaces(const struct guard_source *source, struct finding *finding)
-{
-	struct trial_answer answer = trial_run(CLONE_NEWUSER | CLONE_NEWNET, NULL);
-	struct trial_cause cause = trial_cause_find(source, answer);
-	if (answer.error == 0)
-		finding_set(finding, FINDING_OK, "", "a program can have a network of its own");
-	else
-		finding_set(finding, FINDING_NOTE, cause.remedy,
-			    "a program cannot have a network of its own (%s): the tier lockdown is refused here, and so is "
-			    "--net", cause.why);
-}
-
-static void check_mounts(const struct guard_source *source, struct finding *finding)
-{
-	struct trial_answer answer = trial_run(CLONE_NEWUSER | CLONE_NEWNS, mounts_try);
-	struct trial_cause cause = trial_cause_find(source, answer);
-	if (answer.error == 0)
-		finding_set(finding, FINDING_OK, "", "ordinary users can mount in namespaces of their own");
-	else
-		finding_set(finding, FINDING_NOTE, cause.remedy,
-			    "nothing can be mounted in a namespace of one's own (%s): the tier lockdown is refused here, and "
-			    "in a jail single files of a folder cannot be hidden", cause.why);
-}
+static const struct row {
+	const char *id;
+	int namespaces; // CLONE_NEW..., which the try is in
+	struct trial_answer (*act)(void); // NULL: nothing more
+	const char *given;
+	const char *missing, *so; // around the cause
+} rows[] = {
+	{"user-namespaces", CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWIPC, NULL,
+	 "ordinary users can make user, PID and IPC namespaces",
+	 "ordinary users cannot make user, PID and IPC namespaces", "the tiers hardened and lockdown are refused here"},
+	{"network-namespaces", CLONE_NEWUSER | CLONE_NEWNET, NULL, "a program can have a network of its own",
+	 "a program cannot have a network of its own", "the tier lockdown is refused here, and so is --net"},
+	{"mounts", CLONE_NEWUSER | CLONE_NEWNS, mounts_try, "ordinary users can mount in namespaces of their own",
+	 "nothing can be mounted in a namespace of one's own",
+	 "the tier lockdown is refused here, and in a jail single files of a folder cannot be hidden"},
+	{"proc-mount", CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID, proc_try, "a program can have a /proc of its own",
+	 "a program cannot have a /proc of its own",
+	 "the tier lockdown is refused here, and in hardened ps shows processes that are not there"},
+	{"helper-namespaces", 0, helper_try,
+	 "a process can go over to namespaces of its own, as the one that makes lockdown's folders does",
+	 "no process can go over to namespaces of its own", "the tier lockdown is refused here, and so is --net allow"},
+	{"namespace-join", CLONE_NEWUSER | CLONE_NEWIPC, join_try, "a process can join namespaces that another one has made",
+	 "no process can join namespaces that another one has made",
+	 "the tiers hardened and lockdown are refused here, and a jail is without mounts"},
+};
 
 // In containers parts of /proc are covered, and then the kernel mounts no other one that would show them.
-static bool proc_is_masked(const struct guard_source *source)
+static bool proc_is_masked(const struct guard_source *source, struct trial_answer answer)
 {
 	_cleanup_buf_ struct buf mounts = BUF_INIT(MOUNTS_BYTES_MAX);
-	return guard_read(source->proc, "self/mountinfo", &mounts) && strstr(buf_text(&mounts), " /proc/") != NULL;
+	return answer.error == EPERM && strcmp(answer.call, "fsmount") == 0 && guard_read(source->proc, "self/mountinfo", &mounts) &&
+	       strstr(buf_text(&mounts), " /proc/") != NULL;
 }
 
-static void check_proc_mount(const struct guard_source *source, struct finding *finding)
+static void check_row(const struct guard_source *source, struct finding *finding)
 {
-	struct trial_answer answer = trial_run(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID, proc_try);
-	struct trial_cause cause = trial_cause_find(source, answer);
-	bool is_masked = answer.error == EPERM && strcmp(answer.call, "fsmount") == 0 && proc_is_masked(source);
-	if (answer.error == 0)
-		finding_set(finding, FINDING_OK, "", "a program can have a /proc of its own");
-	else
-		finding_set(finding, FINDING_NOTE,
-			    is_masked ? "start the container without masks (docker: --security-opt systempaths=unconfined)" : cause.remedy,
-			    "a program cannot have a /proc of its own (%s): the tier lockdown is refused here, and in hardened "
-			    "ps shows processes that are not there", is_masked ? "parts of this one are covered" : cause.why);
-}
-
-static void check_helper_namespaces(const struct guard_source *source, struct finding *finding)
-{
-	struct trial_answer answer = trial_run(0, helper_try);
+	const struct row *row = rows;
+	while (strcmp(row->id, finding->id) != 0)
+		row++;
+	struct trial_answer answer = trial_run(row->namespaces, row->act);
 	struct trial_cause cause = trial_cause_find(source, answer);
 	if (answer.error == 0)
-		finding_set(finding, FINDING_OK, "", "a process can go over to namespaces of its own, as the one that makes lockdown's "
-						     "folders does");
+		finding_set(finding, FINDING_OK, "", "%s", row->given);
+	else if (row->act == proc_try && proc_is_masked(source, answer))
+		finding_set(finding, FINDING_NOTE, "start the container without masks (docker: --security-opt systempaths=unconfined)",
+			    "%s (parts of this one are covered): %s", row->missing, row->so);
 	else
-		finding_set(finding, FINDING_NOTE, cause.remedy,
-			    "no process can go over to namespaces of its own (%s): the tier lockdown is refused here, and so is "
-			    "--net allow", cause.why);
-}
-
-static void check_namespace_join(const struct guard_source *source, struct finding *finding)
-{
-	struct trial_answer answer = trial_run(CLONE_NEWUSER | CLONE_NEWIPC, join_try);
-	struct trial_cause cause = trial_cause_find(source, answer);
-	if (answer.error == 0)
-		finding_set(finding, FINDING_OK, "", "a process can join namespaces that another one has made");
-	else
-		finding_set(finding, FINDING_NOTE, cause.remedy,
-			    "no process can join namespaces that another one has made (%s): the tiers hardened and lockdown are refused "
-			    "here, and a jail is without mounts", cause.why);
+		finding_set(finding, FINDING_NOTE, cause.remedy, "%s (%s): %s", row->missing, cause.why, row->so);
 }
 
 const struct guard_check guard_namespace_checks[] = {
-	{"user-namespaces", "kernel", FINDING_NOTE, check_user_namespaces},
-	{"network-namespaces", "kernel", FINDING_NOTE, check_network_namespaces},
-	{"mounts", "kernel", FINDING_NOTE, check_mounts},
-	{"proc-mount", "kernel", FINDING_NOTE, check_proc_mount},
-	{"helper-namespaces", "kernel", FINDING_NOTE, check_helper_namespaces},
-	{"namespace-join", "kernel", FINDING_NOTE, check_namespace_join},
+	{"user-namespaces", "kernel", FINDING_NOTE, check_row},
+	{"network-namespaces", "kernel", FINDING_NOTE, check_row},
+	{"mounts", "kernel", FINDING_NOTE, check_row},
+	{"proc-mount", "kernel", FINDING_NOTE, check_row},
+	{"helper-namespaces", "kernel", FINDING_NOTE, check_row},
+	{"namespace-join", "kernel", FINDING_NOTE, check_row},
 };
 const size_t guard_namespace_check_count = ARRAY_COUNT(guard_namespace_checks);
