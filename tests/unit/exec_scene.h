@@ -311,6 +311,20 @@ static inline void ending_check(const struct ending *ending, int status)
 }
 #define assert_status(ending, status) ending_check(&(ending), status)
 
+// Of a program that stops itself, and goes on when its supervisor does, twice.
+static inline void assert_stops_with_its_program(struct scene scene)
+{
+	scene.argv = SH("kill -STOP $$; echo on; kill -STOP $$; exit 6");
+	struct actor actor = scene_start(&scene);
+	actor_await_stop(&actor, SIGSTOP);
+	kill(actor.pid, SIGCONT);
+	actor_expect(&actor, 1, "on\n");
+	actor_await_stop(&actor, SIGSTOP);
+	kill(actor.pid, SIGCONT);
+	_cleanup_ending_ struct ending ending = actor_end(&actor);
+	assert_status(ending, 6);
+}
+
 static inline void assert_refused(const struct ending *ending, int code)
 {
 	assert_true(ending->has_report);

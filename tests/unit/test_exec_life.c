@@ -102,14 +102,7 @@ static void test_dispositions_and_mask(void **state)
 static void test_program_stops_itself(void **state)
 {
 	(void)state;
-	struct actor actor = scene_start(&(struct scene){.argv = SH("kill -STOP $$; echo on; kill -STOP $$; exit 6")});
-	actor_await_stop(&actor, SIGSTOP);
-	kill(actor.pid, SIGCONT);
-	actor_expect(&actor, 1, "on\n");
-	actor_await_stop(&actor, SIGSTOP);
-	kill(actor.pid, SIGCONT);
-	_cleanup_ending_ struct ending ending = actor_end(&actor);
-	assert_status(ending, 6);
+	assert_stops_with_its_program((struct scene){0});
 }
 
 static void test_terminal_stop(void **state)

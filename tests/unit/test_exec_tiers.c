@@ -201,15 +201,7 @@ static void test_process_1_hears_nothing_from_inside(void **state)
 static void test_program_stops_itself(void **state)
 {
 	(void)state;
-	const struct scene scene = hardened_scene(SH("kill -STOP $$; echo on; kill -STOP $$; exit 6"));
-	struct actor actor = scene_start(&scene);
-	actor_await_stop(&actor, SIGSTOP);
-	kill(actor.pid, SIGCONT);
-	actor_expect(&actor, 1, "on\n");
-	actor_await_stop(&actor, SIGSTOP);
-	kill(actor.pid, SIGCONT);
-	_cleanup_ending_ struct ending ending = actor_end(&actor);
-	assert_status(ending, 6);
+	assert_stops_with_its_program(hardened_scene(NULL));
 }
 
 static void test_terminal_stop(void **state)
