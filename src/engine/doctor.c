@@ -143,19 +143,24 @@ static int doctor_unlocked(struct doctor *doctor, const struct engine_unlock *un
 			   "all %llu rows of the vault and the log's anchor verify", (unsigned long long)rows);
 }
 
-// In process 1: as a program is started behind the shield, but for the exec.
-static void shield_hold(struct sandbox *sandbox)
+// In process 1: as a program is started behind the shield, but for the exec. Whether it would be.
+static bool shield_hold(struct sandbox *sandbox)
 {
-	pid_t pid = sandbox_settle(sandbox, -1).error == 0 ? fork() : -1;
+	if (sandbox_settle(sandbox, -1).error != 0)
+		return false;
+	pid_t pid = fork();
 	if (pid == 0)
 		_exit(sandbox_hold(sandbox).error != 0);
 	if (pid > 0)
 		waitpid(pid, NULL, 0);
+	return true;
 }
 
-// Whether a program in a user namespace of its own is closed to the owner of that: by doing it. 0 or errno.
-static int shield_try(void)
+// Whether a program in a user namespace of its own is closed to the owner of that: by doing it. 0 or errno, and whether the
+// program is not started then, or goes without.
+static int shield_try(bool *ret_is_refused)
 {
+	int status;
 	const struct sandbox_plan plan = {
 		.tier = SANDBOX_HARDENED,
 		.needs = {[SANDBOX_USER_NAMESPACE] = SANDBOX_REQUIRED, [SANDBOX_SHIELD] = SANDBOX_PREFERRED}};
@@ -167,29 +172,31 @@ static int shield_try(void)
 		return EIO;
 	int error = sandbox_image_open(sandbox, source, "envseal", &folder, &file);
 	sandbox_note_shield(sandbox, true);
+	*ret_is_refused = true;
 	if (sandbox_fork(sandbox, &pid, &err) < 0)
 		return error != 0 ? error : err.sys_errno;
-	if (pid == 0) {
-		shield_hold(sandbox);
-		_exit(0);
-	}
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+	if (pid == 0)
+		_exit(shield_hold(sandbox) ? 0 : 1);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
+	*ret_is_refused = status != 0;
 	struct sandbox_record record = sandbox_record_get(sandbox);
 	return !(record.missing & sandbox_bit(SANDBOX_SHIELD)) ? 0 : record.errors[SANDBOX_SHIELD] ? record.errors[SANDBOX_SHIELD] : error;
 }
 
 static int doctor_shield(struct doctor *doctor)
 {
-	int error = promises_has(&doctor->promises, "user-namespaces") ? 0 : shield_try();
+	bool is_refused = false;
+	int error = promises_has(&doctor->promises, "user-namespaces") ? 0 : shield_try(&is_refused);
 	if (error == 0)
 		return doctor_tell(doctor, "shield", FINDING_OK, "kernel", "",
 				   "a program in namespaces of its own, where it can have any, can be closed to whoever owns them");
-	return doctor_tell(doctor, "shield", FINDING_NOTE, "kernel",
-			   "let fsopen(2), fsconfig(2), fsmount(2), mount_setattr(2) and setns(2) through the container or filter around "
-			   "this; before Linux 6.3 ptrace(2)",
+	return doctor_tell(doctor, "shield", is_refused ? FINDING_WARN : FINDING_NOTE, "kernel",
+			   "let fsopen(2), fsconfig(2), fsmount(2), mount_setattr(2), unshare(2) and setns(2) through the container or "
+			   "filter around this; before Linux 6.3 ptrace(2)",
 			   "a program in namespaces of its own cannot be closed to whoever owns them (%s): in the tiers hardened and "
-			   "lockdown programs run without the shield", strerrordesc_np(error));
+			   "lockdown programs %s", strerrordesc_np(error),
+			   is_refused ? "are refused that could have the shield" : "run without the shield");
 }
 
 static int doctor_configuration(struct doctor *doctor)

@@ -700,7 +700,7 @@ int engine_audit_accept(struct engine *engine, const struct engine_unlock *unloc
 // --- doctor
 
 // A promise of docs/threats.md.
-#define ENGINE_PROMISE_FINDINGS_MAX 12
+#define ENGINE_PROMISE_FINDINGS_MAX 13
 struct engine_promise {
 	const char *id;    // of the claim, "C4"; or what is promised, "hardened"
 	const char *title;

@@ -376,9 +376,10 @@ static struct sandbox_failure shield_check(struct sandbox *sandbox)
 	int error = sandbox->image_error;
 	if (error == 0 || !is_wanted(sandbox, SANDBOX_USER_NAMESPACE) || !is_wanted(sandbox, SANDBOX_SHIELD))
 		return (struct sandbox_failure){0};
-	if (!sandbox->plan->is_degradable)
-		return (struct sandbox_failure){SANDBOX_SHIELD, error};
-	return mechanism_fail(sandbox, SANDBOX_SHIELD, error);
+	if (sandbox->plan->is_degradable)
+		return mechanism_fail(sandbox, SANDBOX_SHIELD, error);
+	record_missing(&sandbox->shared->record, SANDBOX_SHIELD, error);
+	return (struct sandbox_failure){SANDBOX_SHIELD, error};
 }
 
 static struct sandbox_failure settle(struct sandbox *sandbox, int terminal_fd)
