@@ -394,9 +394,11 @@ void monitor_done(struct monitor *monitor)
 {
 	if (monitor->socket_fd < 0)
 		return;
-	// It cannot be late, nor stopped, and touches nothing.
-	kill(monitor->pid, SIGKILL);
-	waitpid(monitor->pid, NULL, 0);
+	// It cannot be late, nor stopped, and touches nothing. -1 would be every process of the user.
+	if (monitor->pid > 0) {
+		kill(monitor->pid, SIGKILL);
+		waitpid(monitor->pid, NULL, 0);
+	}
 	fd_close(&monitor->socket_fd);
 	*monitor = MONITOR_INIT;
 }

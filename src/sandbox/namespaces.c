@@ -45,12 +45,13 @@ static unsigned long flags_of(const enum sandbox_need needs[])
 }
 
 // As fork(2), with the memory copied. Not the C library's clone(2), which begins on another stack.
-static pid_t process_clone(unsigned long flags)
+// With CLONE_PARENT_SETTID the kernel writes the number, also where the caller is killed before it gets to that.
+static pid_t process_clone(unsigned long flags, volatile pid_t *ret_pid)
 {
 #if defined(__s390__) || defined(__CRIS__)
-	return (pid_t)syscall(SYS_clone, 0UL, flags | SIGCHLD, 0UL, 0UL, 0UL);
+	return (pid_t)syscall(SYS_clone, 0UL, flags | SIGCHLD, ret_pid, 0UL, 0UL);
 #else
-	return (pid_t)syscall(SYS_clone, flags | SIGCHLD, 0UL, 0UL, 0UL, 0UL);
+	return (pid_t)syscall(SYS_clone, flags | SIGCHLD, 0UL, ret_pid, 0UL, 0UL);
 #endif
 }
 
@@ -68,7 +69,7 @@ void process_reap(pid_t pid)
 int namespaces_fork(const enum sandbox_need needs[], pid_t *ret_pid)
 {
 	unsigned long flags = flags_of(needs);
-	pid_t pid = flags == 0 ? fork() : process_clone(flags);
+	pid_t pid = flags == 0 ? fork() : process_clone(flags, NULL);
 	if (pid < 0)
 		return errno;
 	*ret_pid = pid;
@@ -86,21 +87,25 @@ int namespaces_fork_in(const struct joined *space, const enum sandbox_need needs
 	if (joined < 0)
 		return errno;
 	if (joined == 0) {
-		error = setns(space->user_fd, CLONE_NEWUSER) < 0 ? errno
-							      : namespaces_maps_check(space->proc_fd, space->inside, space->outside);
-		if (error == 0 && (pid = process_clone(flags | CLONE_PARENT)) < 0)
-			error = errno;
-		if (pid != 0)
-			_exit(0);
+		int failure = setns(space->user_fd, CLONE_NEWUSER) < 0
+				      ? errno
+				      : namespaces_maps_check(space->proc_fd, space->inside, space->outside);
+		pid_t copied = failure == 0 ? process_clone(flags | CLONE_PARENT | CLONE_PARENT_SETTID, &pid) : -1;
+		if (copied == 0)
+			return *ret_pid = 0;
+		error = failure != 0 ? failure : copied < 0 ? errno : ECHILD;
+		_exit(0);
 	}
 	process_reap(joined);
+	if (pid <= 0)
+		return error;
 	*ret_pid = pid;
-	return error;
+	return 0;
 }
 
 static bool flags_are_given(unsigned long flags)
 {
-	pid_t pid = process_clone(flags);
+	pid_t pid = process_clone(flags, NULL);
 	if (pid == 0)
 		_exit(0);
 	if (pid > 0)
