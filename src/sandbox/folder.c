@@ -75,12 +75,13 @@ static int image_make(struct making *making, const struct standin *standin)
 		error = standin_go_on(standin);
 	if (error == 0)
 		error = standin_map(standin, making->owner, making->shifted);
+	if (error == 0)
+		error = standin_namespace(standin, &making->inner_fd);
 	if (error != 0)
 		return error;
-	making->inner_fd = standin_namespace(standin);
 	struct mount_attr attributes = {.attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
 					.userns_fd = (unsigned)making->inner_fd};
-	if (making->inner_fd < 0 || mount_attributes(making->fd, "", AT_EMPTY_PATH, attributes) < 0)
+	if (mount_attributes(making->fd, "", AT_EMPTY_PATH, attributes) < 0)
 		return errno;
 	making->file_fd = openat(making->fd, making->name, O_PATH | O_CLOEXEC);
 	return making->file_fd < 0 ? errno : 0;

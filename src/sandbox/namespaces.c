@@ -126,9 +126,22 @@ enum sandbox_mechanism namespaces_culprit(const enum sandbox_need needs[])
 	return SANDBOX_USER_NAMESPACE;
 }
 
-// Kernels that do not know that number take it for a descriptor.
+bool kernel_is_before(unsigned major, unsigned minor)
+{
+	char text[64] = {0};
+	char *end = text;
+	_cleanup_fd_ int fd = open("/proc/sys/kernel/osrelease", O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+		return false;
+	unsigned long has_major = strtoul(text, &end, 10), has_minor = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
+	return has_major < major || (has_major == major && has_minor < minor);
+}
+
+// Older kernels may have it too. Those that do not know that number take it for a descriptor.
 bool namespaces_are_open(void)
 {
+	if (!kernel_is_before(6, 18))
+		return true;
 	struct file_handle none = {.handle_bytes = 0};
 	int fd = open_by_handle_at(NSFS_ROOT, &none, O_RDONLY | O_CLOEXEC);
 	int error = fd < 0 ? errno : 0;
@@ -266,17 +279,35 @@ static int file_open(int proc_fd, const char *process, const char *name, int fla
 	return openat(proc_fd, path, flags | O_CLOEXEC);
 }
 
-int standin_namespace(const struct standin *standin)
+// ECHILD: it has been ended, whatever else that looks like.
+static int standin_failure(const struct standin *standin, int error)
 {
-	return file_open(standin->proc_fd, standin->process, "ns/user", O_RDONLY);
+	siginfo_t info = {0};
+	bool has_ended = error != 0 && waitid(P_PID, (id_t)standin->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
+	return has_ended ? ECHILD : error;
 }
 
+int standin_namespace(const struct standin *standin, int *ret_fd)
+{
+	*ret_fd = file_open(standin->proc_fd, standin->process, "ns/user", O_RDONLY);
+	return *ret_fd < 0 ? standin_failure(standin, errno) : 0;
+}
+
+static bool map_is_written(int proc_fd, const char *process, const char *name)
+{
+	char byte;
+	_cleanup_fd_ int fd = file_open(proc_fd, process, name, O_RDONLY);
+	return fd >= 0 && read(fd, &byte, 1) > 0;
+}
+
+// ESTALE: somebody else has written it before.
 static int map_write(int proc_fd, const char *process, const char *name, const char *text)
 {
 	_cleanup_fd_ int fd = file_open(proc_fd, process, name, O_WRONLY);
 	if (fd < 0)
 		return errno;
-	return write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : errno;
+	int error = write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : errno;
+	return error == EPERM && map_is_written(proc_fd, process, name) ? ESTALE : error;
 }
 
 int namespaces_maps_write(int proc_fd, const char *process, struct owner inside, struct owner outside)
@@ -312,7 +343,7 @@ int namespaces_maps_check(int proc_fd, struct owner inside, struct owner outside
 
 int standin_map(const struct standin *standin, struct owner inside, struct owner outside)
 {
-	return namespaces_maps_write(standin->proc_fd, standin->process, inside, outside);
+	return standin_failure(standin, namespaces_maps_write(standin->proc_fd, standin->process, inside, outside));
 }
 
 int namespaces_map(int proc_fd, struct owner inside, struct owner outside)

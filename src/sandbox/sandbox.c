@@ -369,8 +369,8 @@ static struct sandbox_failure namespaces_fill(struct sandbox *sandbox, int termi
 	return failure;
 }
 
-// Whoever has mapped the user namespace before could look into the program. That there is no such image can be his doing, so it
-// is no reason to go on without.
+// Whoever has mapped the user namespace before could look into the program. That the image could not be placed can be his doing,
+// so it is no reason to go on without.
 static struct sandbox_failure shield_check(struct sandbox *sandbox)
 {
 	int error = sandbox->image_error;
@@ -588,8 +588,10 @@ void sandbox_note_shield(struct sandbox *sandbox, bool is_applied)
 int sandbox_image_open(struct sandbox *sandbox, int source_fd, const char *name, int *ret_folder_fd, int *ret_file_fd)
 {
 	struct placed_image image;
-	int error = image_open(source_fd, name, &image);
-	sandbox->image_error = error != 0 && namespaces_are_open() ? error : 0;
+	// There the maps are late.
+	if (kernel_is_before(6, 3))
+		return EINVAL;
+	int error = sandbox->image_error = image_open(source_fd, name, &image);
 	if (error != 0)
 		return error;
 	sandbox->access.has_image = true;

@@ -219,6 +219,9 @@ struct joined {
 };
 // The same, but in that user namespace. The child has all capabilities in it. ESTALE: it has other maps.
 int namespaces_fork_in(const struct joined *space, const enum sandbox_need needs[], pid_t *ret_pid);
+// By what /proc says of the running kernel, which no filter or personality of whoever started this changes. Where it says
+// nothing: no.
+bool kernel_is_before(unsigned major, unsigned minor);
 // Linux 6.18: can a namespace be opened by its number? Then its owner gets into one that no process opens a way to.
 bool namespaces_are_open(void);
 // After a failure: the first of them that cannot be had.
@@ -233,7 +236,7 @@ void process_reap(pid_t pid); // waits for this child's end; <= 0: there is none
 // proc_fd is a /proc that nobody else can have laid anything in: not of a mount namespace that others can enter.
 
 // In a new user namespace, with all capabilities in it: maps one user and one group, which are `outside` in the namespace
-// around it. EPERM where somebody else has done so before, ESTALE where he does it meanwhile.
+// around it. ESTALE where somebody else has done so before, or does it meanwhile; ECHILD where he ends what it is done by.
 int namespaces_map(int proc_fd, struct owner inside, struct owner outside);
 // The pieces. Writes the maps of the namespace in which that process is, as a folder of /proc, where that is open to this one.
 int namespaces_maps_write(int proc_fd, const char *process, struct owner inside, struct owner outside);
@@ -250,7 +253,7 @@ int standin_start(int proc_fd, struct standin *out);
 int standin_map(const struct standin *standin, struct owner inside, struct owner outside);
 // Into a new user namespace, below the one that it was in.
 int standin_go_on(const struct standin *standin);
-int standin_namespace(const struct standin *standin); // a descriptor of its user namespace, or -1 with errno
+int standin_namespace(const struct standin *standin, int *ret_fd); // its user namespace
 void standin_end(struct standin *standin); // also of what could not be started
 
 // A program is held at its first instruction, by its parent. In the program's process; its memory must not be envseal's

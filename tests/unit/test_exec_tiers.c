@@ -4,6 +4,7 @@
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -410,19 +411,6 @@ static void refuse_ptrace(void)
 	call_refuse(SYS_ptrace, 0, EPERM);
 }
 
-// No image can be placed where no map knows it; nor can a namespace be opened by its number.
-static void be_linux_6_2(void)
-{
-	call_refuse(SYS_mount_setattr, 0, EINVAL);
-	call_refuse(SYS_open_by_handle_at, 0, EBADF);
-}
-
-static void be_linux_6_2_without_ptrace(void)
-{
-	be_linux_6_2();
-	refuse_ptrace();
-}
-
 static void refuse_memory_files(void)
 {
 	call_refuse(SYS_memfd_create, 0, EACCES);
@@ -473,40 +461,6 @@ static void test_without_one_of_them(void **state)
 	assert_int_equal(ending.report.outcome.sandbox.errors[SANDBOX_IPC_NAMESPACE], ENOSPC);
 }
 
-// Maps that are written late need ptrace: without it they are written early, the program has its user from the start, and the
-// shield alone is missing. An image that no map knows needs neither.
-static void test_how_the_shield_is_kept_in_a_namespace(void **state)
-{
-	(void)state;
-	skip_without_namespaces();
-	static const struct {
-		void (*prepare)(void);
-		enum sandbox_tier tier;
-		int error;
-	} rows[] = {
-		{NULL, SANDBOX_HARDENED, 0},
-		{refuse_ptrace, SANDBOX_HARDENED, 0},
-		{refuse_ptrace, SANDBOX_LOCKDOWN, 0},
-		{be_linux_6_2, SANDBOX_HARDENED, 0},
-		{be_linux_6_2_without_ptrace, SANDBOX_HARDENED, EPERM},
-	};
-	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
-		_cleanup_sandbox_plan_ struct sandbox_plan plan = plan_of(rows[i].tier);
-		struct scene scene = hardened_scene(SH("id -u; exit 3"));
-		scene.prepare = rows[i].prepare;
-		scene.sandbox = &plan;
-		_cleanup_ending_ struct ending ending = scene_run(&scene);
-		char want[32];
-		snprintf(want, sizeof(want), "%u\n", geteuid());
-		assert_status(ending, 3);
-		assert_string_equal(buf_text(&ending.out), want);
-		const struct sandbox_record *record = &ending.report.outcome.sandbox;
-		assert_int_equal(record->applied & NAMESPACES, NAMESPACES);
-		assert_int_equal(record->missing & BIT(SANDBOX_SHIELD), rows[i].error == 0 ? 0 : BIT(SANDBOX_SHIELD));
-		assert_int_equal(record->errors[SANDBOX_SHIELD], rows[i].error);
-	}
-}
-
 // The program has been executed when that is found out, and has run no instruction.
 static void test_maps_that_cannot_be_written(void **state)
 {
@@ -544,21 +498,78 @@ static void end_with(pid_t pid)
 	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 98);
 }
 
-// As in a container, with the /proc of outside: the helper is process 1 there.
-static void enter_outer_namespaces(void)
+static void enter_user_namespace(int more)
 {
 	char user[32];
 	char group[32];
 	snprintf(user, sizeof(user), "%u %u 1", geteuid(), geteuid());
 	snprintf(group, sizeof(group), "%u %u 1", getegid(), getegid());
-	scene_require(unshare(CLONE_NEWUSER | CLONE_NEWPID) == 0);
+	scene_require(unshare(CLONE_NEWUSER | more) == 0);
 	text_write("/proc/self/uid_map", user);
 	text_write("/proc/self/setgroups", "deny");
 	text_write("/proc/self/gid_map", group);
+}
+
+// As in a container, with the /proc of outside: the helper is process 1 there.
+static void enter_outer_namespaces(void)
+{
+	enter_user_namespace(CLONE_NEWPID);
 	pid_t pid = fork();
 	if (pid != 0)
 		end_with(pid);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+// Which has no mount for an image that no map knows.
+static void be_linux_6_2(void)
+{
+	char path[] = "/tmp/envseal-release-XXXXXX";
+	enter_user_namespace(CLONE_NEWNS);
+	int fd = mkstemp(path);
+	scene_require(fd >= 0 && write(fd, "6.2.0\n", 6) == 6);
+	scene_require(mount(path, "/proc/sys/kernel/osrelease", NULL, MS_BIND, NULL) == 0);
+	close(fd);
+	unlink(path);
+}
+
+static void be_linux_6_2_without_ptrace(void)
+{
+	be_linux_6_2();
+	refuse_ptrace();
+}
+
+// Maps that are written late need ptrace: without it they are written early, the program has its user from the start, and the
+// shield alone is missing. An image that no map knows needs neither.
+static void test_how_the_shield_is_kept_in_a_namespace(void **state)
+{
+	(void)state;
+	skip_without_namespaces();
+	static const struct {
+		void (*prepare)(void);
+		enum sandbox_tier tier;
+		int error;
+	} rows[] = {
+		{NULL, SANDBOX_HARDENED, 0},
+		{refuse_ptrace, SANDBOX_HARDENED, 0},
+		{refuse_ptrace, SANDBOX_LOCKDOWN, 0},
+		{be_linux_6_2, SANDBOX_HARDENED, 0},
+		{be_linux_6_2_without_ptrace, SANDBOX_HARDENED, EPERM},
+	};
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+		_cleanup_sandbox_plan_ struct sandbox_plan plan = plan_of(rows[i].tier);
+		struct scene scene = hardened_scene(SH("id -u; exit 3"));
+		scene.prepare = rows[i].prepare;
+		scene.sandbox = &plan;
+		_cleanup_ending_ struct ending ending = scene_run(&scene);
+		char want[32];
+		snprintf(want, sizeof(want), "%u\n", geteuid());
+		assert_status(ending, 3);
+		assert_string_equal(buf_text(&ending.out), want);
+		const struct sandbox_record *record = &ending.report.outcome.sandbox;
+		assert_int_equal(record->applied & NAMESPACES, NAMESPACES);
+		assert_int_equal(record->missing & BIT(SANDBOX_SHIELD), rows[i].error == 0 ? 0 : BIT(SANDBOX_SHIELD));
+		assert_int_equal(record->errors[SANDBOX_SHIELD], rows[i].error);
+	}
 }
 
 static void test_in_a_nested_namespace(void **state)
