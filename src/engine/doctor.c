@@ -218,9 +218,9 @@ int engine_doctor(struct engine *engine, const struct engine_unlock *unlock, con
 	const struct guard_source source = engine_guard_source(engine);
 	int r = guard_check(&source, doctor_finding, &doctor);
 	if (r == 0)
-		r = doctor_shield(&doctor);
-	if (r == 0)
 		r = doctor_configuration(&doctor);
+	if (r == 0)
+		r = doctor_shield(&doctor);
 	if (r == 0)
 		r = doctor_vault(&doctor);
 	if (r == 0)

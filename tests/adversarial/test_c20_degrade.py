@@ -284,6 +284,10 @@ def gone(call):
     ("chroot=EPERM", {"proc-mount": f"chroot: {NOT_PERMITTED}"}, {"lockdown"}),
     ("setns=EPERM", {"namespace-join": f"setns: {NOT_PERMITTED}"}, {"hardened", "lockdown", "jail-masks"}),
     ("ptrace=EPERM", {}, set()) if IS_OPEN else ("ptrace=EPERM", {"shield": NOT_PERMITTED}, {"C19"}),
+    ("mount_setattr=EINVAL,open_by_handle_at=ENOSYS", {"mounts": "mount_setattr: Invalid argument"},
+     {"lockdown", "jail-masks"}),  # as Linux 6.2
+    ("mount_setattr=EINVAL,open_by_handle_at=ENOSYS,ptrace=EPERM", {"mounts": "mount_setattr: Invalid argument", "shield": None},
+     {"C19", "lockdown", "jail-masks"}),  # the same in a container
     ("memfd_create=ENOSYS", {"memfd-exec": NO_CALL, **NO_IMAGE}, {"C19", "hardened", "lockdown"}),
     ("memfd_create=EPERM", {"memfd-exec": NOT_PERMITTED, **IMAGE_FORBIDDEN}, {"C19", "hardened", "lockdown"}),
     ("execveat=ENOSYS", {"execveat": NO_CALL, **NO_IMAGE}, {"C19", "standard", "hardened", "lockdown"}),
