@@ -153,6 +153,18 @@ int writer_u32(struct buf *buf, uint32_t value, struct err *err);
 int writer_u64(struct buf *buf, uint64_t value, struct err *err);
 int writer_string(struct buf *buf, struct span bytes, struct err *err); // ERR_LIMIT above 4 GiB - 1
 
+// ------------------------------------------------------------------------------------------------------------ lists
+
+struct text_list {
+	char **items; // owned
+	size_t count;
+};
+bool text_list_has(const struct text_list *list, const char *text);
+// A copy of the text; `add` only where the list does not have it. ERR_MEMORY.
+int text_list_append(struct text_list *list, const char *text, struct err *err);
+int text_list_add(struct text_list *list, const char *text, struct err *err);
+void text_list_done(struct text_list *list);
+
 // ------------------------------------------------------------------------------------------------------ descriptors
 // Every descriptor is O_CLOEXEC; an empty one is -1.
 

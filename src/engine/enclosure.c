@@ -7,17 +7,17 @@
 
 // ------------------------------------------------------------------------------------------------------ what is asked for
 
-static int path_add(const char *option, const char *path, struct sandbox_list *list, struct err *err)
+static int path_add(const char *option, const char *path, struct text_list *list, struct err *err)
 {
 	char brief[200];
 	_cleanup_free_ char *real = realpath(path, NULL);
 	if (!real)
 		return err_set_errno(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_INPUT, errno, "%s %s cannot be used", option,
 				     text_brief(span_text(path), brief, sizeof(brief)));
-	return sandbox_list_add(list, real, err);
+	return text_list_add(list, real, err);
 }
 
-static int paths_read(const char *option, const char *const *paths, size_t count, struct sandbox_list *list, struct err *err)
+static int paths_read(const char *option, const char *const *paths, size_t count, struct text_list *list, struct err *err)
 {
 	if (count > SANDBOX_PATHS_MAX)
 		return err_set(err, ERR_LIMIT, "%s is given %zu times, and %d are the most; name a folder above", option, count,
@@ -56,7 +56,7 @@ static int endpoints_read(const struct engine_sandbox *request, struct rule_sand
 	for (size_t i = 0; r == 0 && i < request->endpoint_count; i++) {
 		r = sandbox_endpoint_check(request->endpoints[i], err);
 		if (r == 0)
-			r = sandbox_list_add(&sandbox->endpoints, request->endpoints[i], err);
+			r = text_list_add(&sandbox->endpoints, request->endpoints[i], err);
 	}
 	return r;
 }
@@ -103,7 +103,7 @@ static bool is_common(const struct decision *decision, const struct rule_sandbox
 
 enum opened_list { OPENED_READABLE, OPENED_WRITABLE, OPENED_ENDPOINTS, OPENED_COUNT };
 
-static struct sandbox_list *opened_list(struct rule_sandbox *sandbox, enum opened_list which)
+static struct text_list *opened_list(struct rule_sandbox *sandbox, enum opened_list which)
 {
 	return which == OPENED_READABLE ? &sandbox->readable
 	       : which == OPENED_WRITABLE ? &sandbox->writable : &sandbox->endpoints;
@@ -116,12 +116,12 @@ static int lists_add(const struct decision *decision, const struct rule_sandbox 
 	int r = 0;
 	for (enum opened_list which = 0; r == 0 && which < OPENED_COUNT; which++) {
 		struct rule_sandbox copy = *rule;
-		const struct sandbox_list *list = opened_list(&copy, which);
+		const struct text_list *list = opened_list(&copy, which);
 		for (size_t i = 0; r == 0 && i < list->count; i++) {
 			struct rule_sandbox opening = {0};
-			*opened_list(&opening, which) = (struct sandbox_list){&list->items[i], 1};
+			*opened_list(&opening, which) = (struct text_list){&list->items[i], 1};
 			if (is_common(decision, &opening))
-				r = sandbox_list_add(opened_list(granted, which), list->items[i], err);
+				r = text_list_add(opened_list(granted, which), list->items[i], err);
 		}
 	}
 	return r;
@@ -183,7 +183,7 @@ static int granted_make(const struct engine *engine, const struct plan *plan, co
 // --------------------------------------------------------------------------------------------------------------- the plan
 
 // Whoever may change a folder above it could have put a link to another place there.
-static int list_check_real(const struct sandbox_list *list, struct err *err)
+static int list_check_real(const struct text_list *list, struct err *err)
 {
 	char brief[200];
 	for (size_t i = 0; i < list->count; i++) {
@@ -212,17 +212,17 @@ static bool is_temporary(const char *path)
 {
 	static char tmp[] = "/tmp", var_tmp[] = "/var/tmp";
 	char *folders[] = {tmp, var_tmp};
-	return rule_paths_cover(&(struct sandbox_list){folders, ARRAY_COUNT(folders)}, path);
+	return rule_paths_cover(&(struct text_list){folders, ARRAY_COUNT(folders)}, path);
 }
 
-static int list_take(struct sandbox_list *list, struct sandbox_list *from, struct err *err)
+static int list_take(struct text_list *list, struct text_list *from, struct err *err)
 {
 	char **items = reallocarray(list->items, list->count + from->count + 1, sizeof(*items));
 	if (!items)
 		return err_set(err, ERR_MEMORY, "out of memory");
 	list->items = items;
 	for (size_t i = 0; i < from->count; i++)
-		if (!sandbox_list_has(list, from->items[i]))
+		if (!text_list_has(list, from->items[i]))
 			items[list->count++] = TAKE_PTR(from->items[i]);
 	return 0;
 }
@@ -254,11 +254,11 @@ static int home_build(const struct engine *engine, const struct plan *plan, cons
 	return sandbox_plan_build(&wish, &place, out, err);
 }
 
-static void list_keep(struct sandbox_list *list, const struct sandbox_list *others)
+static void list_keep(struct text_list *list, const struct text_list *others)
 {
 	size_t kept = 0;
 	for (size_t i = 0; i < list->count; i++)
-		if (sandbox_list_has(others, list->items[i]))
+		if (text_list_has(others, list->items[i]))
 			list->items[kept++] = list->items[i];
 		else
 			free(list->items[i]);
@@ -303,7 +303,7 @@ static int sandbox_build(const struct engine *engine, const struct plan *plan, c
 	return 0;
 }
 
-static bool list_is_same(const struct sandbox_list *a, const struct sandbox_list *b)
+static bool list_is_same(const struct text_list *a, const struct text_list *b)
 {
 	if (a->count != b->count)
 		return false;

@@ -102,7 +102,7 @@ static char *temporary_find(const struct jail_scene *scene)
 	_cleanup_free_ char *real = path && path[0] == '/' ? realpath(path, NULL) : NULL;
 	if (!real)
 		return NULL;
-	struct sandbox_list folder = {&real, 1};
+	struct text_list folder = {&real, 1};
 	bool is_above = (scene->home && rule_paths_cover(&folder, scene->home)) ||
 			(scene->directory && rule_paths_cover(&folder, scene->directory));
 	return is_above ? NULL : TAKE_PTR(real);
@@ -201,7 +201,7 @@ static void open_list(const struct jail_scene *scene, const struct sandbox_recor
 {
 	struct err ignored;
 	char brief[128];
-	const struct sandbox_list *masked = &scene->plan.masked;
+	const struct text_list *masked = &scene->plan.masked;
 	for (size_t i = 0; i < masked->count; i++)
 		if (jail_still_open(&scene->plan, record, masked->items[i]))
 			buf_printf(out, &ignored, "%s%s", out->len > 0 ? ", " : "",

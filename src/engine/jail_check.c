@@ -35,8 +35,8 @@ struct trial {
 	const struct engine *engine;
 	const struct jail_scene *scene;
 	struct attempt_scene *words;
-	struct sandbox_list files;   // in what is hidden: each can be read outside
-	struct sandbox_list texts;   // that words point to
+	struct text_list files;   // in what is hidden: each can be read outside
+	struct text_list texts;   // that words point to
 	struct findings *findings;
 };
 
@@ -119,12 +119,12 @@ static bool file_find(const char *path, int depth, char out[PATH_MAX])
 // A symbolic link is in the list by what it leads to, too.
 static int files_find(struct trial *trial, struct err *err)
 {
-	const struct sandbox_list *hidden = &trial->scene->plan.sandbox.hidden;
+	const struct text_list *hidden = &trial->scene->plan.sandbox.hidden;
 	_cleanup_free_ char *found = malloc(PATH_MAX);
 	int r = found ? 0 : err_set(err, ERR_MEMORY, "out of memory");
 	for (size_t i = 0; r == 0 && i < hidden->count && trial->files.count < FILES_MAX; i++)
 		if (file_find(hidden->items[i], DEPTH_MAX, found))
-			r = sandbox_list_append(&trial->files, found, err);
+			r = text_list_append(&trial->files, found, err);
 	return r;
 }
 
@@ -157,7 +157,7 @@ static int word_put(struct trial *trial, enum scene_word word, const char *folde
 	bool is_socket = path && stat(path, &st) == 0 && S_ISSOCK(st.st_mode);
 	if (r < 0 || !path || trial->words->words[word] || !(is_socket || file_find(path, DEPTH_MAX, found)))
 		return r;
-	r = sandbox_list_append(&trial->texts, is_socket ? path : found, err);
+	r = text_list_append(&trial->texts, is_socket ? path : found, err);
 	if (r == 0)
 		trial->words->words[word] = trial->texts.items[trial->texts.count - 1];
 	return r;
@@ -264,7 +264,7 @@ static void attempt_tell(const struct trial *trial, size_t i, void (*each)(void 
 
 static bool is_dotenv(const struct trial *trial, const char *path)
 {
-	const struct sandbox_list *dotenv = &trial->scene->plan.dotenv;
+	const struct text_list *dotenv = &trial->scene->plan.dotenv;
 	for (size_t i = 0; i < dotenv->count; i++)
 		if (strcmp(dotenv->items[i], path) == 0)
 			return true;
@@ -329,8 +329,8 @@ int engine_jail_check(struct engine *engine, const struct engine_jail *request,
 		r = stage_run(&trial, folder, each, context, err);
 		rmdir(folder);
 	}
-	sandbox_list_done(&trial.files);
-	sandbox_list_done(&trial.texts);
+	text_list_done(&trial.files);
+	text_list_done(&trial.texts);
 	munmap(trial.findings, sizeof(*trial.findings));
 	return r;
 }

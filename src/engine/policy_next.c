@@ -30,7 +30,7 @@ static int secret_format(const struct rule_secret *secret, struct buf *out, stru
 			  secret->delivery == RULE_TO_FILE ? ":file" : "");
 }
 
-static int list_format(const char *option, const struct sandbox_list *list, struct buf *out, struct err *err)
+static int list_format(const char *option, const struct text_list *list, struct buf *out, struct err *err)
 {
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < list->count; i++) {

@@ -305,7 +305,7 @@ static int network_read(json_t *json, struct policy_case *item, struct err *err)
 	return r;
 }
 
-static int openings_read(json_t *json, const char *field, size_t most, bool is_path, struct sandbox_list *out, struct err *err)
+static int openings_read(json_t *json, const char *field, size_t most, bool is_path, struct text_list *out, struct err *err)
 {
 	const char *text = NULL;
 	int r = json ? list_check(json, field, most, err) : 0;
@@ -313,7 +313,7 @@ static int openings_read(json_t *json, const char *field, size_t most, bool is_p
 		json_t *member = json_array_get(json, i);
 		r = is_path ? path_read(member, field, &text, err) : text_read(member, field, RULE_PATTERN_BYTES_MAX, &text, err);
 		if (r == 0)
-			r = sandbox_list_append(out, text, err);
+			r = text_list_append(out, text, err);
 	}
 	return r;
 }

@@ -53,7 +53,7 @@ static int row_begin(const char *label, struct buf *out, struct err *err)
 	return buf_printf(out, err, "  %-12s", label);
 }
 
-static int row_list(const char *label, const struct sandbox_list *list, const char *before, struct buf *out,
+static int row_list(const char *label, const struct text_list *list, const char *before, struct buf *out,
 		    struct err *err)
 {
 	int r = row_begin(label, out, err);

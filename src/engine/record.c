@@ -161,7 +161,7 @@ static json_t *mechanisms_json(const struct sandbox_plan *sandbox)
 json_t *sandbox_json(const struct plan *plan, const struct redactor *redactor)
 {
 	const struct sandbox_plan *sandbox = &plan->sandbox;
-	const struct sandbox_list *readable = &plan->granted.readable;
+	const struct text_list *readable = &plan->granted.readable;
 	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:s, s:o, s:b, s:b}", "tier", sandbox_tier_name(sandbox->tier), "mechanisms",
 			 mechanisms_json(sandbox), "hidden", paths_json(redactor, sandbox->hidden.items, sandbox->hidden.count),
 			 "readable", paths_json(redactor, readable->items, readable->count), "writable",

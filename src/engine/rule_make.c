@@ -55,11 +55,11 @@ static int subject_make(const struct plan *plan, const struct rule_terms *terms,
 	rule->argv_mode = terms->argv_mode;
 	int r = program_make(plan, rule, err);
 	for (size_t i = 0; r == 0 && rule->argv_mode != RULE_ARGV_ANY && plan->found_argv[i]; i++)
-		r = sandbox_list_append(&rule->arguments, plan->found_argv[i], err);
+		r = text_list_append(&rule->arguments, plan->found_argv[i], err);
 	if (r == 0)
 		r = script_make(plan, rule, err);
 	for (size_t i = 0; r == 0 && rule->effect == RULE_ALLOW && i < plan->keep_count; i++)
-		r = sandbox_list_append(&rule->environment, plan->keep[i], err);
+		r = text_list_append(&rule->environment, plan->keep[i], err);
 	return r;
 }
 
@@ -81,9 +81,9 @@ static int secrets_make(const struct rule_secret secrets[], size_t count, enum r
 	for (size_t i = 0; r == 0 && i < count; i++) {
 		if (!is_deny && secrets[i].delivery != delivery)
 			continue;
-		r = sandbox_list_append(&rule->secrets, secrets[i].pattern, err);
+		r = text_list_append(&rule->secrets, secrets[i].pattern, err);
 		if (r == 0 && !is_deny && secrets[i].variable)
-			r = sandbox_list_append(&rule->variables, secrets[i].variable, err);
+			r = text_list_append(&rule->variables, secrets[i].variable, err);
 	}
 	rule->deliveries = is_deny ? 0 : delivery;
 	// A single one has nothing to be confused with.

@@ -180,7 +180,7 @@ static bool kept_match(const struct rule *rule, const struct policy_request *req
 	if (request->kept_count > RULE_ENVIRONMENT_MAX)
 		return false;
 	for (size_t i = 0; i < request->kept_count; i++)
-		if (!sandbox_list_has(&rule->environment, request->kept[i]))
+		if (!text_list_has(&rule->environment, request->kept[i]))
 			return false;
 	return true;
 }

@@ -5,19 +5,19 @@
 
 void rule_sandbox_done(struct rule_sandbox *sandbox)
 {
-	sandbox_list_done(&sandbox->readable);
-	sandbox_list_done(&sandbox->writable);
-	sandbox_list_done(&sandbox->endpoints);
+	text_list_done(&sandbox->readable);
+	text_list_done(&sandbox->writable);
+	text_list_done(&sandbox->endpoints);
 	*sandbox = (struct rule_sandbox){0};
 }
 
 void rule_done(struct rule *rule)
 {
-	sandbox_list_done(&rule->secrets);
-	sandbox_list_done(&rule->variables);
-	sandbox_list_done(&rule->arguments);
+	text_list_done(&rule->secrets);
+	text_list_done(&rule->variables);
+	text_list_done(&rule->arguments);
 	free(rule->program.path);
-	sandbox_list_done(&rule->environment);
+	text_list_done(&rule->environment);
 	rule_sandbox_done(&rule->sandbox);
 	free(rule->interpreter.path);
 	free(rule->script.path);

@@ -73,9 +73,9 @@ struct rule_until {
 struct rule_sandbox {
 	enum sandbox_tier tier;
 	enum sandbox_network network;     // HOST: what the tier has by itself
-	struct sandbox_list readable;     // absolute paths, as the other list
-	struct sandbox_list writable;
-	struct sandbox_list endpoints;    // of SANDBOX_NETWORK_ALLOW
+	struct text_list readable;        // absolute paths, as the other list
+	struct text_list writable;
+	struct text_list endpoints;       // of SANDBOX_NETWORK_ALLOW
 	bool is_unshielded;
 	bool is_degradable;
 };
@@ -84,20 +84,20 @@ void rule_sandbox_done(struct rule_sandbox *sandbox);
 // `to` is all zeros, and to be done with in every case. ERR_MEMORY.
 int rule_sandbox_copy(const struct rule_sandbox *from, struct rule_sandbox *to, struct err *err);
 // The path is one of the list, or lies below one.
-bool rule_paths_cover(const struct sandbox_list *list, const char *path);
+bool rule_paths_cover(const struct text_list *list, const char *path);
 // Nothing of what is asked for is more open than in the rule. Tiers are not compared.
 bool rule_sandbox_covers(const struct rule_sandbox *rule, const struct rule_sandbox *asked);
 
 // What every decision looks at comes first: over ten thousand rules, memory is what it waits for.
 struct rule {
 	enum rule_effect effect;
-	struct sandbox_list secrets;      // patterns of names, or of tags behind "tag:"
+	struct text_list secrets;         // patterns of names, or of tags behind "tag:"
 	unsigned deliveries;              // rule_delivery bits; 0: any (not for an allow)
-	struct sandbox_list variables;    // patterns; for variables and files. Empty: any (not for an allow)
+	struct text_list variables;       // patterns; for variables and files. Empty: any (not for an allow)
 	bool is_paired;                   // each of `secrets` goes with the one of `variables` at its place
 	struct rule_binding program;
 	enum rule_argv_mode argv_mode;
-	struct sandbox_list arguments;    // argv[0] first, compared byte for byte
+	struct text_list arguments;       // argv[0] first, compared byte for byte
 	char *directory;                  // it and what is below; NULL: any
 	bool redaction;                   // required
 	int64_t created;                  // seconds since the epoch
@@ -108,7 +108,7 @@ struct rule {
 	struct rule_session session;      // holds for this session only
 	struct rule_binding interpreter;  // of a `#!` script
 	struct rule_binding script;       // that the program is told to run: exact, or any (for an allow: none)
-	struct sandbox_list environment;  // names that may be kept; only for an allow
+	struct text_list environment;     // names that may be kept; only for an allow
 	struct rule_sandbox sandbox;      // that the run gets; only for an allow
 	struct rule_until until;          // only beside `expires`
 	enum rule_made made;

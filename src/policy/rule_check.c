@@ -32,7 +32,7 @@ static int text_check(const char *field, const char *text, size_t bytes_max, con
 	return is_utf8(bytes) ? 0 : field_refuse(err, field, "is not UTF-8");
 }
 
-static int list_check(const char *field, const struct sandbox_list *list, size_t count_max, struct err *err)
+static int list_check(const char *field, const struct text_list *list, size_t count_max, struct err *err)
 {
 	if (list->count > count_max)
 		return err_set(err, ERR_LIMIT, "the field '%s' has too many members (%zu at most)", field, count_max);
@@ -141,7 +141,7 @@ static int script_check(const struct rule *rule, struct err *err)
 
 static int arguments_check(const struct rule *rule, struct err *err)
 {
-	const struct sandbox_list *list = &rule->arguments;
+	const struct text_list *list = &rule->arguments;
 	size_t bytes = 0;
 	int r = list_check("argv.arguments", list, RULE_ARGUMENTS_MAX, err);
 	for (size_t i = 0; r == 0 && i < list->count; i++) {
@@ -192,7 +192,7 @@ static int variable_check_pattern(const struct rule *rule, const char *pattern, 
 		     : 0;
 }
 
-static bool list_has_before(const struct sandbox_list *list, size_t end)
+static bool list_has_before(const struct text_list *list, size_t end)
 {
 	for (size_t i = 0; i < end; i++)
 		if (strcmp(list->items[i], list->items[end]) == 0)
@@ -202,7 +202,7 @@ static bool list_has_before(const struct sandbox_list *list, size_t end)
 
 static int environment_check(const struct rule *rule, struct err *err)
 {
-	const struct sandbox_list *list = &rule->environment;
+	const struct text_list *list = &rule->environment;
 	int r = list_check("environment", list, RULE_ENVIRONMENT_MAX, err);
 	for (size_t i = 0; r == 0 && i < list->count; i++) {
 		struct span name = span_text(list->items[i]);
@@ -303,7 +303,7 @@ static int conditions_check(const struct rule *rule, struct err *err)
 
 // ------------------------------------------------------------------------------------------------------ the sandbox
 
-static int paths_check(const char *field, const struct sandbox_list *list, struct err *err)
+static int paths_check(const char *field, const struct text_list *list, struct err *err)
 {
 	int r = list_check(field, list, SANDBOX_PATHS_MAX, err);
 	for (size_t i = 0; r == 0 && i < list->count; i++) {
@@ -316,7 +316,7 @@ static int paths_check(const char *field, const struct sandbox_list *list, struc
 
 static int endpoints_check(const struct rule_sandbox *sandbox, struct err *err)
 {
-	const struct sandbox_list *list = &sandbox->endpoints;
+	const struct text_list *list = &sandbox->endpoints;
 	struct err own;
 	bool is_wanted = sandbox->network == SANDBOX_NETWORK_ALLOW;
 	if (is_wanted != (list->count > 0))

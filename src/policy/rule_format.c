@@ -13,7 +13,7 @@ static bool set(json_t *object, const char *key, json_t *value)
 	return json_object_set_new(object, key, value) == 0;
 }
 
-static json_t *list_json(const struct sandbox_list *list)
+static json_t *list_json(const struct text_list *list)
 {
 	json_t *array = json_array();
 	for (size_t i = 0; i < list->count; i++)
@@ -92,7 +92,7 @@ static bool set_what(json_t *object, const struct rule *rule)
 	       (!rule->directory || set(object, "directory", json_string(rule->directory)));
 }
 
-static bool set_paths(json_t *object, const char *key, const struct sandbox_list *list)
+static bool set_paths(json_t *object, const char *key, const struct text_list *list)
 {
 	return list->count == 0 || set(object, key, list_json(list));
 }

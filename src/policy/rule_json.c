@@ -55,7 +55,7 @@ int field_read_choice(const json_t *json, const char *field, const char *const n
 }
 
 // `most` is looked at before anything is allocated.
-int field_read_list(const json_t *json, const char *field, size_t most, struct sandbox_list *out, struct err *err)
+int field_read_list(const json_t *json, const char *field, size_t most, struct text_list *out, struct err *err)
 {
 	if (!json_is_array(json))
 		return field_refuse(err, field, json ? "must be a list of text" : "is missing");

@@ -16,7 +16,7 @@ int field_read_number(const json_t *json, const char *field, int64_t *out, struc
 int field_read_choice(const json_t *json, const char *field, const char *const names[], size_t count, size_t *out,
 		      struct err *err);
 // Of text. What was read before an error is in `out`, to be freed with the rule.
-int field_read_list(const json_t *json, const char *field, size_t most, struct sandbox_list *out, struct err *err);
+int field_read_list(const json_t *json, const char *field, size_t most, struct text_list *out, struct err *err);
 // An object with no other members than those.
 int field_check_object(json_t *json, const char *field, const char *const known[], size_t count, struct err *err);
 // The first member that has none of the names, made printable; NULL when there is none.

@@ -114,7 +114,7 @@ static int deliveries_read(struct rule *rule, json_t *json, struct err *err)
 }
 
 // One that may be left out, and then is not empty.
-static int list_read(json_t *json, const char *field, size_t most, struct sandbox_list *out, struct err *err)
+static int list_read(json_t *json, const char *field, size_t most, struct text_list *out, struct err *err)
 {
 	if (json_is_array(json) && json_array_size(json) == 0)
 		return field_refuse(err, field, "is empty");

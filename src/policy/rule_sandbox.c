@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int list_copy(const struct sandbox_list *from, struct sandbox_list *to, struct err *err)
+static int list_copy(const struct text_list *from, struct text_list *to, struct err *err)
 {
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < from->count; i++)
-		r = sandbox_list_append(to, from->items[i], err);
+		r = text_list_append(to, from->items[i], err);
 	return r;
 }
 
@@ -21,7 +21,7 @@ int rule_sandbox_copy(const struct rule_sandbox *from, struct rule_sandbox *to, 
 	return r == 0 ? list_copy(&from->endpoints, &to->endpoints, err) : r;
 }
 
-bool rule_paths_cover(const struct sandbox_list *list, const char *path)
+bool rule_paths_cover(const struct text_list *list, const char *path)
 {
 	for (size_t i = 0; i < list->count; i++)
 		if (path_is_below(path, list->items[i]))
@@ -29,7 +29,7 @@ bool rule_paths_cover(const struct sandbox_list *list, const char *path)
 	return false;
 }
 
-static bool paths_cover_all(const struct sandbox_list *list, const struct sandbox_list *asked)
+static bool paths_cover_all(const struct text_list *list, const struct text_list *asked)
 {
 	for (size_t i = 0; i < asked->count; i++)
 		if (!rule_paths_cover(list, asked->items[i]))
@@ -50,7 +50,7 @@ bool rule_sandbox_covers(const struct rule_sandbox *rule, const struct rule_sand
 	if (openness(asked->network) > openness(rule->network))
 		return false;
 	for (size_t i = 0; i < asked->endpoints.count; i++)
-		if (!sandbox_list_has(&rule->endpoints, asked->endpoints.items[i]))
+		if (!text_list_has(&rule->endpoints, asked->endpoints.items[i]))
 			return false;
 	return paths_cover_all(&rule->readable, &asked->readable) && paths_cover_all(&rule->writable, &asked->writable);
 }

@@ -26,7 +26,7 @@ static bool is_shown(const struct sandbox_plan *plan, const char *path)
 
 struct walk {
 	const struct sandbox_plan *plan;
-	struct sandbox_list *covers;
+	struct text_list *covers;
 	struct err err;
 };
 
@@ -61,10 +61,10 @@ static int cover_add(struct walk *walk, const char *path)
 		return 0;
 	if (has_shown_below(walk->plan, path))
 		return folder_open_up(walk, path);
-	return sandbox_list_add(walk->covers, path, &walk->err) < 0 ? ENOMEM : 0;
+	return text_list_add(walk->covers, path, &walk->err) < 0 ? ENOMEM : 0;
 }
 
-int covers_list(const struct sandbox_plan *plan, struct sandbox_list *covers)
+int covers_list(const struct sandbox_plan *plan, struct text_list *covers)
 {
 	struct walk walk = {.plan = plan, .covers = covers};
 	int error = 0;

@@ -216,9 +216,9 @@ static bool is_in_project(const struct jail_plan *plan, const char *path)
 
 bool jail_still_open(const struct jail_plan *plan, const struct sandbox_record *record, const char *path)
 {
-	bool is_under_mount = has_mounts(record) && (sandbox_list_has(&plan->masked, path) || sandbox_list_has(&plan->covered, path));
+	bool is_under_mount = has_mounts(record) && (text_list_has(&plan->masked, path) || text_list_has(&plan->covered, path));
 	bool is_closed = record->missing & sandbox_bit(SANDBOX_LANDLOCK) ? is_under_mount
-								    : has_mounts(record) || !sandbox_list_has(&plan->masked, path) ||
+								    : has_mounts(record) || !text_list_has(&plan->masked, path) ||
 									      !is_in_project(plan, path);
 	return !is_closed && access(path, R_OK) == 0;
 }
@@ -226,7 +226,7 @@ bool jail_still_open(const struct jail_plan *plan, const struct sandbox_record *
 // What Landlock is to hide: not what a mount covers, nor what it could hide only by closing the project to new files.
 static bool is_landlocks(const struct jail_plan *plan, const struct sandbox_record *record, const char *path)
 {
-	return !sandbox_list_has(&plan->masked, path) || (!has_mounts(record) && !is_in_project(plan, path));
+	return !text_list_has(&plan->masked, path) || (!has_mounts(record) && !is_in_project(plan, path));
 }
 
 static int access_fill(const struct jail_plan *plan, const struct sandbox_record *record, struct access_list *out, struct err *err)
@@ -235,7 +235,7 @@ static int access_fill(const struct jail_plan *plan, const struct sandbox_record
 	_cleanup_free_ char **hidden = calloc(sandbox.hidden.count + 1, sizeof(*hidden));
 	if (!hidden)
 		return err_set(err, ERR_MEMORY, "out of memory");
-	sandbox.hidden = (struct sandbox_list){.items = hidden};
+	sandbox.hidden = (struct text_list){.items = hidden};
 	for (size_t i = 0; i < plan->sandbox.hidden.count; i++)
 		if (is_landlocks(plan, record, plan->sandbox.hidden.items[i]))
 			hidden[sandbox.hidden.count++] = plan->sandbox.hidden.items[i];

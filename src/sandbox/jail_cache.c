@@ -47,7 +47,7 @@ static bool is_folder(const char *path)
 	return lstat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-static int folders_find(const char *cache, struct sandbox_list *out, struct err *err)
+static int folders_find(const char *cache, struct text_list *out, struct err *err)
 {
 	DIR *dir = opendir(cache);
 	const struct dirent *entry;
@@ -58,14 +58,14 @@ static int folders_find(const char *cache, struct sandbox_list *out, struct err 
 			continue;
 		r = path_join(cache, entry->d_name, &path, err);
 		if (r == 0 && is_folder(path))
-			r = sandbox_list_append(out, path, err);
+			r = text_list_append(out, path, err);
 	}
 	if (dir)
 		closedir(dir);
 	return r;
 }
 
-int jail_cache_find(const char *home, bool make_folders, struct sandbox_list *out, struct err *err)
+int jail_cache_find(const char *home, bool make_folders, struct text_list *out, struct err *err)
 {
 	_cleanup_free_ char *cache = NULL;
 	if (!home)

@@ -14,7 +14,7 @@
 #define ENTRIES_MAX 50000
 
 struct search {
-	struct sandbox_list *out;
+	struct text_list *out;
 	size_t entries;
 	bool is_cut;
 	char path[PATH_MAX];
@@ -56,7 +56,7 @@ static int file_add(struct search *search, struct err *err)
 	_cleanup_free_ char *real = realpath(search->path, NULL);
 	if (!real || stat(real, &st) < 0 || S_ISDIR(st.st_mode))
 		return 0;
-	return sandbox_list_add(search->out, real, err);
+	return text_list_add(search->out, real, err);
 }
 
 static bool path_push(struct search *search, size_t length, const char *name)
@@ -119,7 +119,7 @@ static int above_search(struct search *search, const char *directory, const char
 	return r;
 }
 
-int jail_dotenv_find(const char *directory, const char *home, struct sandbox_list *out, bool *ret_cut, struct err *err)
+int jail_dotenv_find(const char *directory, const char *home, struct text_list *out, bool *ret_cut, struct err *err)
 {
 	struct search *search = calloc(1, sizeof(*search));
 	if (!search)

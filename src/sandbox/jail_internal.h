@@ -9,7 +9,7 @@
 
 struct jail_profile {
 	const char *name;
-	struct sandbox_list hide, read, write; // absolute
+	struct text_list hide, read, write; // absolute
 };
 // By jail_wish.profile, with what the wish itself says. `make_state`: the agent's own folders are made.
 int jail_profile_load(const struct jail_wish *wish, const struct sandbox_place *place, bool make_state,
@@ -20,12 +20,12 @@ void jail_profile_done(struct jail_profile *profile);
 
 // Adds dotenv files that can be secret (not .env.example and the like): in the folder and below, and in the folders above up
 // to the home. *ret_cut: not all folders were looked at.
-int jail_dotenv_find(const char *directory, const char *home, struct sandbox_list *out, bool *ret_cut, struct err *err);
+int jail_dotenv_find(const char *directory, const char *home, struct text_list *out, bool *ret_cut, struct err *err);
 
 // jail_cache.c
 
 // Appends the folders in ~/.cache that may be written: real paths. `make_folders`: those of common tools are made.
-int jail_cache_find(const char *home, bool make_folders, struct sandbox_list *out, struct err *err);
+int jail_cache_find(const char *home, bool make_folders, struct text_list *out, struct err *err);
 
 // jail_mounts.c: in a process in a user and a mount namespace of its own, with maps. 0 or errno.
 int jail_mounts_make(const struct jail_plan *plan);

@@ -90,7 +90,7 @@ static int text_compare(const void *left, const void *right)
 // A folder comes before what is in it.
 static int kept_take_all(struct work *work)
 {
-	const struct sandbox_list *list = &work->plan->kept;
+	const struct text_list *list = &work->plan->kept;
 	size_t count = list->count + ARRAY_COUNT(run_kept);
 	_cleanup_free_ const char **paths = calloc(count, sizeof(*paths));
 	work->kept = calloc(count, sizeof(*work->kept));

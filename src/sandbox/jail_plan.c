@@ -23,11 +23,11 @@ static const enum sandbox_need jail_needs[SANDBOX_MECHANISM_COUNT] = {
 void jail_plan_done(struct jail_plan *plan)
 {
 	sandbox_plan_done(&plan->sandbox);
-	sandbox_list_done(&plan->masked);
-	sandbox_list_done(&plan->covered);
-	sandbox_list_done(&plan->dotenv);
-	sandbox_list_done(&plan->read_only);
-	sandbox_list_done(&plan->kept);
+	text_list_done(&plan->masked);
+	text_list_done(&plan->covered);
+	text_list_done(&plan->dotenv);
+	text_list_done(&plan->read_only);
+	text_list_done(&plan->kept);
 	free(plan->runtime);
 	free(plan->temporary);
 	free(plan->broker);
@@ -40,7 +40,7 @@ static int text_copy(const char *text, char **out, struct err *err)
 	return text && !*out ? err_set(err, ERR_MEMORY, "out of memory") : 0;
 }
 
-static const char *folder_above(const struct sandbox_list *folders, const char *path)
+static const char *folder_above(const struct text_list *folders, const char *path)
 {
 	for (size_t i = 0; i < folders->count; i++)
 		if (strcmp(folders->items[i], path) != 0 && path_is_below(path, folders->items[i]))
@@ -58,7 +58,7 @@ static int network_fill(const struct jail_wish *wish, struct sandbox_plan *sandb
 	for (size_t i = 0; i < wish->endpoint_count && r == 0; i++) {
 		r = sandbox_endpoint_check(wish->endpoints[i], err);
 		if (r == 0)
-			r = sandbox_list_add(&sandbox->endpoints, wish->endpoints[i], err);
+			r = text_list_add(&sandbox->endpoints, wish->endpoints[i], err);
 	}
 	if (wish->network == SANDBOX_NETWORK_HOST)
 		return r;
@@ -101,12 +101,12 @@ static int sandbox_fill(const struct jail_wish *wish, const struct jail_profile 
 // Beside what is asked for, of which there may be fewer.
 static int caches_fill(const struct jail_wish *wish, const struct jail_place *at, struct jail_plan *plan, struct err *err)
 {
-	struct sandbox_list found = {0};
+	struct text_list found = {0};
 	int r = jail_cache_find(at->place.home, wish->agent != NULL, &found, err);
 	for (size_t i = 0; i < found.count && r == 0; i++)
 		if (!path_is_hidden(&plan->sandbox, found.items[i]))
-			r = sandbox_list_add(&plan->sandbox.writable, found.items[i], err);
-	sandbox_list_done(&found);
+			r = text_list_add(&plan->sandbox.writable, found.items[i], err);
+	text_list_done(&found);
 	return r;
 }
 
@@ -114,8 +114,8 @@ static int caches_fill(const struct jail_wish *wish, const struct jail_place *at
 static int hidden_put(struct jail_plan *plan, const char *path, struct err *err)
 {
 	_cleanup_free_ char *real = realpath(path, NULL);
-	int r = sandbox_list_add(&plan->sandbox.hidden, path, err);
-	return r < 0 || !real ? r : sandbox_list_add(&plan->sandbox.hidden, real, err);
+	int r = text_list_add(&plan->sandbox.hidden, path, err);
+	return r < 0 || !real ? r : text_list_add(&plan->sandbox.hidden, real, err);
 }
 
 static int hidden_fill(const struct jail_profile *profile, const struct sandbox_place *place, struct jail_plan *plan, struct err *err)
@@ -123,42 +123,42 @@ static int hidden_fill(const struct jail_profile *profile, const struct sandbox_
 	int r = 0;
 	for (size_t i = 0; i < profile->hide.count && r == 0; i++)
 		r = hidden_put(plan, profile->hide.items[i], err);
-	struct sandbox_list found = {0};
+	struct text_list found = {0};
 	if (r == 0)
 		r = jail_dotenv_find(place->directory, place->home, &found, &plan->is_cut, err);
 	for (size_t i = 0; i < found.count && r == 0; i++) {
 		// One that was asked for stays.
-		if (sandbox_list_has(&profile->read, found.items[i]))
+		if (text_list_has(&profile->read, found.items[i]))
 			continue;
-		r = sandbox_list_add(&plan->dotenv, found.items[i], err);
+		r = text_list_add(&plan->dotenv, found.items[i], err);
 		if (r == 0)
 			r = hidden_put(plan, found.items[i], err);
 	}
-	sandbox_list_done(&found);
+	text_list_done(&found);
 	return r;
 }
 
 // Where hidden things are sorted: by names and by real paths.
 struct sorting {
 	const struct jail_place *at;
-	struct sandbox_list own;
-	struct sandbox_list programs;
+	struct text_list own;
+	struct text_list programs;
 };
 
 static void sorting_done(struct sorting *sorting)
 {
-	sandbox_list_done(&sorting->own);
-	sandbox_list_done(&sorting->programs);
+	text_list_done(&sorting->own);
+	text_list_done(&sorting->programs);
 }
 
-static int both_put(struct sandbox_list *list, const char *const *paths, struct err *err)
+static int both_put(struct text_list *list, const char *const *paths, struct err *err)
 {
 	int r = 0;
 	for (; paths && *paths && r == 0; paths++) {
 		_cleanup_free_ char *real = realpath(*paths, NULL);
-		r = sandbox_list_add(list, *paths, err);
+		r = text_list_add(list, *paths, err);
 		if (r == 0 && real)
-			r = sandbox_list_add(list, real, err);
+			r = text_list_add(list, real, err);
 	}
 	return r;
 }
@@ -174,12 +174,12 @@ static enum hidden_place hidden_judge(const struct sorting *sorting, const struc
 		return HIDDEN_ELSEWHERE;
 	if (strcmp(path, sorting->at->broker) == 0)
 		return HIDDEN_READ_ONLY;
-	if (sandbox_list_has(&sorting->own, path))
+	if (text_list_has(&sorting->own, path))
 		return HIDDEN_ELSEWHERE;
 	return lstat(path, &st) == 0 && !S_ISLNK(st.st_mode) ? HIDDEN_MASKED : HIDDEN_LEFT;
 }
 
-static bool has_below(const struct sandbox_list *list, const char *folder)
+static bool has_below(const struct text_list *list, const char *folder)
 {
 	for (size_t i = 0; i < list->count; i++)
 		if (path_is_below(list->items[i], folder))
@@ -199,7 +199,7 @@ static bool is_to_be_covered(const struct sorting *sorting, const struct jail_pl
 static int hidden_sort(const struct jail_place *at, struct jail_plan *plan, struct err *err)
 {
 	_cleanup_(sorting_done) struct sorting sorting = {.at = at};
-	struct sandbox_list *hidden = &plan->sandbox.hidden;
+	struct text_list *hidden = &plan->sandbox.hidden;
 	size_t kept = 0;
 	int r = both_put(&sorting.own, at->place.own, err);
 	if (r == 0)
@@ -207,9 +207,9 @@ static int hidden_sort(const struct jail_place *at, struct jail_plan *plan, stru
 	for (size_t i = 0; i < hidden->count; i++) {
 		enum hidden_place place = r == 0 ? hidden_judge(&sorting, plan, hidden->items[i]) : HIDDEN_LEFT;
 		if (place == HIDDEN_MASKED || place == HIDDEN_READ_ONLY)
-			r = sandbox_list_add(place == HIDDEN_MASKED ? &plan->masked : &plan->read_only, hidden->items[i], err);
+			r = text_list_add(place == HIDDEN_MASKED ? &plan->masked : &plan->read_only, hidden->items[i], err);
 		else if (place == HIDDEN_ELSEWHERE && is_to_be_covered(&sorting, plan, hidden->items[i]))
-			r = sandbox_list_add(&plan->covered, hidden->items[i], err);
+			r = text_list_add(&plan->covered, hidden->items[i], err);
 		if (place == HIDDEN_ELSEWHERE || place == HIDDEN_MASKED)
 			hidden->items[kept++] = hidden->items[i];
 		else
@@ -222,7 +222,7 @@ static int hidden_sort(const struct jail_place *at, struct jail_plan *plan, stru
 static int kept_put(struct jail_plan *plan, const char *path, struct err *err)
 {
 	_cleanup_free_ char *real = path ? realpath(path, NULL) : NULL;
-	return real && strcmp(real, "/") != 0 ? sandbox_list_add(&plan->kept, real, err) : 0;
+	return real && strcmp(real, "/") != 0 ? text_list_add(&plan->kept, real, err) : 0;
 }
 
 static int kept_fill(const struct jail_place *at, const struct jail_profile *profile, struct jail_plan *plan, struct err *err)
@@ -254,7 +254,7 @@ static int read_only_fill(struct jail_plan *plan, const char *directory, bool ha
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot make %s, which the jail keeps closed", hooks);
 	if (r < 0 || lstat(hooks, &st) < 0 || !S_ISDIR(st.st_mode))
 		return r;
-	return sandbox_list_add(&plan->read_only, hooks, err);
+	return text_list_add(&plan->read_only, hooks, err);
 }
 
 static int folders_fill(const struct jail_wish *wish, const struct jail_place *at, struct jail_plan *plan, struct err *err)
@@ -269,12 +269,12 @@ static int folders_fill(const struct jail_wish *wish, const struct jail_place *a
 }
 
 // What is inside could give itself more at the next start.
-static int profile_check(const struct jail_wish *wish, const struct sandbox_list *writable, struct err *err)
+static int profile_check(const struct jail_wish *wish, const struct text_list *writable, struct err *err)
 {
 	char brief[200];
 	_cleanup_free_ char *real = wish->profile && strchr(wish->profile, '/') ? realpath(wish->profile, NULL) : NULL;
 	const char *folder = real ? folder_above(writable, real) : NULL;
-	if (!real || (!folder && !sandbox_list_has(writable, real)))
+	if (!real || (!folder && !text_list_has(writable, real)))
 		return 0;
 	return err_set(err, ERR_UNSAFE, "the agent could change the profile %s for its next start; keep it in a folder that the agent "
 					"cannot write to", text_brief(span_text(wish->profile), brief, sizeof(brief)));

@@ -96,16 +96,16 @@ static bool name_fits(const char *pattern, const char *name)
 	       (name[0] != '.' || pattern[0] == '.');
 }
 
-static int path_put(struct sandbox_list *list, const char *path, struct err *err)
+static int path_put(struct text_list *list, const char *path, struct err *err)
 {
 	if (list->count == JAIL_PATHS_MAX)
 		return err_set(err, ERR_LIMIT, "more than %d paths are named for the jail; name the folders above them",
 			       JAIL_PATHS_MAX);
-	return sandbox_list_add(list, path, err);
+	return text_list_add(list, path, err);
 }
 
 // What there is now that the last part of the path stands for.
-static int pattern_put(struct sandbox_list *list, const char *path, struct err *err)
+static int pattern_put(struct text_list *list, const char *path, struct err *err)
 {
 	const char *pattern = strrchr(path, '/') + 1;
 	_cleanup_free_ char *folder = strndup(path, (size_t)(pattern - path));
@@ -125,7 +125,7 @@ static int pattern_put(struct sandbox_list *list, const char *path, struct err *
 	return r;
 }
 
-static int text_put(struct sandbox_list *list, const char *text, const struct sandbox_place *place, struct err *err)
+static int text_put(struct text_list *list, const char *text, const struct sandbox_place *place, struct err *err)
 {
 	char brief[128];
 	_cleanup_free_ char *path = NULL;
@@ -141,7 +141,7 @@ static int text_put(struct sandbox_list *list, const char *text, const struct sa
 	return pattern_put(list, path, err);
 }
 
-static int texts_put(struct sandbox_list *list, const char *const *texts, size_t count, const struct sandbox_place *place,
+static int texts_put(struct text_list *list, const char *const *texts, size_t count, const struct sandbox_place *place,
 		     struct err *err)
 {
 	int r = 0;
@@ -192,7 +192,7 @@ static void base_take(struct file *file, const char *value)
 static int entry_take(void *context, const char *section, const char *name, const char *value)
 {
 	struct file *file = context;
-	struct sandbox_list *list = strcmp(name, "hide") == 0    ? &file->profile->hide
+	struct text_list *list = strcmp(name, "hide") == 0    ? &file->profile->hide
 				    : strcmp(name, "read") == 0  ? &file->profile->read
 				    : strcmp(name, "write") == 0 ? &file->profile->write
 								 : NULL;
@@ -375,8 +375,8 @@ int jail_profile_load(const struct jail_wish *wish, const struct sandbox_place *
 
 void jail_profile_done(struct jail_profile *profile)
 {
-	sandbox_list_done(&profile->hide);
-	sandbox_list_done(&profile->read);
-	sandbox_list_done(&profile->write);
+	text_list_done(&profile->hide);
+	text_list_done(&profile->read);
+	text_list_done(&profile->write);
 	*profile = (struct jail_profile){0};
 }

@@ -138,7 +138,7 @@ struct cover {
 struct placements {
 	struct placement *items;
 	size_t count;
-	struct sandbox_list covers; // paths of what is hidden
+	struct text_list covers; // paths of what is hidden
 	struct cover folder, file;
 	bool is_root_writable;
 };
@@ -149,7 +149,7 @@ static void placements_done(struct placements *placements)
 		fd_close(&placements->items[i].fd);
 	fd_close(&placements->folder.fd);
 	fd_close(&placements->file.fd);
-	sandbox_list_done(&placements->covers);
+	text_list_done(&placements->covers);
 	free(placements->items);
 }
 

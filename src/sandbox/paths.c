@@ -14,15 +14,15 @@ struct paths {
 	const struct sandbox_wish *wish;
 	const struct sandbox_place *place;
 	struct sandbox_plan *plan;
-	struct sandbox_list own;     // as names, and as real paths
-	struct sandbox_list links;   // hidden names that lead elsewhere,
-	struct sandbox_list targets; // and, in the same order, where to
+	struct text_list own;     // as names, and as real paths
+	struct text_list links;   // hidden names that lead elsewhere,
+	struct text_list targets; // and, in the same order, where to
 	char name[PATH_MAX];
 	char real[PATH_MAX];
 };
 
 // Length of the longest item that the path is, or is below; 0: none.
-static size_t list_cover(const struct sandbox_list *list, const char *path)
+static size_t list_cover(const struct text_list *list, const char *path)
 {
 	size_t longest = 0;
 	for (size_t i = 0; i < list->count; i++) {
@@ -87,13 +87,13 @@ static int hidden_add(struct paths *paths, const char *name, struct err *err)
 {
 	int r = path_real(name, paths->real, err);
 	if (r == 0)
-		r = sandbox_list_add(&paths->plan->hidden, name, err);
+		r = text_list_add(&paths->plan->hidden, name, err);
 	if (r < 0 || strcmp(name, paths->real) == 0)
 		return r;
-	r = sandbox_list_append(&paths->links, name, err);
+	r = text_list_append(&paths->links, name, err);
 	if (r == 0)
-		r = sandbox_list_append(&paths->targets, paths->real, err);
-	return r < 0 ? r : sandbox_list_add(&paths->plan->hidden, paths->real, err);
+		r = text_list_append(&paths->targets, paths->real, err);
+	return r < 0 ? r : text_list_add(&paths->plan->hidden, paths->real, err);
 }
 
 // Whether a row of the table, which may end in '*', names that.
@@ -142,7 +142,7 @@ static int hidden_add_rows(struct paths *paths, const char *folder, bool exists,
 		if (length > 0 && paths->name[length - 1] == '*')
 			paths->name[length - 1] = '\0';
 		if (r == 0)
-			r = sandbox_list_append(&paths->plan->hidden, paths->name, err);
+			r = text_list_append(&paths->plan->hidden, paths->name, err);
 	}
 	return r < 0 || !exists ? r : hidden_add_present(paths, folder, rows, count, err);
 }
@@ -218,9 +218,9 @@ static int hidden_fill_own(struct paths *paths, struct err *err)
 		if (r == 0)
 			r = hidden_add(paths, *own, err);
 		if (r == 0)
-			r = sandbox_list_add(&paths->own, *own, err);
+			r = text_list_add(&paths->own, *own, err);
 		if (r == 0)
-			r = sandbox_list_add(&paths->own, paths->real, err);
+			r = text_list_add(&paths->own, paths->real, err);
 	}
 	return r;
 }
@@ -232,7 +232,7 @@ static int own_refuse(const struct paths *paths, const char *path, const char *r
 	return err_set(err, ERR_USAGE, "%s belongs to envseal itself, and no program may see it; leave it out", path);
 }
 
-static void list_take_out(struct sandbox_list *list, const char *text)
+static void list_take_out(struct text_list *list, const char *text)
 {
 	size_t kept = 0;
 	for (size_t i = 0; i < list->count; i++)
@@ -246,7 +246,7 @@ static void list_take_out(struct sandbox_list *list, const char *text)
 // Takes out what is that path, and names that lead to it. Returns whether there was any.
 static bool hidden_take_out(struct paths *paths, const char *path, const char *real)
 {
-	struct sandbox_list *hidden = &paths->plan->hidden;
+	struct text_list *hidden = &paths->plan->hidden;
 	size_t before = hidden->count;
 	list_take_out(hidden, path);
 	list_take_out(hidden, real);
@@ -281,7 +281,7 @@ static int readable_add(struct paths *paths, const char *path, struct err *err)
 	if (path_is_hidden(plan, paths->real)) {
 		if (access(paths->real, F_OK) < 0)
 			return err_set_errno(err, ERR_NOT_FOUND, errno, "cannot show %s", path);
-		return sandbox_list_add(&plan->shown, paths->real, err);
+		return text_list_add(&plan->shown, paths->real, err);
 	}
 	const char *below = was_hidden ? NULL : hidden_below(plan, paths->real);
 	if (!below)
@@ -297,7 +297,7 @@ static int writable_offer(struct paths *paths, const char *path, struct err *err
 		return 0;
 	if (strcmp(paths->real, "/") == 0 || path_is_hidden(paths->plan, paths->real))
 		return 0;
-	return sandbox_list_add(&paths->plan->writable, paths->real, err);
+	return text_list_add(&paths->plan->writable, paths->real, err);
 }
 
 // Whoever may write a home as a whole has what its shells read at their next start, outside. Not for its being asked for.
@@ -330,7 +330,7 @@ static int writable_add(struct paths *paths, const char *path, struct err *err)
 		return err_set(err, ERR_USAGE, "%s cannot be writable as a whole; name the folders", path);
 	if (path_is_hidden(paths->plan, paths->real))
 		return err_set(err, ERR_USAGE, "%s is hidden; to have it written, ask for it to be readable too", path);
-	return sandbox_list_add(&paths->plan->writable, paths->real, err);
+	return text_list_add(&paths->plan->writable, paths->real, err);
 }
 
 static int lists_fill(struct paths *paths, struct err *err)
@@ -366,9 +366,9 @@ int paths_fill(const struct sandbox_wish *wish, const struct sandbox_place *plac
 	paths->place = place;
 	paths->plan = plan;
 	int r = lists_fill(paths, err);
-	sandbox_list_done(&paths->own);
-	sandbox_list_done(&paths->links);
-	sandbox_list_done(&paths->targets);
+	text_list_done(&paths->own);
+	text_list_done(&paths->links);
+	text_list_done(&paths->targets);
 	free(paths);
 	return r;
 }

@@ -59,10 +59,10 @@ const char *sandbox_network_name(enum sandbox_network network)
 
 void sandbox_plan_done(struct sandbox_plan *plan)
 {
-	sandbox_list_done(&plan->hidden);
-	sandbox_list_done(&plan->shown);
-	sandbox_list_done(&plan->writable);
-	sandbox_list_done(&plan->endpoints);
+	text_list_done(&plan->hidden);
+	text_list_done(&plan->shown);
+	text_list_done(&plan->writable);
+	text_list_done(&plan->endpoints);
 	free(plan->directory);
 	*plan = (struct sandbox_plan){0};
 }
@@ -76,7 +76,7 @@ static int plan_fill_network(const struct sandbox_wish *wish, struct sandbox_pla
 	for (size_t i = 0; i < wish->endpoint_count; i++) {
 		int r = sandbox_endpoint_check(wish->endpoints[i], err);
 		if (r == 0)
-			r = sandbox_list_add(&plan->endpoints, wish->endpoints[i], err);
+			r = text_list_add(&plan->endpoints, wish->endpoints[i], err);
 		if (r < 0)
 			return r;
 	}

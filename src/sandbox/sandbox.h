@@ -78,16 +78,6 @@ const char *sandbox_network_name(enum sandbox_network network); // "host", "none
 #define SANDBOX_ENDPOINTS_MAX 32
 #define SANDBOX_PROCESSES_MAX 4096 // SANDBOX_PROCESS_LIMIT, where the limit is higher
 
-struct sandbox_list {
-	char **items; // owned
-	size_t count;
-};
-bool sandbox_list_has(const struct sandbox_list *list, const char *text);
-// A copy of the text; `add` only where the list does not have it. ERR_MEMORY.
-int sandbox_list_append(struct sandbox_list *list, const char *text, struct err *err);
-int sandbox_list_add(struct sandbox_list *list, const char *text, struct err *err);
-void sandbox_list_done(struct sandbox_list *list);
-
 // "HOST:PORT": a name, an IPv4 address, or an IPv6 address in brackets. ERR_USAGE names what is wrong with it.
 int sandbox_endpoint_check(const char *text, struct err *err);
 
@@ -118,10 +108,10 @@ struct sandbox_plan {
 	enum sandbox_need needs[SANDBOX_MECHANISM_COUNT];
 	bool is_degradable;
 	enum sandbox_network network;
-	struct sandbox_list hidden;    // files and folders that cannot be read, whether they exist or not
-	struct sandbox_list shown;     // what in them can be read nevertheless; real paths
-	struct sandbox_list writable;  // files and folders, real paths; the working folder, but not where the home is in it
-	struct sandbox_list endpoints;
+	struct text_list hidden;    // files and folders that cannot be read, whether they exist or not
+	struct text_list shown;     // what in them can be read nevertheless; real paths
+	struct text_list writable;  // files and folders, real paths; the working folder, but not where the home is in it
+	struct text_list endpoints;
 	char *directory;               // working folder; NULL: it was deleted
 };
 // Looks at paths, and at nothing of the kernel's. ERR_USAGE: a network beside a tier that has none of its own; a path

@@ -182,7 +182,7 @@ int mounts_leave(struct leave *leave, const char *directory);
 
 // Appends the paths that mounts covers: plan->hidden, and where plan->shown names something below one, all that is beside
 // that and above it, in the folders between. 0 or errno: EACCES for such a folder that cannot be listed.
-int covers_list(const struct sandbox_plan *plan, struct sandbox_list *covers);
+int covers_list(const struct sandbox_plan *plan, struct text_list *covers);
 
 // --- network.c
 

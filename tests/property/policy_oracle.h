@@ -167,7 +167,7 @@ static inline bool oracle_time_fits(const struct rule *rule, const struct policy
 }
 
 // Of each path that is asked for, some text of the rule must be what it begins with, up to a '/' or the end.
-static inline bool oracle_paths_fit(const struct sandbox_list *list, const struct sandbox_list *asked)
+static inline bool oracle_paths_fit(const struct text_list *list, const struct text_list *asked)
 {
 	size_t fits = 0;
 	for (size_t i = 0; i < asked->count; i++) {

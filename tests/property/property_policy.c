@@ -59,7 +59,7 @@ static char *copy(const char *text)
 	return out;
 }
 
-static void list_add(struct sandbox_list *list, const char *text)
+static void list_add(struct text_list *list, const char *text)
 {
 	char **items = reallocarray(list->items, list->count + 1, sizeof(*items));
 	if (!items)
@@ -99,7 +99,7 @@ static void rule_run(struct dice *dice, struct rule *rule)
 	memset(rule->script.digest, (int)dice_below(dice, 2), DIGEST_BYTES);
 }
 
-static void paths_make(struct dice *dice, struct sandbox_list *list)
+static void paths_make(struct dice *dice, struct text_list *list)
 {
 	list_add(list, PICK(dice, "/", "/w", "/w/a", "/w/ab"));
 	if (one_in(dice, 3) && strcmp(list->items[0], "/srv") != 0)

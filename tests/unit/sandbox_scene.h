@@ -74,9 +74,9 @@ static inline void scene_done(struct sandbox_scene *scene)
 	nftw(scene->base, scene_remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-static inline void scene_list_add(struct sandbox_list *list, const char *path)
+static inline void scene_list_add(struct text_list *list, const char *path)
 {
 	struct err err;
-	assert_int_equal(sandbox_list_add(list, path, &err), 0);
+	assert_int_equal(text_list_add(list, path, &err), 0);
 }
 

@@ -345,7 +345,7 @@ static void test_openness(void **state)
 {
 	(void)state;
 	static char path[] = "/srv/data", *paths[] = {path};
-	const struct sandbox_list list = {paths, 1};
+	const struct text_list list = {paths, 1};
 	const struct {
 		struct rule_sandbox asked;
 		const char *has;

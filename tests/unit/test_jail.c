@@ -48,9 +48,9 @@ static int plan_make(struct jail_test *test, const struct jail_wish *wish)
 	return jail_plan_build(wish, &place, &test->plan, &test->err);
 }
 
-static bool has(struct jail_test *test, const struct sandbox_list *list, const char *name)
+static bool has(struct jail_test *test, const struct text_list *list, const char *name)
 {
-	return sandbox_list_has(list, scene_path(&test->scene, name));
+	return text_list_has(list, scene_path(&test->scene, name));
 }
 
 static void test_what_is_hidden_and_what_is_covered(void **state)
@@ -83,7 +83,7 @@ static void test_caches(void **state)
 	const char *const made[] = {"home/.cache/mypy/x", "home/.cache/p10k-me/x", "home/.cache/starship/x", "home/.cache/file"};
 	for (size_t i = 0; i < ARRAY_COUNT(made); i++)
 		scene_make(&test->scene, made[i]);
-	const struct sandbox_list *writable = &test->plan.sandbox.writable;
+	const struct text_list *writable = &test->plan.sandbox.writable;
 	assert_int_equal(plan_make(test, &(struct jail_wish){0}), 0);
 	assert_true(has(test, writable, "home/.cache/mypy"));
 	const char *const closed[] = {"home/.cache", "home/.cache/p10k-me", "home/.cache/starship", "home/.cache/file",

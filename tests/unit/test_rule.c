@@ -336,7 +336,7 @@ static void test_limits(void **state)
 		items[i] = longer;
 	struct rule changed = rule;
 	changed.argv_mode = RULE_ARGV_EXACT;
-	changed.arguments = (struct sandbox_list){items, 1};
+	changed.arguments = (struct text_list){items, 1};
 	assert_int_equal(rule_check(&changed, &err), ERR_LIMIT);
 	longer[1] = 0;
 	changed.arguments.count = ARRAY_COUNT(items);
@@ -344,7 +344,7 @@ static void test_limits(void **state)
 	changed.arguments.count--;
 	assert_int_equal(rule_check(&changed, &err), 0);
 	changed = rule;
-	changed.secrets = (struct sandbox_list){items, RULE_SECRETS_MAX + 1};
+	changed.secrets = (struct text_list){items, RULE_SECRETS_MAX + 1};
 	assert_int_equal(rule_check(&changed, &err), ERR_LIMIT);
 	longer[1] = 'x';
 	changed.secrets.count = 1;
@@ -383,7 +383,7 @@ static void test_format_refuses(void **state)
 	assert_non_null(strstr(err.text, "'directory' is not UTF-8"));
 	changed = rule;
 	changed.argv_mode = RULE_ARGV_EXACT;
-	changed.arguments = (struct sandbox_list){items, 1};
+	changed.arguments = (struct text_list){items, 1};
 	assert_int_equal(rule_format(&changed, &out, &err), ERR_INPUT);
 	struct rule twice[] = {rule, rule};
 	assert_int_equal(rules_format(&(struct rule_set){twice, 2}, &out, &err), ERR_INPUT);

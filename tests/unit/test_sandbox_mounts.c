@@ -49,10 +49,10 @@ static void folder_put(const struct fixture *fixture, const char *name)
 	free(path);
 }
 
-static void list_put(struct sandbox_list *list, char *text)
+static void list_put(struct text_list *list, char *text)
 {
 	struct err err;
-	CHECK(sandbox_list_add(list, text, &err) == 0);
+	CHECK(text_list_add(list, text, &err) == 0);
 	free(text);
 }
 
@@ -185,7 +185,7 @@ static void test_a_working_folder_that_may_not_be_written(void **state)
 		if (!bases[i] || strlen(bases[i]) > 32)
 			continue;
 		fixture_make(&fixture, bases[i]);
-		sandbox_list_done(&fixture.plan.writable);
+		text_list_done(&fixture.plan.writable);
 		list_put(&fixture.plan.writable, strdup("/tmp"));
 		fixture_run(&fixture, check_seen);
 		fixture_done(&fixture);
@@ -521,7 +521,7 @@ static void test_a_deleted_working_folder_is_left(void **state)
 	assert_int_equal(rmdir(gone), 0);
 	free(fixture.plan.directory);
 	fixture.plan.directory = NULL;
-	sandbox_list_done(&fixture.plan.writable);
+	text_list_done(&fixture.plan.writable);
 	fixture_run(&fixture, check_left);
 	assert_int_equal(chdir(before), 0);
 	free(gone);
@@ -545,7 +545,7 @@ static void test_the_root_and_tmp_as_folders_to_write(void **state)
 	fixture_make(&fixture, "/tmp");
 	free(fixture.plan.directory);
 	fixture.plan.directory = strdup("/tmp");
-	sandbox_list_done(&fixture.plan.writable);
+	text_list_done(&fixture.plan.writable);
 	list_put(&fixture.plan.writable, strdup("/"));
 	fixture_run(&fixture, check_whole);
 	fixture_done(&fixture);

@@ -172,7 +172,7 @@ static void endpoint_put(struct world *world, const char *host, uint16_t port)
 	struct err err;
 	snprintf(text, sizeof(text), "%s:%u", host, port);
 	assert_int_equal(sandbox_endpoint_check(text, &err), 0);
-	assert_int_equal(sandbox_list_add(&world->plan.endpoints, text, &err), 0);
+	assert_int_equal(text_list_add(&world->plan.endpoints, text, &err), 0);
 	world->plan.network = SANDBOX_NETWORK_ALLOW;
 }
 

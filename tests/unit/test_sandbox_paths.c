@@ -75,7 +75,7 @@ static int world_write(struct world *world, const char *name)
 
 static bool hides(struct world *world, const char *name)
 {
-	return sandbox_list_has(&world->plan.hidden, scene_path(&world->scene, name));
+	return text_list_has(&world->plan.hidden, scene_path(&world->scene, name));
 }
 
 static bool row_covers(const char *row, const char *name)
@@ -128,9 +128,9 @@ static void test_hardened(void **state)
 		assert_true(hides(&world, hidden[i]));
 	assert_false(hides(&world, "home/notes"));
 	assert_false(hides(&world, "home/.config"));
-	assert_true(sandbox_list_has(&world.plan.writable, world.directory));
-	assert_true(sandbox_list_has(&world.plan.writable, "/tmp"));
-	assert_false(sandbox_list_has(&world.plan.writable, world.home));
+	assert_true(text_list_has(&world.plan.writable, world.directory));
+	assert_true(text_list_has(&world.plan.writable, "/tmp"));
+	assert_false(text_list_has(&world.plan.writable, world.home));
 	world_done(&world);
 }
 
@@ -175,10 +175,10 @@ static void test_no_home(void **state)
 	assert_true(hides(&world, "home/.local/share/envseal"));
 	world.place.home = "/nonexistent";
 	assert_int_equal(world_build(&world), 0);
-	assert_true(sandbox_list_has(&world.plan.hidden, "/nonexistent/.ssh"));
+	assert_true(text_list_has(&world.plan.hidden, "/nonexistent/.ssh"));
 	world.place.home = "/";
 	assert_int_equal(world_build(&world), 0);
-	assert_true(sandbox_list_has(&world.plan.hidden, "/.ssh"));
+	assert_true(text_list_has(&world.plan.hidden, "/.ssh"));
 	world.place.home = "home";
 	assert_int_equal(world_build(&world), ERR_USAGE);
 	world_done(&world);
@@ -194,13 +194,13 @@ static void test_working_folder(void **state)
 	assert_null(world.plan.directory);
 	world.place.directory = "/";
 	assert_int_equal(world_build(&world), 0);
-	assert_false(sandbox_list_has(&world.plan.writable, "/"));
+	assert_false(text_list_has(&world.plan.writable, "/"));
 	snprintf(world.directory, sizeof(world.directory), "%s", scene_path(&world.scene, "home/.ssh"));
 	world.place.directory = world.directory;
 	assert_int_equal(world_build(&world), 0);
-	assert_false(sandbox_list_has(&world.plan.writable, world.directory));
+	assert_false(text_list_has(&world.plan.writable, world.directory));
 	assert_int_equal(world_read(&world, "home/.ssh"), 0);
-	assert_true(sandbox_list_has(&world.plan.writable, world.directory));
+	assert_true(text_list_has(&world.plan.writable, world.directory));
 	world_done(&world);
 }
 
@@ -214,16 +214,16 @@ static void test_home_is_no_working_folder(void **state)
 		assert_non_null(realpath(scene_path(&world.scene, folders[i]), world.directory));
 		assert_int_equal(world_build(&world), 0);
 		assert_string_equal(world.plan.directory, world.directory);
-		assert_false(sandbox_list_has(&world.plan.writable, world.directory));
+		assert_false(text_list_has(&world.plan.writable, world.directory));
 	}
 	// By another name.
 	assert_int_equal(symlink(world.home, scene_path(&world.scene, "link")), 0);
 	snprintf(world.directory, sizeof(world.directory), "%s", world.home);
 	snprintf(world.home, sizeof(world.home), "%s", scene_path(&world.scene, "link"));
 	assert_int_equal(world_build(&world), 0);
-	assert_false(sandbox_list_has(&world.plan.writable, world.directory));
+	assert_false(text_list_has(&world.plan.writable, world.directory));
 	assert_int_equal(world_write(&world, "home"), 0);
-	assert_true(sandbox_list_has(&world.plan.writable, world.directory));
+	assert_true(text_list_has(&world.plan.writable, world.directory));
 	world_done(&world);
 }
 
@@ -237,12 +237,12 @@ static void test_temporary(void **state)
 	snprintf(path, sizeof(path), "%s", scene_path(&world.scene, "temporary"));
 	world.place.temporary = path;
 	assert_int_equal(world_build(&world), 0);
-	assert_true(sandbox_list_has(&world.plan.writable, path));
+	assert_true(text_list_has(&world.plan.writable, path));
 	static const char *const unusable[] = {"temporary", "/nonexistent/temporary", "/", ""};
 	for (size_t i = 0; i < ARRAY_COUNT(unusable); i++) {
 		world.place.temporary = unusable[i];
 		assert_int_equal(world_build(&world), 0);
-		assert_false(sandbox_list_has(&world.plan.writable, unusable[i]));
+		assert_false(text_list_has(&world.plan.writable, unusable[i]));
 	}
 	world_done(&world);
 }
@@ -340,7 +340,7 @@ static void test_writable(void **state)
 	world.wish.readable = world_ask(&world, 0, "home/.ssh");
 	world.wish.readable_count = 1;
 	assert_int_equal(world_write(&world, "home/.ssh/id"), 0);
-	assert_true(sandbox_list_has(&world.plan.writable, scene_path(&world.scene, "home/.ssh/id")));
+	assert_true(text_list_has(&world.plan.writable, scene_path(&world.scene, "home/.ssh/id")));
 	world_done(&world);
 }
 

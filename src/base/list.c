@@ -1,9 +1,9 @@
-#include "sandbox/sandbox.h"
+#include "base/base.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-bool sandbox_list_has(const struct sandbox_list *list, const char *text)
+bool text_list_has(const struct text_list *list, const char *text)
 {
 	for (size_t i = 0; i < list->count; i++)
 		if (strcmp(list->items[i], text) == 0)
@@ -11,7 +11,7 @@ bool sandbox_list_has(const struct sandbox_list *list, const char *text)
 	return false;
 }
 
-int sandbox_list_append(struct sandbox_list *list, const char *text, struct err *err)
+int text_list_append(struct text_list *list, const char *text, struct err *err)
 {
 	char **items = reallocarray(list->items, list->count + 1, sizeof(*items));
 	if (!items)
@@ -24,15 +24,15 @@ int sandbox_list_append(struct sandbox_list *list, const char *text, struct err 
 	return 0;
 }
 
-int sandbox_list_add(struct sandbox_list *list, const char *text, struct err *err)
+int text_list_add(struct text_list *list, const char *text, struct err *err)
 {
-	return sandbox_list_has(list, text) ? 0 : sandbox_list_append(list, text, err);
+	return text_list_has(list, text) ? 0 : text_list_append(list, text, err);
 }
 
-void sandbox_list_done(struct sandbox_list *list)
+void text_list_done(struct text_list *list)
 {
 	for (size_t i = 0; i < list->count; i++)
 		free(list->items[i]);
 	free(list->items);
-	*list = (struct sandbox_list){0};
+	*list = (struct text_list){0};
 }
