@@ -2,76 +2,23 @@
 // data from memory prepared before.
 #include "exec/exec_internal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-// Linux 5.11. Every kernel with it takes it as is; an older one refuses the flag, and the slow way follows.
-#ifndef CLOSE_RANGE_CLOEXEC
-#define CLOSE_RANGE_CLOEXEC (1U << 2)
-#endif
-
-// Where a process's descriptor limit is "infinity", numbers beyond this are not tried one by one.
-#define DESCRIPTORS_MAX (1 << 20)
 
 struct launch_report {
 	int step;   // row of steps[] that failed
 	int error;  // errno
 	int detail; // for the sandbox: the mechanism
 };
-
-// ------------------------------------------------------------------------------------------------------ descriptors
-
-static int number_parse(const char *text)
-{
-	int number = 0;
-	for (; *text >= '0' && *text <= '9'; text++)
-		number = number * 10 + (*text - '0');
-	return *text == 0 ? number : -1;
-}
-
-static bool descriptors_mark_listed(void)
-{
-	int dir = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0)
-		return false;
-	_Alignas(struct dirent64) char block[4096];
-	ssize_t len;
-	while ((len = getdents64(dir, block, sizeof(block))) > 0) {
-		for (ssize_t at = 0; at < len;) {
-			const struct dirent64 *entry = (const void *)(block + at);
-			int fd = number_parse(entry->d_name);
-			if (fd > 2)
-				fcntl(fd, F_SETFD, FD_CLOEXEC);
-			at += entry->d_reclen;
-		}
-	}
-	close(dir);
-	return len == 0;
-}
-
-// Marked rather than closed: the report pipe and the program's own descriptor are needed up to the exec, which then
-// closes all of them at once.
-static void descriptors_mark(void)
-{
-	if (syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC) == 0 || descriptors_mark_listed())
-		return;
-	struct rlimit limit = {DESCRIPTORS_MAX, DESCRIPTORS_MAX};
-	getrlimit(RLIMIT_NOFILE, &limit);
-	int end = limit.rlim_cur < DESCRIPTORS_MAX ? (int)limit.rlim_cur : DESCRIPTORS_MAX;
-	for (int fd = 3; fd < end; fd++)
-		fcntl(fd, F_SETFD, FD_CLOEXEC);
-}
 
 // ------------------------------------------------------------------------------------------------------------ steps
 // Each returns 0 or an errno.
@@ -113,7 +60,9 @@ static int step_streams(const struct launch *launch, int *ret_detail)
 static int step_descriptors(const struct launch *launch, int *ret_detail)
 {
 	(void)ret_detail;
-	descriptors_mark();
+	// Marked rather than closed: the report pipe and the program's own descriptor are needed up to the exec, which then
+	// closes all of them at once.
+	fd_mark_range(STDERR_FILENO + 1, INT_MAX);
 	for (size_t i = 0; i < launch->delivery->file_count; i++)
 		if (fcntl(launch->delivery->file_fds[i], F_SETFD, 0) < 0)
 			return errno;

@@ -413,15 +413,29 @@ def test_a_jail_closes_what_it_must(scene, rules):
     assert (here["namespaces"]["mnt"] == scene.outside["namespaces"]["mnt"]) == ("mounts" in recorded), (talk, recorded)
 
 
+def descriptor_above_the_limit():
+    os.dup2(os.open("/etc", os.O_RDONLY), 900)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+
+
+LOOK_ABOVE = "test -e /proc/self/fd/2 || exit 8; test -e /proc/self/fd/900 && exit 9; exit 3"
+
+
+@pytest.mark.parametrize("rules", ["", "close_range=ENOSYS", "close_range=EPERM"])
+def test_a_program_gets_no_descriptor_that_it_is_not_given(scene, rules):
+    """Nor one that was opened before the limit of descriptors was lowered."""
+    words = scene.vault.words(["run", "--tier", "standard", "-s", "API_TOKEN", "--", "/bin/sh", "-c", LOOK_ABOVE])
+    done = subprocess.run([*deny_words(rules), *words], env=scene.vault.env, cwd=scene.work, stdin=subprocess.DEVNULL, text=True,
+                          capture_output=True, close_fds=False, preexec_fn=descriptor_above_the_limit, start_new_session=True,
+                          timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "", ""), done
+
+
 @pytest.mark.parametrize("options", [[], ["--degrade"]])
 @pytest.mark.parametrize("rules", ["", "close_range=ENOSYS", "close_range=EPERM"])
 def test_a_jail_leaves_no_folder_open(scene, rules, options):
     """By which everything in it could be read: not one that was opened before the limit of descriptors was lowered, either."""
-    def open_folder():
-        os.dup2(os.open("/etc", os.O_RDONLY), 900)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
-    look = "test -e /proc/self/fd/2 || exit 8; test -e /proc/self/fd/900 && exit 9; exit 3"
-    words = [*deny_words(rules), binary(), "jail", *options, "--", "/bin/sh", "-c", look]
+    words = [*deny_words(rules), binary(), "jail", *options, "--", "/bin/sh", "-c", LOOK_ABOVE]
     done = subprocess.run(words, env=scene.vault.env, cwd=scene.work, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          close_fds=False, preexec_fn=open_folder, start_new_session=True, timeout=60)
+                          close_fds=False, preexec_fn=descriptor_above_the_limit, start_new_session=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (3, "", ""), done

@@ -1,12 +1,13 @@
 """Tiers in bad places: in another sandbox, without /proc, in a folder that is gone, with no standard descriptors."""
 
 import os
+import resource
 import shutil
 import subprocess
 
 import pytest
 
-from degrade_support import TIERS, Scene, assert_record_is_true, assert_refused
+from degrade_support import TIERS, Scene, assert_record_is_true, assert_refused, deny_words
 from envseal_support import binary, copy_vault
 from tier_support import can_unshare
 
@@ -149,6 +150,19 @@ def test_without_proc(scene):
         done = without_proc(scene, tier, "--degrade")
         assert (done.returncode, done.stdout) == (0, "ran\n"), done
         assert "the kernel did not give all of the tier: without user-namespace" in done.stderr, done
+
+
+@plain_only
+def test_without_proc_a_program_gets_no_descriptor_that_it_is_not_given(scene):
+    """Where there is no close_range(2) either; nor one that was opened before the limit of descriptors was lowered."""
+    def descriptor_above_the_limit():
+        os.dup2(os.open("/etc", os.O_RDONLY), 900)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+    words = scene.vault.words(["run", "--tier", "standard", "-s", "API_TOKEN", "--", "bash", "-c", "{ : <&900; } 2>&- && exit 9; exit 3"])
+    done = subprocess.run([*mounted("mount -t tmpfs none /proc"), *deny_words("close_range=ENOSYS"), *words], env=scene.vault.env,
+                          cwd=scene.work, stdin=subprocess.DEVNULL, capture_output=True, text=True, close_fds=False, timeout=60,
+                          preexec_fn=descriptor_above_the_limit, start_new_session=True)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "", ""), done
 
 
 @pytest.mark.parametrize("options", [[], ["--degrade"]])
