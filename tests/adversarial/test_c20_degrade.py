@@ -29,8 +29,8 @@ ASK = "`envseal doctor` says why"
 
 IMAGE = "its image cannot be laid where no other process of this user can read it; `envseal doctor` says what to change"
 
-# From Linux 6.18 on namespaces can be opened by number, and the shield is one only where its image lies in a mount of its own.
-IS_OPEN = tuple(map(int, os.uname().release.split("-")[0].split(".")[:2])) >= (6, 18)
+# From Linux 6.3 on the shield is one only where its image lies in a mount of its own.
+IS_PLACED = tuple(map(int, os.uname().release.split("-")[0].split(".")[:2])) >= (6, 3)
 
 # What a plain user has nothing of without a user namespace.
 WITHOUT_USER = {"user-namespace", "pid-namespace", "ipc-namespace", "proc", "capabilities"}
@@ -64,7 +64,7 @@ def placing(rules, hardened=frozenset()):
 PLACING = [
     placing("mount_setattr=ENOSYS"), placing("fsopen=EPERM", {"proc"}), placing("fsopen=ENOSYS", {"proc"}),
     *(placing(f"unshare:{NEWUSER}={error}") for error in ("EPERM", "ENOSPC", "EINVAL")),
-] if IS_OPEN else []
+] if IS_PLACED else []
 WEAKER = [
     *PLACING,
     *(landlock("landlock_create_ruleset", error, advice) for error, advice in (
@@ -248,7 +248,7 @@ SAYS = {
     "namespace-join": "no process can join namespaces that another one has made ({}): the tiers hardened and lockdown are refused "
                       "here, and a jail is without mounts",
     "shield": "a program in namespaces of its own cannot be closed to whoever owns them ({}): in the tiers hardened and lockdown "
-              "programs " + ("are refused that could have the shield" if IS_OPEN else "run without the shield"),
+              "programs " + ("are refused that could have the shield" if IS_PLACED else "run without the shield"),
     "memfd-exec": "memory files cannot be made (memfd_create: {}): programs and scripts that you can change are refused, no "
                   "program is shielded, and the tiers hardened and lockdown are refused here",
     "execveat": "programs cannot be started by a descriptor (execveat: {}): only one of the system's is run, in the tier standard, "
@@ -256,9 +256,9 @@ SAYS = {
     "close-range": "inherited descriptors cannot be closed all at once (close_range: {}); envseal closes them one by one",
 }
 NO_CALL, NOT_PERMITTED, NO_SPACE = "Function not implemented", "Operation not permitted", "No space left on device"
-NO_IMAGE = {"shield": NO_CALL} if IS_OPEN else {}
-IMAGE_FORBIDDEN = {"shield": NOT_PERMITTED} if IS_OPEN else {}
-IMAGE_PROMISES = {"C19", "hardened", "lockdown"} if IS_OPEN else set()
+NO_IMAGE = {"shield": NO_CALL} if IS_PLACED else {}
+IMAGE_FORBIDDEN = {"shield": NOT_PERMITTED} if IS_PLACED else {}
+IMAGE_PROMISES = {"C19", "hardened", "lockdown"} if IS_PLACED else set()
 NAMESPACES = ("user-namespaces", "network-namespaces", "mounts", "proc-mount", "namespace-join")
 
 
@@ -283,11 +283,7 @@ def gone(call):
     ("fsmount=EPERM", {"proc-mount": f"fsmount: {NOT_PERMITTED}", **IMAGE_FORBIDDEN}, {"lockdown"} | IMAGE_PROMISES),
     ("chroot=EPERM", {"proc-mount": f"chroot: {NOT_PERMITTED}"}, {"lockdown"}),
     ("setns=EPERM", {"namespace-join": f"setns: {NOT_PERMITTED}"}, {"hardened", "lockdown", "jail-masks"}),
-    ("ptrace=EPERM", {}, set()) if IS_OPEN else ("ptrace=EPERM", {"shield": NOT_PERMITTED}, {"C19"}),
-    ("mount_setattr=EINVAL,open_by_handle_at=ENOSYS", {"mounts": "mount_setattr: Invalid argument"},
-     {"lockdown", "jail-masks"}),  # as Linux 6.2
-    ("mount_setattr=EINVAL,open_by_handle_at=ENOSYS,ptrace=EPERM", {"mounts": "mount_setattr: Invalid argument", "shield": None},
-     {"C19", "lockdown", "jail-masks"}),  # the same in a container
+    ("ptrace=EPERM", {}, set()) if IS_PLACED else ("ptrace=EPERM", {"shield": NOT_PERMITTED}, {"C19"}),
     ("memfd_create=ENOSYS", {"memfd-exec": NO_CALL, **NO_IMAGE}, {"C19", "hardened", "lockdown"}),
     ("memfd_create=EPERM", {"memfd-exec": NOT_PERMITTED, **IMAGE_FORBIDDEN}, {"C19", "hardened", "lockdown"}),
     ("execveat=ENOSYS", {"execveat": NO_CALL, **NO_IMAGE}, {"C19", "standard", "hardened", "lockdown"}),
