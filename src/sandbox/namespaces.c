@@ -83,7 +83,8 @@ int namespaces_fork_in(const struct joined *space, const enum sandbox_need needs
 	unsigned long flags = flags_of(needs) & ~(unsigned long)CLONE_NEWUSER;
 	volatile pid_t pid = -1;
 	volatile int error = ECHILD;
-	pid_t joined = vfork(); // NOLINT(clang-analyzer-security.insecureAPI.vfork): a fork would copy everything twice
+	// A fork would copy everything twice. NOLINTBEGIN(clang-analyzer-security.insecureAPI.vfork,clang-analyzer-unix.Vfork)
+	pid_t joined = vfork();
 	if (joined < 0)
 		return errno;
 	if (joined == 0) {
@@ -96,6 +97,7 @@ int namespaces_fork_in(const struct joined *space, const enum sandbox_need needs
 		error = failure != 0 ? failure : copied < 0 ? errno : ECHILD;
 		_exit(0);
 	}
+	// NOLINTEND(clang-analyzer-security.insecureAPI.vfork,clang-analyzer-unix.Vfork)
 	process_reap(joined);
 	if (pid <= 0)
 		return error;
