@@ -100,7 +100,7 @@ static int command_run(char *const argv[], struct err *err)
 }
 
 // By process 1, or where the tier has none, by the program's own parent: this process.
-static int launch_run(struct launch *launch, struct err *err)
+static int launch_run(struct launch *launch, struct program_image *image, struct err *err)
 {
 	if (!sandbox_has_init(launch->sandbox)) {
 		pid_t program;
@@ -108,12 +108,14 @@ static int launch_run(struct launch *launch, struct err *err)
 		int r = launch_start(launch, &program, err);
 		if (r < 0)
 			return r;
+		program_image_done(image);
 		return waitpid(program, &status, 0) == program && status == 0 ? 0 : err_set(err, ERR_NO, "/bin/true failed");
 	}
 	struct monitor monitor = MONITOR_INIT;
 	struct monitor_event event = {0};
 	const struct monitor_plan plan = {.launch = launch, .terminal_fd = -1, .user_fds = {-1, -1, -1}};
 	int r = monitor_start(&monitor, &plan, err);
+	program_image_done(image);
 	while (r == 0 && event.kind != MONITOR_ENDED) {
 		poll(&(struct pollfd){.fd = monitor.socket_fd, .events = POLLIN}, 1, -1);
 		monitor_next(&monitor, &event);
@@ -137,8 +139,7 @@ static int sandbox_run(const struct exec_plan *plan, struct err *err)
 	struct program_image image = launch_image(plan, sandbox);
 	struct launch launch = {.plan = plan, .delivery = &delivery, .argv = &argv, .image = &image, .sandbox = sandbox,
 				.std_fds = {-1, -1, -1}, .foreground_fd = -1, .child_fd = -1};
-	r = launch_run(&launch, err);
-	program_image_done(&image);
+	r = launch_run(&launch, &image, err);
 	program_argv_done(&argv);
 	return r;
 }

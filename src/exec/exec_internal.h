@@ -367,7 +367,8 @@ struct supervisor {
 	const struct exec_plan *plan;
 	struct delivery delivery;
 	struct program_argv argv;
-	struct program_image image;
+	struct program_image image; // until the program runs
+	enum program_shield shield;
 	struct sandbox *sandbox;
 	struct relay relays[STREAM_COUNT]; // [i]: of stream i, or of the terminal that stream i is the first to be on
 	struct job job;

@@ -287,7 +287,9 @@ int launch_start(struct launch *launch, pid_t *ret_pid, struct err *err)
 	_cleanup_fd_ int child_fd = ends[1];
 	launch->report_fd = child_fd;
 	launch->parent = getpid();
-	pid_t pid = fork();
+	// The child never returns, and this process has nothing to do until the program's image is in place, but where it is
+	// held. NOLINTNEXTLINE(clang-analyzer-security.insecureAPI.vfork)
+	pid_t pid = sandbox_holds(launch->sandbox) ? fork() : vfork();
 	if (pid < 0)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot make a process");
 	if (pid == 0)

@@ -76,6 +76,7 @@ static int supervisor_prepare(struct supervisor *sv, struct err *err)
 	if (r < 0)
 		return r;
 	sv->image = launch_image(sv->plan, sv->sandbox);
+	sv->shield = sv->image.shield;
 	// Now, so that the outcome of a program that has run cannot fail for want of memory.
 	r = exec_leaks_init(&sv->leaks, err);
 	if (r == 0)
@@ -103,6 +104,8 @@ static int supervisor_start(struct supervisor *sv, struct err *err)
 	int r = sv->has_monitor ? job_start(&sv->job, &launch, err) : launch_start(&launch, &sv->program, err);
 	if (r < 0)
 		return r;
+	// Now, beside the program's start: unmounting waits for all processors.
+	program_image_done(&sv->image);
 	for (size_t i = 0; i < STREAM_COUNT; i++)
 		relay_started(&sv->relays[i]);
 	if (sv->has_monitor)
@@ -147,7 +150,7 @@ static struct exec_outcome outcome_make(struct supervisor *sv)
 		.caller_gone = sv->caller_gone,
 		.tables_unlocked = !redactor_is_locked(sv->plan->redactor),
 		.sandbox = sandbox_record_get(sv->sandbox),
-		.shield = sv->image.shield,
+		.shield = sv->shield,
 		.milliseconds = clock_monotonic_ms() - sv->started_ms,
 	};
 	sv->leaks = (struct exec_leaks){0};

@@ -436,6 +436,11 @@ void sandbox_lower(struct sandbox *sandbox)
 
 // ------------------------------------------------------------------------------------------------ the program's process
 
+bool sandbox_holds(const struct sandbox *sandbox)
+{
+	return maps_are_late(sandbox);
+}
+
 struct sandbox_failure sandbox_hold(struct sandbox *sandbox)
 {
 	if (!maps_are_late(sandbox))

@@ -158,6 +158,7 @@ struct sandbox_failure sandbox_settle(struct sandbox *sandbox, int terminal_fd);
 // In the program's process, before sandbox_enter: asks for its being held at its first instruction, where user and group
 // are mapped after the exec. Until then it must not block SIGTRAP, which is what stops it.
 struct sandbox_failure sandbox_hold(struct sandbox *sandbox);
+bool sandbox_holds(const struct sandbox *sandbox); // whether that will ask for anything
 bool sandbox_is_held(const struct sandbox *sandbox);
 // In process 1, when a child has changed its state and the exec is not over: a signal that stops a held program is passed
 // on to it.

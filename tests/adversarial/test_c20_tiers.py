@@ -54,8 +54,9 @@ class Attempts:
         return self.columns[name]
 
 
+# The program that attacks has a sanitizer's library too, which must be the first one, and LD_PRELOAD is among the attacks.
 @pytest.fixture(scope="module")
-def place(tmp_path_factory, original):
+def place(tmp_path_factory, original, unsanitized):
     place = Place(tmp_path_factory.mktemp("place"), original)
     yield place
     place.done()
