@@ -55,7 +55,7 @@ def child_with(word):
     return None
 
 
-TRIES, WANTED = 60, 5
+TRIES, WANTED = 60, 2
 
 
 def grab(vault, tier):
