@@ -167,7 +167,7 @@ static void outcome_check_kill(const struct plan *plan, struct exec_outcome *out
 static int supervise(struct context *context, const struct arguments *arguments, struct plan *plan,
 		     const struct engine_unlock *unlock)
 {
-	struct exec_outcome outcome = {0};
+	_cleanup_(engine_outcome_done) struct exec_outcome outcome = {0};
 	struct err err;
 	if (engine_run(context->engine, plan, unlock, &outcome, &err) < 0)
 		return report(arguments, &err);

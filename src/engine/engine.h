@@ -393,6 +393,7 @@ void plan_done(struct plan *plan);
 // say are in the outcome; names of leaked secrets by plan->secrets[leak.secret_index].
 int engine_run(struct engine *engine, struct plan *plan, const struct engine_unlock *unlock,
 	       struct exec_outcome *out, struct err *err);
+void engine_outcome_done(struct exec_outcome *outcome); // also of what is all zero
 
 // --- the jail for an agent (sandbox/jail.h)
 

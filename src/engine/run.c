@@ -119,6 +119,11 @@ static int errand_run(struct errand *errand, struct exec_outcome *out, struct er
 	return plan_execute(errand->engine, plan, &opened, redactor, errand->session, out, err);
 }
 
+void engine_outcome_done(struct exec_outcome *outcome)
+{
+	exec_outcome_done(outcome);
+}
+
 int engine_run(struct engine *engine, struct plan *plan, const struct engine_unlock *unlock, struct exec_outcome *out,
 	       struct err *err)
 {
