@@ -30,7 +30,7 @@ def original(tmp_path_factory, empty_original):
 
 @pytest.fixture(scope="session")
 def unsanitized():
-    """For tests of what a sanitizer changes: what envseal needs to start, how much it maps, how it is linked."""
+    """For tests of what a sanitizer changes: what envseal needs to start and to end, how much it maps, how it is linked."""
     if b"__asan_init" in pathlib.Path(binary()).read_bytes():
         pytest.skip("AddressSanitizer needs a loader, more descriptors and terabytes of addresses")
 

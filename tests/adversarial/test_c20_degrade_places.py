@@ -80,6 +80,7 @@ def test_everything_runs_in_standard(scene, inner):
 
 
 @plain_only
+@pytest.mark.usefixtures("unsanitized")
 @pytest.mark.parametrize("outer", ["hardened", "lockdown"])
 def test_standard_alone_runs_in_stronger_ones(scene, outer):
     result = nested(scene, outer, "--tier", "standard")
@@ -141,6 +142,7 @@ def without_proc(scene, tier, *options):
 
 
 @plain_only
+@pytest.mark.usefixtures("unsanitized")
 def test_without_proc(scene):
     done = without_proc(scene, "standard")
     assert (done.returncode, done.stdout, done.stderr) == (0, "ran\n", ""), done
@@ -153,6 +155,7 @@ def test_without_proc(scene):
 
 
 @plain_only
+@pytest.mark.usefixtures("unsanitized")
 def test_without_proc_a_program_gets_no_descriptor_that_it_is_not_given(scene):
     """Where there is no close_range(2) either; nor one that was opened before the limit of descriptors was lowered."""
     def descriptor_above_the_limit():
