@@ -15,7 +15,7 @@ from jail_support import CALLS, MACHINE, Project, has_namespaces, write
 needs_calls = pytest.mark.skipif(MACHINE not in CALLS, reason="numbers of system calls are not known for this machine")
 needs_namespaces = pytest.mark.skipif(not has_namespaces(), reason="this machine lets plain users make no namespaces")
 plain_user = pytest.mark.skipif(os.geteuid() == 0, reason="root's files and capabilities are others")
-pytestmark = plain_user
+pytestmark = [plain_user, pytest.mark.mechanism]
 
 NO_NAMESPACES = {"clone": errno.EPERM}
 

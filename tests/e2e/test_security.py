@@ -1,5 +1,6 @@
 """`security show` and `security set`, and what the configuration file of the machine forces."""
 
+import pathlib
 import re
 import shutil
 import subprocess
@@ -144,6 +145,8 @@ def machine(vault, tmp_path, content, *words, status=0):
 def can_make_machines(vault, tmp_path):
     if not shutil.which("unshare"):
         pytest.skip("unshare is not installed")
+    if pathlib.Path(binary()).read_bytes()[:2] == b"#!":
+        pytest.skip("envseal is started by a script here, which such a machine does not have")
     (tmp_path / "root").mkdir()
     probe = subprocess.run(["unshare", "--user", "--map-root-user", "--mount", "mount", "-t", "tmpfs", "none",
                             tmp_path / "root"], capture_output=True, text=True, timeout=60)
