@@ -181,9 +181,10 @@ def test_caches_and_temporary_files(project):
 @needs_namespaces
 def test_temporary_files_of_others_are_not_there(project, tmp_path):
     mark = write(tmp_path / "mark", "x")
-    result = project.sh(f"cat {mark}; ls /run; touch /tmp/in-the-jail")
+    made = f"/tmp/in-the-jail-{os.getpid()}"
+    result = project.sh(f"cat {mark}; ls /run; touch {made}")
     assert str(mark).startswith(str(project.base.parent)) or "No such file" in result.talk, result
-    assert not os.path.exists("/tmp/in-the-jail")
+    assert not os.path.exists(made)
 
 
 # ------------------------------------------------------------------------------------------------------------- profiles
