@@ -183,13 +183,20 @@ static bool is_signal(uint32_t number)
 	return number > 0 && number < NSIG;
 }
 
+static int broker_ended(const struct forward *forward, struct err *err)
+{
+	return err_set(err, ERR_SYSTEM, forward->proxy ? "the broker or its worker was ended, and the program with it"
+						       : "the broker or its worker was ended before the program was started");
+}
+
 // 1: it was the end.
 static int message_serve(struct forward *forward, const struct message *message, struct broker_end *out, struct err *err)
 {
 	uint32_t first = 0, second = 0;
-	if (message->kind == MESSAGE_REFUSED)
-		return link_refused(message, err);
-	int r = numbers_read(message->payload, &first, &second, err);
+	int r = message->kind == MESSAGE_REFUSED ? link_refused(message, err) : numbers_read(message->payload, &first, &second, err);
+	// Once it has begun there is no other way to do it.
+	if (r == ERR_NOT_FOUND && forward->proxy)
+		return broker_ended(forward, err);
 	if (r < 0)
 		return r;
 	if (message->kind == MESSAGE_BEGIN)
@@ -205,12 +212,6 @@ static int message_serve(struct forward *forward, const struct message *message,
 	if (message->kind == MESSAGE_STOP)
 		answer_send(forward->link, MESSAGE_CONTINUED, exec_proxy_stop(forward->proxy, (int)first, second != 0), 0);
 	return 0;
-}
-
-static int broker_ended(const struct forward *forward, struct err *err)
-{
-	return err_set(err, ERR_SYSTEM, forward->proxy ? "the broker or its worker was ended, and the program with it"
-						       : "the broker or its worker was ended before the program was started");
 }
 
 static int forward_step(struct forward *forward, struct broker_end *out, struct err *err)

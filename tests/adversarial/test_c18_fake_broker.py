@@ -149,8 +149,16 @@ def test_a_fake_says_that_it_is_of_another_vault(vault):
         assert_nowhere([PASSPHRASE.encode(), *SECRETS.values()], bytes(fake.received))
 
 
-def test_after_its_beginning_a_run_is_never_done_again(vault):
-    with Listener(vault, says(numbers(BEGIN), refused_message(9, "another vault"))):
+@pytest.mark.parametrize("waits", [False, True])
+def test_after_its_beginning_a_run_is_never_done_again(vault, waits):
+    def serve(served):
+        served.next(), served.next()
+        served.send(numbers(BEGIN))
+        if waits:
+            assert served.next().kind == BEGUN
+        served.send(refused_message(9, "another vault"))
+        served.rest()
+    with Listener(vault, serve):
         text = on_terminal(vault, RUN, 125)
     assert "ran-all-the-same" not in text
 
