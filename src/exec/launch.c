@@ -288,12 +288,13 @@ int launch_start(struct launch *launch, pid_t *ret_pid, struct err *err)
 	launch->report_fd = child_fd;
 	launch->parent = getpid();
 	// The child never returns, and this process has nothing to do until the program's image is in place, but where it is
-	// held. NOLINTNEXTLINE(clang-analyzer-security.insecureAPI.vfork)
+	// held. NOLINTBEGIN(clang-analyzer-security.insecureAPI.vfork,clang-analyzer-unix.Vfork)
 	pid_t pid = sandbox_holds(launch->sandbox) ? fork() : vfork();
 	if (pid < 0)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot make a process");
 	if (pid == 0)
 		child_run(launch);
+	// NOLINTEND(clang-analyzer-security.insecureAPI.vfork,clang-analyzer-unix.Vfork)
 	fd_close(&child_fd);
 	struct launch_report report;
 	if (launch->child_fd >= 0)
