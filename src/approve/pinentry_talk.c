@@ -173,8 +173,7 @@ static void child_reap(struct pinentry *pinentry)
 	if (pinentry->pidfd < 0 || poll(&ended, 1, GRACE_MS) <= 0)
 		kill(pinentry->pid, SIGKILL);
 	fd_close(&pinentry->pidfd);
-	while (waitpid(pinentry->pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	process_reap(pinentry->pid);
 }
 
 // ----------------------------------------------------------------------------------------------------- the conversation

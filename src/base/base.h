@@ -274,6 +274,7 @@ int home_of_user(uid_t user, char **out, struct err *err);
 const char *path_base(const char *path);
 // Is `path` that folder, or below it? Both absolute and without "." and "..".
 bool path_is_below(const char *path, const char *folder);
+bool path_is_folder(const char *path); // itself, and not where a symbolic link leads
 // malloc'd "dir/name"; never NULL on success.
 int path_join(const char *dir, const char *name, char **out, struct err *err);
 
@@ -323,6 +324,8 @@ bool process_read(const char *proc, pid_t pid, struct process *out);
 // Whether the kernel holds it closer than this process: it has more filters of system calls, or another PID or user namespace.
 // No process can take that off. One that cannot be examined counts as such, unless this one cannot either.
 bool process_is_confined(const char *proc, pid_t pid);
+// Waits for this child's end, whatever that is. <= 0: there is none.
+void process_reap(pid_t pid);
 
 // ------------------------------------------------------------------------------------------------------------- text
 
@@ -341,6 +344,8 @@ const char *text_brief(struct span text, char *out, size_t out_bytes);
 const char *path_quote(const char *path, char *out, size_t out_bytes);
 // Decimal, no sign, no spaces, within [min, max]; ERR_USAGE naming `what`.
 int text_parse_u64(const char *text, const char *what, uint64_t min, uint64_t max, uint64_t *out, struct err *err);
+// Of a kernel's release, "6.1.0-13-amd64": is it older than that? What is no number counts as 0.
+bool release_is_before(const char *release, unsigned major, unsigned minor);
 // Names of secrets: [A-Za-z0-9][A-Za-z0-9._-]{0,127} segments joined by '/', 255 bytes at most in all.
 #define NAME_BYTES_MAX 255
 #define NAME_SEGMENT_BYTES_MAX 128

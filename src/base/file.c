@@ -19,6 +19,12 @@ bool path_is_below(const char *path, const char *folder)
 	return strncmp(path, folder, length) == 0 && (path[length] == '/' || path[length] == '\0');
 }
 
+bool path_is_folder(const char *path)
+{
+	struct stat st;
+	return lstat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 const char *path_base(const char *path)
 {
 	const char *slash = strrchr(path, '/');

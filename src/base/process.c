@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define STAT_LINE_BYTES 1024
@@ -160,4 +161,10 @@ bool process_is_confined(const char *proc, pid_t pid)
 		return false;
 	return !confinement_read(proc, pid, &other) || other.filters > own.filters || other.namespaces != own.namespaces ||
 	       strcmp(other.map, own.map) != 0;
+}
+
+void process_reap(pid_t pid)
+{
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
 }

@@ -1,6 +1,7 @@
 #include "base/base.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 // Writes the inert form of one byte; returns its length (1 to 4), no NUL.
@@ -117,6 +118,14 @@ const char *path_quote(const char *path, char *out, size_t out_bytes)
 	else
 		snprintf(out, out_bytes, "PATH");
 	return out;
+}
+
+bool release_is_before(const char *release, unsigned major, unsigned minor)
+{
+	char *rest = NULL;
+	unsigned long has_major = strtoul(release, &rest, 10);
+	unsigned long has_minor = *rest == '.' ? strtoul(rest + 1, NULL, 10) : 0;
+	return has_major < major || (has_major == major && has_minor < minor);
 }
 
 int text_parse_u64(const char *text, const char *what, uint64_t min, uint64_t max, uint64_t *out, struct err *err)

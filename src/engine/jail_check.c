@@ -98,9 +98,8 @@ static bool is_readable(const char *path)
 // The first file at the path, or below it, that can be read here.
 static bool file_find(const char *path, int depth, char out[PATH_MAX])
 {
-	struct stat st;
 	bool is_found = false;
-	if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode)) {
+	if (!path_is_folder(path)) {
 		snprintf(out, PATH_MAX, "%s", path);
 		return is_readable(path);
 	}
@@ -215,8 +214,7 @@ static int inside(const struct trial *trial, struct err *err)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot make a process");
 	if (child == 0)
 		inside_run(trial);
-	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
-		;
+	process_reap(child);
 	if (trial->findings->err.code != 0) {
 		*err = trial->findings->err;
 		return err->code;

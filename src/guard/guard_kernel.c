@@ -33,10 +33,7 @@ static void check_version(const struct guard_source *source, struct finding *fin
 		finding_unknown(finding, "/proc/sys/kernel/osrelease");
 		return;
 	}
-	char *rest = NULL;
-	long major = strtol(buf_text(&release), &rest, 10);
-	long minor = *rest == '.' ? strtol(rest + 1, NULL, 10) : 0;
-	bool is_old = major < KERNEL_MAJOR_LEAST || (major == KERNEL_MAJOR_LEAST && minor < KERNEL_MINOR_LEAST);
+	bool is_old = release_is_before(buf_text(&release), KERNEL_MAJOR_LEAST, KERNEL_MINOR_LEAST);
 	finding_set(finding, is_old ? FINDING_WARN : FINDING_OK, is_old ? "use a newer kernel" : "",
 		    "the kernel is Linux %s%s",
 		    buf_text(&release), is_old ? ", older than any that envseal is tried on (5.10)" : "");

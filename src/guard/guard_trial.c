@@ -69,8 +69,7 @@ struct trial_answer trial_run(int namespaces, struct trial_answer (*act)(void))
 	ssize_t len = 0;
 	while ((len = read(heard, &answer, sizeof(answer))) < 0 && errno == EINTR)
 		;
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	process_reap(pid);
 	return len == (ssize_t)sizeof(answer) ? answer : killed;
 }
 

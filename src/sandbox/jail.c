@@ -102,8 +102,7 @@ static struct sandbox_failure namespaces_make(const struct setting *setting)
 	fd_close(&its);
 	struct sandbox_failure failure = child_join(setting, child, ours);
 	fd_close(&ours);
-	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
-		;
+	process_reap(child);
 	return failure;
 }
 
@@ -143,8 +142,7 @@ static int enter_try(const struct jail_plan *plan, struct sandbox_record *record
 	pid_t pid = fork();
 	if (pid == 0)
 		_exit(jail_enter(plan, tried, err) < 0);
-	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	process_reap(pid);
 	record->missing |= tried->missing;
 	for (int i = 0; i < SANDBOX_MECHANISM_COUNT; i++)
 		record->errors[i] = tried->errors[i];

@@ -50,11 +50,11 @@ struct jail_place {
 struct jail_plan {
 	const char *profile;            // the built-in one, or what a file is based on
 	struct sandbox_plan sandbox;    // with the mechanisms of a jail
-	struct text_list masked;     // of sandbox.hidden: in a writable folder, and so covered by mounts
-	struct text_list dotenv;     // of sandbox.hidden: those files
-	struct text_list covered;    // of sandbox.hidden: other folders, covered too, for Landlock closes no socket before ABI 9
-	struct text_list read_only;  // in a writable folder, and not to be changed
-	struct text_list kept;       // what is seen in the fresh folders nevertheless
+	struct text_list masked;        // of sandbox.hidden: in a writable folder, and so covered by mounts
+	struct text_list dotenv;        // of sandbox.hidden: those files
+	struct text_list covered;       // of sandbox.hidden: other folders, covered too, for Landlock closes no socket before ABI 9
+	struct text_list read_only;     // in a writable folder, and not to be changed
+	struct text_list kept;          // what is seen in the fresh folders nevertheless
 	char *runtime;                  // covered by a fresh folder; NULL
 	char *temporary;                // made in a fresh folder; NULL
 	char *broker;                   // envseal's folder for its socket

@@ -40,13 +40,6 @@ static int folders_make(const char *cache, struct err *err)
 	return r;
 }
 
-// No link: it could lead to what a shell reads.
-static bool is_folder(const char *path)
-{
-	struct stat st;
-	return lstat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
 static int folders_find(const char *cache, struct text_list *out, struct err *err)
 {
 	DIR *dir = opendir(cache);
@@ -57,7 +50,8 @@ static int folders_find(const char *cache, struct text_list *out, struct err *er
 		if (entry->d_name[0] == '.' || is_of_a_shell(entry->d_name))
 			continue;
 		r = path_join(cache, entry->d_name, &path, err);
-		if (r == 0 && is_folder(path))
+		// No link: it could lead to what a shell reads.
+		if (r == 0 && path_is_folder(path))
 			r = text_list_append(out, path, err);
 	}
 	if (dir)

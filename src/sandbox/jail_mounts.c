@@ -45,12 +45,6 @@ struct work {
 	int cover_folder_fd, cover_file_fd, cover_closed_fd;
 };
 
-static bool is_folder(const char *path)
-{
-	struct stat st;
-	return lstat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
 static bool is_in_fresh(const struct jail_plan *plan, const char *path)
 {
 	for (size_t i = 0; i < ARRAY_COUNT(fresh); i++)
@@ -182,8 +176,8 @@ static int fresh_mount_all(const struct jail_plan *plan)
 {
 	int error = 0;
 	for (size_t i = 0; i < ARRAY_COUNT(fresh) && error == 0; i++)
-		error = is_folder(fresh[i].path) ? memory_mount(fresh[i].path, fresh[i].options) : 0;
-	if (error == 0 && plan->runtime && !is_folder(plan->runtime))
+		error = path_is_folder(fresh[i].path) ? memory_mount(fresh[i].path, fresh[i].options) : 0;
+	if (error == 0 && plan->runtime && !path_is_folder(plan->runtime))
 		error = place_make(plan->runtime, true);
 	else if (error == 0 && plan->runtime)
 		error = memory_mount(plan->runtime, "mode=700");
@@ -196,14 +190,14 @@ static int fresh_close_all(void)
 {
 	int error = 0;
 	for (size_t i = 0; i < ARRAY_COUNT(fresh) && error == 0; i++)
-		error = fresh[i].is_read_only && is_folder(fresh[i].path) ? read_only_set(fresh[i].path) : 0;
+		error = fresh[i].is_read_only && path_is_folder(fresh[i].path) ? read_only_set(fresh[i].path) : 0;
 	return error;
 }
 
 // The human's terminals are in the one that is there; /dev/ptmx goes by what lies beside it.
 static int terminals_mount(void)
 {
-	if (!is_folder("/dev/pts"))
+	if (!path_is_folder("/dev/pts"))
 		return 0;
 	return mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620") < 0 ? errno : 0;
 }

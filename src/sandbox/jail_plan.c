@@ -190,8 +190,7 @@ static bool has_below(const struct text_list *list, const char *folder)
 // Not where something in it is to be seen.
 static bool is_to_be_covered(const struct sorting *sorting, const struct jail_plan *plan, const char *path)
 {
-	struct stat st;
-	return lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && !has_below(&plan->sandbox.shown, path) &&
+	return path_is_folder(path) && !has_below(&plan->sandbox.shown, path) &&
 	       !has_below(&plan->sandbox.writable, path) && !path_is_below(sorting->at->place.directory, path) &&
 	       !has_below(&sorting->own, path) && !has_below(&sorting->programs, path);
 }
@@ -245,14 +244,13 @@ static int kept_fill(const struct jail_place *at, const struct jail_profile *pro
 static int read_only_fill(struct jail_plan *plan, const char *directory, bool has_agent, struct err *err)
 {
 	_cleanup_free_ char *git = NULL, *hooks = NULL;
-	struct stat st;
 	int r = path_join(directory, ".git", &git, err);
-	if (r < 0 || lstat(git, &st) < 0 || !S_ISDIR(st.st_mode))
+	if (r < 0 || !path_is_folder(git))
 		return r;
 	r = path_join(git, "hooks", &hooks, err);
 	if (r == 0 && has_agent && mkdir(hooks, 0777) < 0 && errno != EEXIST)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot make %s, which the jail keeps closed", hooks);
-	if (r < 0 || lstat(hooks, &st) < 0 || !S_ISDIR(st.st_mode))
+	if (r < 0 || !path_is_folder(hooks))
 		return r;
 	return text_list_add(&plan->read_only, hooks, err);
 }

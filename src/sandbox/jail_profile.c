@@ -50,11 +50,11 @@ static const struct {
 	{"gemini", ".gemini", STATE_FOLDER},
 };
 
-// What build tools keep for themselves, beside ~/.cache (jail_cache.c). Not the folders of programs that the human runs outside (~/.cargo/bin, ~/go/bin), nor
-// what those read their commands from.
+// What build tools keep for themselves, beside ~/.cache (jail_cache.c). Not the folders of programs that the human runs outside
+// (~/.cargo/bin, ~/go/bin), nor what those read their commands from.
 static const char *const caches[] = {
 	".bun/install/cache", ".cargo/.global-cache", ".cargo/.package-cache", ".cargo/.package-cache-mutate", ".cargo/git",
-	 ".cargo/registry", ".ccache", ".composer/cache", ".gradle/.tmp", ".gradle/caches", ".gradle/daemon",
+	".cargo/registry", ".ccache", ".composer/cache", ".gradle/.tmp", ".gradle/caches", ".gradle/daemon",
 	".gradle/native", ".gradle/notifications", ".gradle/wrapper", ".ivy2/cache", ".local/share/pnpm/store",
 	".local/share/uv", ".local/state/pnpm", ".m2/repository", ".npm", ".nuget/packages", ".sbt/boot", ".yarn/berry",
 	".yarn/cache", "go/pkg",

@@ -255,8 +255,7 @@ static int hidden_lay(struct placements *placements, const char *path)
 // A link to /run where machines are younger; else what is in it are the same sockets.
 static bool has_old_run(void)
 {
-	struct stat st;
-	return lstat(OLD_RUN_PATH, &st) == 0 && S_ISDIR(st.st_mode);
+	return path_is_folder(OLD_RUN_PATH);
 }
 
 static void covers_take(struct placements *placements)

@@ -60,12 +60,6 @@ pid_t process_share(int (*run)(void *), void *context, uint8_t *stack, int flags
 	return clone(run, stack + SHARED_STACK_BYTES, CLONE_VM | CLONE_VFORK | flags | SIGCHLD, context);
 }
 
-void process_reap(pid_t pid)
-{
-	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
-}
-
 int namespaces_fork(const enum sandbox_need needs[], pid_t *ret_pid)
 {
 	unsigned long flags = flags_of(needs);
@@ -131,12 +125,8 @@ enum sandbox_mechanism namespaces_culprit(const enum sandbox_need needs[])
 bool kernel_is_before(unsigned major, unsigned minor)
 {
 	char text[64] = {0};
-	char *end = text;
 	_cleanup_fd_ int fd = open("/proc/sys/kernel/osrelease", O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
-		return false;
-	unsigned long has_major = strtoul(text, &end, 10), has_minor = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
-	return has_major < major || (has_major == major && has_minor < minor);
+	return fd >= 0 && read(fd, text, sizeof(text) - 1) > 0 && release_is_before(text, major, minor);
 }
 
 // Older kernels may have it too. Those that do not know that number take it for a descriptor.

@@ -87,8 +87,7 @@ void outside_end(struct outside *outside)
 	siginfo_t info = {0};
 	if (waitid(P_PID, (id_t)outside->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0) {
 		kill(outside->pid, SIGKILL);
-		while (waitpid(outside->pid, NULL, 0) < 0 && errno == EINTR)
-			;
+		process_reap(outside->pid);
 	}
 	outside->pid = 0;
 }

@@ -231,7 +231,6 @@ enum sandbox_mechanism namespaces_culprit(const enum sandbox_need needs[]);
 // (AddressSanitizer). `stack` has SHARED_STACK_BYTES and is this child's alone. -1 with errno.
 #define SHARED_STACK_BYTES 32768
 pid_t process_share(int (*run)(void *), void *context, uint8_t *stack, int flags);
-void process_reap(pid_t pid); // waits for this child's end; <= 0: there is none
 
 // proc_fd is a /proc that nobody else can have laid anything in: not of a mount namespace that others can enter.
 

@@ -454,6 +454,19 @@ static void process_reads_its_terminal(void **state)
 	close(terminal);
 }
 
+static void releases_are_compared_by_number(void **state)
+{
+	(void)state;
+	assert_true(release_is_before("6.2.0\n", 6, 3));
+	assert_false(release_is_before("6.3.0-rc1", 6, 3));
+	assert_false(release_is_before("6.18.44-fc", 6, 3));
+	assert_false(release_is_before("10.0", 6, 18));
+	assert_true(release_is_before("5.15.0-91-generic", 6, 3));
+	assert_false(release_is_before("7", 7, 0));
+	assert_true(release_is_before("7", 7, 1));
+	assert_true(release_is_before("", 6, 3));
+}
+
 static bool is_closed(int fd)
 {
 	return fcntl(fd, F_GETFD) < 0;
@@ -528,6 +541,7 @@ int main(void)
 		cmocka_unit_test(process_reads_its_terminal),
 		cmocka_unit_test(fd_close_keeps_errno_and_empties),
 		cmocka_unit_test(fd_ranges_are_exact),
+		cmocka_unit_test(releases_are_compared_by_number),
 		cmocka_unit_test(spans),
 		cmocka_unit_test(buf_keeps_its_limit),
 		cmocka_unit_test(buf_grows_and_ends_in_a_nul),
