@@ -38,15 +38,25 @@ static int is_ended(pid_t pid)
 	return waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOHANG | WNOWAIT) < 0 || ended.si_pid != 0;
 }
 
-static pid_t child_of(pid_t parent)
+// Of /proc/PID; with a NUL behind it. Its length, 0 where it cannot be read.
+static size_t file_read(pid_t pid, const char *name, char *text, size_t bytes)
 {
-	char path[64], list[256];
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", parent, parent);
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, list, sizeof(list) - 1);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, bytes - 1);
 	if (fd >= 0)
 		close(fd);
-	list[n > 0 ? n - 1 : 0] = 0; // a space ends it
+	text[n > 0 ? n : 0] = 0;
+	return n > 0 ? (size_t)n : 0;
+}
+
+static pid_t child_of(pid_t parent)
+{
+	char name[32], list[256];
+	snprintf(name, sizeof(name), "task/%d/children", parent);
+	size_t len = file_read(parent, name, list, sizeof(list));
+	list[len > 0 ? len - 1 : 0] = 0; // a space ends it
 	char *last = strrchr(list, ' ');
 	return (pid_t)strtol(last ? last + 1 : list, NULL, 10);
 }
@@ -60,14 +70,8 @@ static int space_open(pid_t pid, const char *name)
 
 static int file_has(pid_t pid, const char *name, const char *words)
 {
-	char path[64], text[4096];
-	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	if (fd >= 0)
-		close(fd);
-	text[n > 0 ? n : 0] = 0;
-	return strstr(text, words) != NULL;
+	char text[4096];
+	return file_read(pid, name, text, sizeof(text)) > 0 && strstr(text, words) != NULL;
 }
 
 static int file_await(const char *name, const char *words)
