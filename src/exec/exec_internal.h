@@ -109,6 +109,7 @@ struct relay {
 	uint64_t read_left; // bytes that may still be read; UINT64_MAX: until its end
 	int64_t read_ms;    // when something was read last
 	bool is_terminal;
+	bool is_hung_up;    // a terminal without users, as poll tells it: it ends when everything was read
 	bool is_folding;    // "\r\n" goes out as "\n": the user's terminal adds the "\r" itself (see console.c)
 	bool is_cut;        // what is there is the end
 	bool is_expanding;  // masks made the last slice much longer

@@ -238,8 +238,12 @@ void job_pump(struct job *job, size_t index)
 	struct console *console = &job->consoles[index];
 	int number = console_pump(console);
 	// Without the other end, raw would only keep Ctrl-C from working.
-	if (console->is_used && console->relay->source_fd < 0 && !job->is_ended)
-		console_restore(console);
+	if (console->is_used && console->relay->source_fd < 0 && !job->is_ended) {
+		if (relay_is_finished(console->relay))
+			console_restore(console);
+		else
+			console_drain(console, false);
+	}
 	if (number == SIGTTIN)
 		job_leave_terminal(job);
 	else if (number != 0 && console == job->controlling)

@@ -233,12 +233,17 @@ static int poll_timeout(const struct supervisor *sv)
 	return (int)timeout;
 }
 
-static void supervisor_relay(struct supervisor *sv, size_t index, bool is_ready)
+static void supervisor_relay(struct supervisor *sv, size_t index, struct pollfd found)
 {
 	struct relay *relay = &sv->relays[index];
-	if (relay->is_terminal && is_ready)
+	// The monitor has told of the program's end before it let go of the terminal: perhaps after poll had looked there.
+	if (relay->is_terminal && found.fd == relay->source_fd && (found.revents & POLLHUP) != 0) {
+		relay->is_hung_up = true;
+		supervisor_monitor(sv);
+	}
+	if (relay->is_terminal && found.revents != 0)
 		console_follow(&sv->job.consoles[index]);
-	relay_advance(relay, is_ready);
+	relay_advance(relay, found.revents != 0);
 	leak_check(sv);
 }
 
@@ -270,7 +275,7 @@ static void supervisor_step(struct supervisor *sv)
 		supervisor_monitor(sv);
 	phase_advance(sv);
 	for (size_t i = 0; i < STREAM_COUNT; i++) {
-		supervisor_relay(sv, i, fds[POLL_RELAYS + i].revents != 0);
+		supervisor_relay(sv, i, fds[POLL_RELAYS + i]);
 		if (fds[POLL_INPUTS + i].revents || sv->relays[i].is_ended)
 			job_pump(&sv->job, i);
 	}

@@ -226,14 +226,20 @@ static void relay_feed(struct relay *relay)
 	}
 }
 
+// A master without slaves says EIO, and only when everything was read. It is kept until its hang-up has been told by
+// poll: whoever hears that asks first what the program has left there.
+static bool relay_is_early(const struct relay *relay)
+{
+	return relay->is_terminal && errno == EIO && !relay->is_hung_up;
+}
+
 // Returns whether another read is likely to find something.
 static bool relay_read(struct relay *relay)
 {
 	size_t want = relay->read_left < BLOCK_BYTES ? (size_t)relay->read_left : BLOCK_BYTES;
 	ssize_t n = want == 0 ? 0 : read(relay->source_fd, relay_block(relay), want);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR) && !relay->is_cut)
+	if (n < 0 && (errno == EAGAIN || errno == EINTR || relay_is_early(relay)) && !relay->is_cut)
 		return false;
-	// A master without slaves says EIO, and only when everything was read.
 	if (n <= 0) {
 		fd_close(&relay->source_fd);
 		return false;

@@ -246,6 +246,103 @@ static void test_signal_during_a_stop(void **state)
 	assert_nobody_left();
 }
 
+// In the worker: the master of the program's pseudo-terminal.
+static int master_find(void)
+{
+	unsigned number;
+	for (int fd = 3; fd < 256; fd++)
+		if (ioctl(fd, TIOCGPTN, &number) == 0)
+			return fd;
+	_exit(SCENE_FAILED);
+}
+
+#define GO_PATH "/tmp/envseal-test-go-XXXXXX"
+static char go_folder[sizeof(GO_PATH)];
+static char go_path[sizeof(GO_PATH) + 8];
+
+// So much in one read that another one follows at once (TERMINAL_FULL_BYTES).
+#define MUCH_BYTES 3000
+
+static void program_let_go(short until)
+{
+	struct pollfd master = {.fd = master_find(), .events = POLLIN};
+	int len = 0;
+	int fd = open(go_path, O_WRONLY | O_CLOEXEC);
+	scene_require(fd >= 0);
+	close(fd);
+	while ((master.revents & until) == 0 || len < MUCH_BYTES)
+		scene_require(poll(&master, 1, -1) > 0 && ioctl(master.fd, FIONREAD, &len) == 0);
+}
+
+// The user's terminal takes nothing more, until the test reads it.
+static void terminal_fill(void)
+{
+	static const char block[512] = {[0 ... 511] = '.'};
+	int fd = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	scene_require(fd >= 0);
+	while (write(fd, block, sizeof(block)) > 0)
+		;
+	scene_require(errno == EAGAIN);
+	close(fd);
+}
+
+// Asked twice in the middle of a step: the program prints something in the first, which the next step finds, and ends in
+// the second, when that step has looked already whether it has.
+static bool next_at_the_end(void *context, struct exec_event *out)
+{
+	static int turn;
+	const struct link *link = context;
+	struct pollfd ready = {.fd = link->fd, .events = POLLIN};
+	if (turn == 2 || poll(&ready, 1, 0) <= 0)
+		return turn == 2 && link_next(context, out);
+	turn++;
+	if (turn == 2)
+		terminal_fill();
+	program_let_go(turn == 1 ? POLLIN : POLLHUP);
+	return false;
+}
+
+static void test_end_is_seen_on_the_terminal_first(void **state)
+{
+	(void)state;
+	int ends[2];
+	struct word word;
+	struct termios now;
+	char script[256];
+	_cleanup_screen_ struct screen screen = screen_open();
+	strcpy(go_folder, GO_PATH);
+	assert_non_null(mkdtemp(go_folder));
+	snprintf(go_path, sizeof(go_path), "%s/go", go_folder);
+	assert_int_equal(mkfifo(go_path, 0600), 0);
+	snprintf(script, sizeof(script), "stty erase ^H; echo ready; read go <%s; printf '%%0%dd\\nend\\n' 0; read go <%s",
+		 go_path, MUCH_BYTES, go_path);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	struct link link = {.fd = ends[0]};
+	struct exec_caller caller = link_caller(&link, getpid());
+	caller.next = next_at_the_end;
+	struct scene scene = worker_on(&screen, SH(script));
+	scene.caller = &caller;
+	struct actor worker = scene_start(&scene);
+	close(ends[0]);
+	assert_true(word_hear(ends[1], 0, &word) && word.kind == BEGIN);
+	word_say(ends[1], BEGUN, 0, 0);
+	screen_await(&screen, "ready\r\n");
+	word_say(ends[1], SIGNAL, SIGUSR1, 0);
+	while (screen_is_raw(&screen))
+		sched_yield();
+	_cleanup_ending_ struct ending ending = screen_end(&screen, &worker);
+	close(ends[1]);
+	assert_true(WIFEXITED(ending.wait_status));
+	// What the program has printed is as it has printed it, and what it has set stays.
+	assert_non_null(strstr(buf_text(&screen.seen), "0\r\nend\r\n"));
+	assert_int_equal(tcgetattr(screen.terminal, &now), 0);
+	assert_int_equal(now.c_cc[VERASE], 8);
+	assert_int_equal(now.c_oflag, screen.before.c_oflag);
+	unlink(go_path);
+	rmdir(go_folder);
+	assert_nobody_left();
+}
+
 // The client's group has another member, which may be the one that reads the terminal.
 static void test_pipeline_waits_for_a_read(void **state)
 {
@@ -463,6 +560,7 @@ int main(void)
 		scene_test(test_read_from_the_background),
 		scene_test(test_terminal_is_left_to_the_shell),
 		scene_test(test_signal_during_a_stop),
+		scene_test(test_end_is_seen_on_the_terminal_first),
 		scene_test(test_pipeline_waits_for_a_read),
 		scene_test(test_hang_up),
 		scene_test(test_killed_client_on_a_terminal),
