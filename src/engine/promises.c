@@ -60,8 +60,7 @@ static const struct row {
 	{"C21", "An agent in the jail gets neither credentials nor out",
 	 {{"landlock", FINDING_NOTE}, {"landlock-scope", FINDING_NOTE}, {"seccomp", FINDING_NOTE}}},
 	{"jail-masks", "The jail hides single files and the sockets of other programs",
-	 {{"proc", FINDING_WARN}, {"user-namespaces", FINDING_NOTE}, {"mounts", FINDING_NOTE}, {"namespace-join", FINDING_NOTE},
-	  {"pidfd", FINDING_WARN}}},
+	 {{"proc", FINDING_WARN}, {"user-namespaces", FINDING_NOTE}, {"mounts", FINDING_NOTE}, {"namespace-join", FINDING_NOTE}}},
 };
 
 void promises_done(struct promises *promises)

@@ -114,12 +114,9 @@ static int maker_run(void *context)
 // By a process with this one's descriptors, so that what it opens is here when it has ended.
 static int maker_start(struct making *making)
 {
-	_cleanup_free_ uint8_t *stack = malloc(SHARED_STACK_BYTES);
-	if (!stack)
-		return ENOMEM;
 	// Until it says otherwise: others of the same user can end it.
 	making->error = ECHILD;
-	making->maker = process_share(maker_run, making, stack, CLONE_FILES | CLONE_NEWUSER | CLONE_NEWNS);
+	making->maker = process_share(maker_run, making, SHARED_STACK_BYTES, CLONE_FILES | CLONE_NEWUSER | CLONE_NEWNS);
 	return making->maker < 0 ? errno : making->error;
 }
 

@@ -1,4 +1,4 @@
-// Entering a jail. Namespaces and mounts are made by a child, which this process joins when all of them stand: what cannot
+// Entering a jail. Namespaces and mounts are made by a child, and joined by this process when all of them stand: what cannot
 // be had leaves nothing half made here.
 #include "sandbox/jail_internal.h"
 
@@ -6,19 +6,13 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static const enum sandbox_mechanism namespaces[] = {SANDBOX_USER_NAMESPACE, SANDBOX_IPC_NAMESPACE, SANDBOX_NETWORK_NAMESPACE,
-						    SANDBOX_MOUNTS};
 
 static bool is_wanted(const struct jail_plan *plan, enum sandbox_mechanism mechanism)
 {
@@ -27,89 +21,119 @@ static bool is_wanted(const struct jail_plan *plan, enum sandbox_mechanism mecha
 
 // --------------------------------------------------------------------------------------------------- in the child's place
 
+// By a child with this process's memory and descriptors, while this one waits.
+#define CHILD_STACK_BYTES 98304
+#define KINDS_MAX 4
+
+static const struct {
+	enum sandbox_mechanism mechanism;
+	int flag;
+	const char *path; // relative to /proc
+} kinds[KINDS_MAX] = {
+	// The first: what joins it has the privilege to join the others.
+	{SANDBOX_USER_NAMESPACE, CLONE_NEWUSER, "self/ns/user"},
+	{SANDBOX_MOUNTS, CLONE_NEWNS, "self/ns/mnt"},
+	{SANDBOX_IPC_NAMESPACE, CLONE_NEWIPC, "self/ns/ipc"},
+	{SANDBOX_NETWORK_NAMESPACE, CLONE_NEWNET, "self/ns/net"},
+};
+
 struct setting {
 	const struct jail_plan *plan;
 	struct relay *relay;
 	struct owner owner;
+	int proc_fd;
+	int fds[KINDS_MAX]; // of the namespaces that are wanted; -1
+	struct sandbox_failure failure;
 };
 
-static struct sandbox_failure namespaces_fill(const struct setting *setting)
+static struct sandbox_failure namespaces_fill(struct setting *setting)
 {
-	// What is closed has files in /proc that are root's.
-	_cleanup_fd_ int proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int error = proc_fd < 0 || prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0 ? errno : 0;
-	if (error == 0)
-		error = namespaces_maps_write(proc_fd, "self", setting->owner, setting->owner);
+	int error = namespaces_maps_write(setting->proc_fd, "self", setting->owner, setting->owner);
 	struct sandbox_failure failure = {SANDBOX_USER_NAMESPACE, error};
 	if (failure.error == 0)
 		failure = (struct sandbox_failure){SANDBOX_MOUNTS, jail_mounts_make(setting->plan)};
 	if (failure.error == 0 && is_wanted(setting->plan, SANDBOX_NETWORK_NAMESPACE))
 		failure = (struct sandbox_failure){SANDBOX_NETWORK_NAMESPACE, network_enter(&setting->plan->sandbox, setting->relay)};
+	for (size_t i = 0; i < KINDS_MAX && failure.error == 0; i++) {
+		if (!is_wanted(setting->plan, kinds[i].mechanism))
+			continue;
+		setting->fds[i] = openat(setting->proc_fd, kinds[i].path, O_RDONLY | O_CLOEXEC);
+		if (setting->fds[i] < 0)
+			failure = (struct sandbox_failure){kinds[i].mechanism, errno};
+	}
 	return failure;
 }
 
-// Stays until it is let go: the namespaces are joined by it.
-static _Noreturn void child_run(const struct setting *setting, int socket)
+static int child_run(void *context)
 {
-	char byte;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	struct sandbox_failure failure = namespaces_fill(setting);
-	if (write(socket, &failure, sizeof(failure)) == (ssize_t)sizeof(failure))
-		while (read(socket, &byte, 1) < 0 && errno == EINTR)
-			;
-	_exit(0);
+	struct setting *setting = context;
+	setting->failure = namespaces_fill(setting);
+	return 0;
 }
 
 // ------------------------------------------------------------------------------------------------------------- in this one
 
-static int namespaces_join(const struct jail_plan *plan, pid_t child)
+static void setting_done(struct setting *setting)
 {
-	int flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWIPC | (is_wanted(plan, SANDBOX_NETWORK_NAMESPACE) ? CLONE_NEWNET : 0);
-	_cleanup_fd_ int fd = (int)syscall(SYS_pidfd_open, child, 0U);
-	if (fd < 0 || setns(fd, flags) < 0)
+	fd_close(&setting->proc_fd);
+	for (size_t i = 0; i < KINDS_MAX; i++)
+		fd_close(&setting->fds[i]);
+}
+
+static int child_start(struct setting *setting)
+{
+	int flags = CLONE_FILES;
+	for (size_t i = 0; i < KINDS_MAX; i++)
+		flags |= is_wanted(setting->plan, kinds[i].mechanism) ? kinds[i].flag : 0;
+	// Until it says otherwise: others of the same user can end it.
+	setting->failure = (struct sandbox_failure){SANDBOX_MOUNTS, ECHILD};
+	pid_t child = process_share(child_run, setting, CHILD_STACK_BYTES, flags);
+	if (child < 0)
 		return errno;
-	return chdir(plan->sandbox.directory) < 0 ? errno : 0;
+	process_reap(child);
+	return 0;
 }
 
-static struct sandbox_failure child_join(const struct setting *setting, pid_t child, int socket)
+// What has begun cannot be left again: ERR_SYSTEM then.
+static int namespaces_join(const struct setting *setting, struct sandbox_failure *ret_failure, struct err *err)
 {
-	struct sandbox_failure failure = {SANDBOX_MOUNTS, ECHILD};
-	ssize_t n;
-	while ((n = read(socket, &failure, sizeof(failure))) < 0 && errno == EINTR)
-		;
-	if (n != (ssize_t)sizeof(failure))
-		failure = (struct sandbox_failure){SANDBOX_MOUNTS, ECHILD};
-	if (failure.error == 0)
-		failure.error = namespaces_join(setting->plan, child);
-	return failure;
+	*ret_failure = (struct sandbox_failure){0};
+	bool has_begun = false;
+	for (size_t i = 0; i < KINDS_MAX; i++) {
+		if (setting->fds[i] < 0)
+			continue;
+		if (setns(setting->fds[i], kinds[i].flag) < 0) {
+			*ret_failure = (struct sandbox_failure){kinds[i].mechanism, errno};
+			return has_begun ? err_set_errno(err, ERR_SYSTEM, errno, "cannot join the jail's namespaces") : 0;
+		}
+		has_begun = true;
+	}
+	const char *directory = setting->plan->sandbox.directory;
+	return chdir(directory) == 0 ? 0 : err_set_errno(err, ERR_SYSTEM, errno, "cannot go to %s in the jail", directory);
 }
 
-static struct sandbox_failure namespaces_make(const struct setting *setting)
+// *ret_failure: nothing has changed for this process.
+static int namespaces_make(struct setting *setting, struct sandbox_failure *ret_failure, struct err *err)
 {
 	const enum sandbox_need *needs = setting->plan->sandbox.needs;
-	int ends[2];
-	pid_t child;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
-		return (struct sandbox_failure){SANDBOX_MOUNTS, errno};
-	_cleanup_fd_ int ours = ends[0], its = ends[1];
-	int error = namespaces_fork(needs, &child);
-	if (error != 0)
-		return (struct sandbox_failure){namespaces_culprit(needs), error};
-	if (child == 0) {
-		fd_close(&ours);
-		child_run(setting, its);
+	setting->proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (setting->proc_fd < 0) {
+		*ret_failure = (struct sandbox_failure){SANDBOX_USER_NAMESPACE, errno};
+		return 0;
 	}
-	fd_close(&its);
-	struct sandbox_failure failure = child_join(setting, child, ours);
-	fd_close(&ours);
-	process_reap(child);
-	return failure;
+	// What is closed has files in /proc that are root's.
+	int was_dumpable = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
+	prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+	int error = child_start(setting);
+	prctl(PR_SET_DUMPABLE, was_dumpable, 0, 0, 0);
+	*ret_failure = error != 0 ? (struct sandbox_failure){namespaces_culprit(needs), error} : setting->failure;
+	return ret_failure->error == 0 ? namespaces_join(setting, ret_failure, err) : 0;
 }
 
 static void namespaces_note(const struct jail_plan *plan, int error, struct sandbox_record *record)
 {
-	for (size_t i = 0; i < ARRAY_COUNT(namespaces); i++) {
-		enum sandbox_mechanism mechanism = namespaces[i];
+	for (size_t i = 0; i < KINDS_MAX; i++) {
+		enum sandbox_mechanism mechanism = kinds[i].mechanism;
 		if (!is_wanted(plan, mechanism))
 			continue;
 		*(error == 0 ? &record->applied : &record->missing) |= sandbox_bit(mechanism);
@@ -163,7 +187,8 @@ static int streams_check(struct err *err)
 
 int jail_settle(const struct jail_plan *plan, struct sandbox_record *record, struct err *err)
 {
-	struct setting setting = {.plan = plan, .owner = {geteuid(), getegid()}};
+	_cleanup_(setting_done) struct setting setting = {
+		.plan = plan, .owner = {geteuid(), getegid()}, .proc_fd = -1, .fds = {-1, -1, -1, -1}};
 	*record = (struct sandbox_record){0};
 	if (!plan->sandbox.directory)
 		return err_set(err, ERR_SYSTEM, "the working directory cannot be named; go to one that exists");
@@ -173,9 +198,10 @@ int jail_settle(const struct jail_plan *plan, struct sandbox_record *record, str
 		r = network_relay_start(&plan->sandbox, &setting.relay, err);
 	if (r < 0)
 		return r;
-	struct sandbox_failure failure = namespaces_make(&setting);
+	struct sandbox_failure failure;
+	r = namespaces_make(&setting, &failure, err);
 	namespaces_note(plan, failure.error, record);
-	if (failure.error != 0)
+	if (r == 0 && failure.error != 0)
 		r = failure_take(plan, failure, record, err);
 	// Told here, where it can be recorded still.
 	int abi = landlock_abi();

@@ -1,6 +1,7 @@
 // From what is asked for to the lists of a jail.
 #include "sandbox/jail_internal.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -163,22 +164,6 @@ static int both_put(struct text_list *list, const char *const *paths, struct err
 	return r;
 }
 
-enum hidden_place { HIDDEN_ELSEWHERE, HIDDEN_MASKED, HIDDEN_READ_ONLY, HIDDEN_LEFT };
-
-// Below a writable folder Landlock could close it only by closing that folder to new files: it is covered where it exists,
-// and what does not exist is left.
-static enum hidden_place hidden_judge(const struct sorting *sorting, const struct jail_plan *plan, const char *path)
-{
-	struct stat st;
-	if (!folder_above(&plan->sandbox.writable, path))
-		return HIDDEN_ELSEWHERE;
-	if (strcmp(path, sorting->at->broker) == 0)
-		return HIDDEN_READ_ONLY;
-	if (text_list_has(&sorting->own, path))
-		return HIDDEN_ELSEWHERE;
-	return lstat(path, &st) == 0 && !S_ISLNK(st.st_mode) ? HIDDEN_MASKED : HIDDEN_LEFT;
-}
-
 static bool has_below(const struct text_list *list, const char *folder)
 {
 	for (size_t i = 0; i < list->count; i++)
@@ -195,6 +180,60 @@ static bool is_to_be_covered(const struct sorting *sorting, const struct jail_pl
 	       !has_below(&sorting->own, path) && !has_below(&sorting->programs, path);
 }
 
+// Of something hidden.
+struct look {
+	bool is_there; // or may be; else certainly not, as far as its folder can be read
+	bool is_in_writable;
+};
+
+// Of the neighbours [first, end), which are in one folder: that is read once, instead of asking for each. There are folders in
+// which upper and lower case are the same.
+static void neighbours_look(const struct jail_plan *plan, size_t first, size_t end, size_t folder_length, struct look *looks)
+{
+	const struct text_list *hidden = &plan->sandbox.hidden;
+	char folder[PATH_MAX];
+	snprintf(folder, sizeof(folder), "%.*s", (int)folder_length, hidden->items[first]);
+	DIR *dir = opendir(folder[0] ? folder : "/");
+	const struct look look = {!dir && errno != ENOENT && errno != ENOTDIR, folder_above(&plan->sandbox.writable, hidden->items[first]) != NULL};
+	for (size_t i = first; i < end; i++)
+		looks[i] = look;
+	for (const struct dirent *entry = dir ? readdir(dir) : NULL; entry; entry = readdir(dir))
+		for (size_t i = first; i < end; i++)
+			looks[i].is_there |= strcasecmp(hidden->items[i] + folder_length + 1, entry->d_name) == 0;
+	if (dir)
+		closedir(dir);
+}
+
+static struct look *hidden_look(const struct jail_plan *plan)
+{
+	const struct text_list *hidden = &plan->sandbox.hidden;
+	struct look *looks = calloc(hidden->count + 1, sizeof(*looks));
+	for (size_t first = 0, end; looks && first < hidden->count; first = end) {
+		size_t length = (size_t)(path_base(hidden->items[first]) - hidden->items[first]) - 1;
+		for (end = first + 1; end < hidden->count; end++)
+			if (strncmp(hidden->items[end], hidden->items[first], length + 1) != 0 || strchr(hidden->items[end] + length + 1, '/'))
+				break;
+		neighbours_look(plan, first, end, length, looks);
+	}
+	return looks;
+}
+
+enum hidden_place { HIDDEN_ELSEWHERE, HIDDEN_MASKED, HIDDEN_READ_ONLY, HIDDEN_LEFT };
+
+// Below a writable folder Landlock could close it only by closing that folder to new files: it is covered where it exists,
+// and what does not exist is left.
+static enum hidden_place hidden_judge(const struct sorting *sorting, const char *path, struct look look)
+{
+	struct stat st;
+	if (!look.is_in_writable)
+		return HIDDEN_ELSEWHERE;
+	if (strcmp(path, sorting->at->broker) == 0)
+		return HIDDEN_READ_ONLY;
+	if (text_list_has(&sorting->own, path))
+		return HIDDEN_ELSEWHERE;
+	return lstat(path, &st) == 0 && !S_ISLNK(st.st_mode) ? HIDDEN_MASKED : HIDDEN_LEFT;
+}
+
 static int hidden_sort(const struct jail_place *at, struct jail_plan *plan, struct err *err)
 {
 	_cleanup_(sorting_done) struct sorting sorting = {.at = at};
@@ -203,11 +242,14 @@ static int hidden_sort(const struct jail_place *at, struct jail_plan *plan, stru
 	int r = both_put(&sorting.own, at->place.own, err);
 	if (r == 0)
 		r = both_put(&sorting.programs, at->programs, err);
+	_cleanup_free_ struct look *looks = hidden_look(plan);
+	if (r == 0 && !looks)
+		r = err_set(err, ERR_MEMORY, "out of memory");
 	for (size_t i = 0; i < hidden->count; i++) {
-		enum hidden_place place = r == 0 ? hidden_judge(&sorting, plan, hidden->items[i]) : HIDDEN_LEFT;
+		enum hidden_place place = r == 0 ? hidden_judge(&sorting, hidden->items[i], looks[i]) : HIDDEN_LEFT;
 		if (place == HIDDEN_MASKED || place == HIDDEN_READ_ONLY)
 			r = text_list_add(place == HIDDEN_MASKED ? &plan->masked : &plan->read_only, hidden->items[i], err);
-		else if (place == HIDDEN_ELSEWHERE && is_to_be_covered(&sorting, plan, hidden->items[i]))
+		else if (place == HIDDEN_ELSEWHERE && looks[i].is_there && is_to_be_covered(&sorting, plan, hidden->items[i]))
 			r = text_list_add(&plan->covered, hidden->items[i], err);
 		if (place == HIDDEN_ELSEWHERE || place == HIDDEN_MASKED)
 			hidden->items[kept++] = hidden->items[i];

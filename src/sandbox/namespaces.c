@@ -55,9 +55,10 @@ static pid_t process_clone(unsigned long flags, volatile pid_t *ret_pid)
 #endif
 }
 
-pid_t process_share(int (*run)(void *), void *context, uint8_t *stack, int flags)
+pid_t process_share(int (*run)(void *), void *context, size_t stack_bytes, int flags)
 {
-	return clone(run, stack + SHARED_STACK_BYTES, CLONE_VM | CLONE_VFORK | flags | SIGCHLD, context);
+	_cleanup_free_ uint8_t *stack = malloc(stack_bytes);
+	return stack ? clone(run, stack + stack_bytes, CLONE_VM | CLONE_VFORK | flags | SIGCHLD, context) : -1;
 }
 
 int namespaces_fork(const enum sandbox_need needs[], pid_t *ret_pid)
@@ -124,9 +125,10 @@ enum sandbox_mechanism namespaces_culprit(const enum sandbox_need needs[])
 
 bool kernel_is_before(unsigned major, unsigned minor)
 {
-	char text[64] = {0};
-	_cleanup_fd_ int fd = open("/proc/sys/kernel/osrelease", O_RDONLY | O_CLOEXEC);
-	return fd >= 0 && read(fd, text, sizeof(text) - 1) > 0 && release_is_before(text, major, minor);
+	static char text[64];
+	_cleanup_fd_ int fd = text[0] ? -1 : open("/proc/sys/kernel/osrelease", O_RDONLY | O_CLOEXEC);
+	bool is_known = text[0] || (fd >= 0 && read(fd, text, sizeof(text) - 1) > 0);
+	return is_known && release_is_before(text, major, minor);
 }
 
 // Older kernels may have it too. Those that do not know that number take it for a descriptor.
@@ -239,11 +241,10 @@ int standin_start(int proc_fd, struct standin *out)
 	if (STANDIN_MACHINE == EM_NONE)
 		return ENOSYS;
 	_cleanup_fd_ int fd = standin_image_make();
-	_cleanup_free_ uint8_t *stack = malloc(SHARED_STACK_BYTES);
-	if (fd < 0 || !stack)
-		return fd < 0 ? errno : ENOMEM;
+	if (fd < 0)
+		return errno;
 	struct beginning beginning = {.standin = out, .image_fd = fd};
-	out->pid = process_share(standin_run, &beginning, stack, 0);
+	out->pid = process_share(standin_run, &beginning, SHARED_STACK_BYTES, 0);
 	if (out->pid < 0)
 		return errno;
 	return beginning.error != 0 ? beginning.error : standin_await(out);

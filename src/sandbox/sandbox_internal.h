@@ -228,9 +228,9 @@ bool namespaces_are_open(void);
 enum sandbox_mechanism namespaces_culprit(const enum sandbox_need needs[]);
 // Calls `run` in a child that has this process's memory, while this one waits until it has ended, or is another program: so
 // nothing is copied, and it is as closed to others as this process. Not vfork(2), which may not be called on another stack
-// (AddressSanitizer). `stack` has SHARED_STACK_BYTES and is this child's alone. -1 with errno.
-#define SHARED_STACK_BYTES 32768
-pid_t process_share(int (*run)(void *), void *context, uint8_t *stack, int flags);
+// (AddressSanitizer), but one of `stack_bytes`, which is allocated for it. -1 with errno.
+pid_t process_share(int (*run)(void *), void *context, size_t stack_bytes, int flags);
+#define SHARED_STACK_BYTES 32768 // enough for what makes no great paths
 
 // proc_fd is a /proc that nobody else can have laid anything in: not of a mount namespace that others can enter.
 

@@ -293,7 +293,7 @@ def gone(call):
     ("close_range=ENOSYS", {"close-range": NO_CALL}, set()),
     (f"seccomp=ENOSYS,prctl:{SET_SECCOMP}=EINVAL", {"seccomp": None, "seccomp-notify": None},
      {"C18", "hardened", "lockdown", "C21"}),
-    ("pidfd_open=ENOSYS", {"pidfd": None}, {"C12", "C18", "jail-masks"}),
+    ("pidfd_open=ENOSYS", {"pidfd": None}, {"C12", "C18"}),
     ("memfd_secret=ENOSYS", {"memfd-secret": None}, set()),
     (all_denied(["clone3", "openat2", "keyctl"], "ENOSYS"), {}, set()),
 ])
