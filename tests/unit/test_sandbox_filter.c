@@ -526,6 +526,103 @@ static void test_enter_fails(void **state)
 	free(filter.filter);
 }
 
+// -------------------------------------------------------------------------------------------------------- every number
+
+static uint32_t loaded(const struct seccomp_data *data, uint32_t offset)
+{
+	uint32_t value;
+	assert_true(offset % 4 == 0 && offset + 4 <= sizeof(*data));
+	memcpy(&value, (const uint8_t *)data + offset, 4);
+	return value;
+}
+
+// As the kernel runs it (Documentation/networking/filter.rst).
+static uint32_t filter_run(const struct sock_fprog *filter, const struct seccomp_data *data)
+{
+	uint32_t a = 0;
+	for (size_t at = 0; at < filter->len; at++) {
+		const struct sock_filter *code = &filter->filter[at];
+		switch (code->code) {
+		case BPF_LD | BPF_W | BPF_ABS:
+			a = loaded(data, code->k);
+			break;
+		case BPF_JMP | BPF_JA:
+			at += code->k;
+			break;
+		case BPF_JMP | BPF_JEQ | BPF_K:
+			at += a == code->k ? code->jt : code->jf;
+			break;
+		case BPF_JMP | BPF_JGE | BPF_K:
+			at += a >= code->k ? code->jt : code->jf;
+			break;
+		case BPF_JMP | BPF_JGT | BPF_K:
+			at += a > code->k ? code->jt : code->jf;
+			break;
+		case BPF_JMP | BPF_JSET | BPF_K:
+			at += (a & code->k) != 0 ? code->jt : code->jf;
+			break;
+		case BPF_RET | BPF_K:
+			return code->k;
+		default:
+			fail_msg("instruction %zu has the code %#x", at, code->code);
+		}
+	}
+	fail_msg("the filter has no end");
+	return 0;
+}
+
+static bool row_applies(const struct filter_row *row, uint32_t argument)
+{
+	switch (row->test) {
+	case FILTER_ALWAYS:
+		return true;
+	case FILTER_EQUAL:
+		return argument == row->value;
+	case FILTER_DIFFERS:
+		return argument != row->value;
+	case FILTER_HAS_BIT:
+		return (argument & row->value) != 0;
+	}
+	return false;
+}
+
+// What the table says, row by row.
+static uint32_t table_answer(enum filter_kind kind, const struct seccomp_data *data)
+{
+	for (size_t i = 0; i < filter_row_count; i++) {
+		const struct filter_row *row = &filter_rows[i];
+		if (row->call != data->nr || (kind == FILTER_JAIL && row->is_tracing) ||
+		    !row_applies(row, (uint32_t)data->args[row->argument]))
+			continue;
+		return row->answer ? SECCOMP_RET_ERRNO | (uint32_t)row->answer : SECCOMP_RET_ALLOW;
+	}
+	return SECCOMP_RET_ALLOW;
+}
+
+static void test_every_number_has_the_answer_of_the_table(void **state)
+{
+	(void)state;
+	static const uint64_t values[] = {0, 1, AF_INET, AF_NETLINK, NETLINK_ROUTE + 1, CLONE_NEWUSER, CLONE_FILES, TIOCSTI, UINT32_MAX};
+	for (enum filter_kind kind = FILTER_TIER; kind <= FILTER_JAIL; kind++) {
+		struct sock_fprog filter = filter_make(kind);
+		struct seccomp_data data = {.arch = filter.filter[1].k};
+		for (data.nr = 0; data.nr < 1024; data.nr++)
+			for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++) {
+				for (size_t k = 0; k < 6; k++)
+					data.args[k] = values[(i + k) % (sizeof(values) / sizeof(*values))];
+				if (filter_run(&filter, &data) != table_answer(kind, &data))
+					fail_msg("call %d, arguments from %zu on, kind %d", data.nr, i, (int)kind);
+			}
+		data.nr = X32_BIT;
+		assert_int_equal(filter_run(&filter, &data), SECCOMP_RET_KILL_PROCESS);
+		data.nr = -1;
+		assert_int_equal(filter_run(&filter, &data), SECCOMP_RET_ALLOW);
+		data.arch ^= 1;
+		assert_int_equal(filter_run(&filter, &data), SECCOMP_RET_KILL_PROCESS);
+		free(filter.filter);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -537,6 +634,7 @@ int main(void)
 		cmocka_unit_test(test_no_keys),
 		cmocka_unit_test(test_programs_work),
 		cmocka_unit_test(test_debuggers_work_in_the_jail_alone),
+		cmocka_unit_test(test_every_number_has_the_answer_of_the_table),
 		cmocka_unit_test(test_nested),
 		cmocka_unit_test(test_enter_fails),
 	};
