@@ -213,20 +213,25 @@ static int report_error(const struct launch *launch, const struct launch_report 
 
 // ------------------------------------------------------------------------------------------------------------- image
 
-// Closed to the owner of the user namespace too, which every process of the user is.
-static void image_move(struct program_image *image, const struct program *program, struct sandbox *sandbox)
+// Closed to the owner of the user namespace too, which every process of the user is. False: there is no such copy.
+static bool image_place(struct program_image *image, const struct program *program, struct sandbox *sandbox)
 {
 	int folder_fd = -1, file_fd = -1;
-	if (sandbox_image_open(sandbox, image->fd, program_usual_name(program), &folder_fd, &file_fd) == 0)
-		program_image_move(image, program, folder_fd, file_fd);
+	if (sandbox_image_open(sandbox, program_image_source(program), program_usual_name(program), &folder_fd, &file_fd) != 0)
+		return false;
+	program_image_move(image, program, folder_fd, file_fd);
+	return true;
 }
 
 struct program_image launch_image(const struct exec_plan *plan, struct sandbox *sandbox)
 {
 	const enum sandbox_need *needs = plan->sandbox->needs;
-	struct program_image image = program_image_make(plan->program, needs[SANDBOX_SHIELD] != SANDBOX_UNUSED);
-	if (image.shield == PROGRAM_SHIELD_APPLIED && needs[SANDBOX_USER_NAMESPACE] != SANDBOX_UNUSED)
-		image_move(&image, plan->program, sandbox);
+	struct program_image image = PROGRAM_IMAGE_INIT;
+	image.shield = needs[SANDBOX_SHIELD] == SANDBOX_UNUSED ? PROGRAM_SHIELD_OFF : program_shield_judge(plan->program);
+	bool is_placed = image.shield == PROGRAM_SHIELD_APPLIED && needs[SANDBOX_USER_NAMESPACE] != SANDBOX_UNUSED &&
+			 image_place(&image, plan->program, sandbox);
+	if (!is_placed)
+		program_image_copy(&image, plan->program);
 	// Root has, where the tier leaves it, the privilege to read everything.
 	bool is_applied = image.shield == PROGRAM_SHIELD_APPLIED &&
 			  (needs[SANDBOX_CAPABILITIES] != SANDBOX_UNUSED || program_image_is_closed(&image));

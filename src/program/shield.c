@@ -131,19 +131,27 @@ static int image_copy(const struct program *image)
 	return program_seal(image->fd, image->path, &fd, &ignored) == 0 ? fd : -1;
 }
 
-struct program_image program_image_make(const struct program *program, bool is_shielded)
+int program_image_source(const struct program *program)
+{
+	return executed(program)->fd;
+}
+
+void program_image_copy(struct program_image *image, const struct program *program)
 {
 	const struct program *file = executed(program);
+	bool is_shielded = image->shield == PROGRAM_SHIELD_APPLIED;
+	if (is_shielded && file->is_system)
+		image->copy_fd = image_copy(file);
+	image->fd = program_is_copied(file) ? file->fd : image->copy_fd;
+	if (is_shielded && (image->fd < 0 || fchmod(image->fd, IMAGE_MODE) < 0))
+		image->shield = PROGRAM_SHIELD_UNAVAILABLE;
+}
+
+struct program_image program_image_make(const struct program *program, bool is_shielded)
+{
 	struct program_image image = PROGRAM_IMAGE_INIT;
 	image.shield = is_shielded ? program_shield_judge(program) : PROGRAM_SHIELD_OFF;
-	if (image.shield == PROGRAM_SHIELD_APPLIED && file->is_system)
-		image.copy_fd = image_copy(file);
-	if (program_is_copied(file))
-		image.fd = file->fd;
-	else
-		image.fd = image.copy_fd;
-	if (image.shield == PROGRAM_SHIELD_APPLIED && (image.fd < 0 || fchmod(image.fd, IMAGE_MODE) < 0))
-		image.shield = PROGRAM_SHIELD_UNAVAILABLE;
+	program_image_copy(&image, program);
 	return image;
 }
 
@@ -182,7 +190,6 @@ void program_image_name(struct program_image *image, const struct program *progr
 
 void program_image_move(struct program_image *image, const struct program *program, int folder_fd, int file_fd)
 {
-	fd_close(&image->copy_fd);
 	image->fd = image->copy_fd = file_fd;
 	image->folder_fd = folder_fd;
 	image->name = strdup(program_usual_name(program));
