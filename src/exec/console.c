@@ -281,7 +281,7 @@ void console_follow(struct console *console)
 	if (relay->source_fd < 0 || console->state == CONSOLE_GONE || console->state == CONSOLE_DRAINING)
 		return;
 	if (is_raw && !console->shares_output) {
-		relay->is_folding = false;
+		relay->outlet.is_folding = false;
 		return;
 	}
 	if (tcgetattr(relay->source_fd, &program) < 0)
@@ -292,7 +292,7 @@ void console_follow(struct console *console)
 							   : console->before.c_oflag & ~(tcflag_t)OPOST;
 	if (is_raw && settings.c_oflag != console->now.c_oflag && console_is_foreground(console))
 		console_set(console, &settings);
-	relay->is_folding = is_cooking_output(&program) && is_cooking_output(&settings);
+	relay->outlet.is_folding = is_cooking_output(&program) && is_cooking_output(&settings);
 }
 
 bool console_resize(struct console *console)

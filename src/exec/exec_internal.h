@@ -77,6 +77,8 @@ struct outlet {
 	struct buf queue;     // what could not be written
 	size_t queue_at;
 	uint64_t taken; // bytes given to outlet_write
+	bool is_folding; // "\r\n" is written as "\n": the user's terminal adds the "\r" itself by now (see console.c)
+	bool has_return; // a "\r" is kept back until it is known what follows
 	bool is_gone;   // nobody takes output any more; everything further is dropped
 	int failure;    // errno, where it is gone for another reason than EPIPE
 };
@@ -86,6 +88,7 @@ void outlet_done(struct outlet *outlet);
 void outlet_write(struct outlet *outlet, struct span bytes); // gathers
 void outlet_pages(struct outlet *outlet); // more is at hand: writes whole pages
 void outlet_flush(struct outlet *outlet);
+void outlet_end(struct outlet *outlet); // nothing follows
 bool outlet_is_pending(const struct outlet *outlet); // something could not be written
 void outlet_give_up(struct outlet *outlet, int failure);
 
@@ -110,7 +113,6 @@ struct relay {
 	int64_t read_ms;    // when something was read last
 	bool is_terminal;
 	bool is_hung_up;    // a terminal without users, as poll tells it: it ends when everything was read
-	bool is_folding;    // "\r\n" goes out as "\n": the user's terminal adds the "\r" itself (see console.c)
 	bool is_cut;        // what is there is the end
 	bool is_expanding;  // masks made the last slice much longer
 	bool is_ended;      // the filter has been told the end, or must not be called any more

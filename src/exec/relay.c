@@ -17,24 +17,6 @@
 // A read of a terminal that gave this much is likely to be followed by more.
 #define TERMINAL_FULL_BYTES 2048
 
-// In one write for many lines: the copy is of what may be shown.
-static void relay_write_folded(struct relay *relay, struct span bytes)
-{
-	uint8_t folded[4096];
-	size_t len = 0;
-	for (size_t i = 0; i < bytes.len; i++) {
-		if (bytes.data[i] == '\r' && i + 1 < bytes.len && bytes.data[i + 1] == '\n')
-			continue;
-		folded[len++] = bytes.data[i];
-		if (len < sizeof(folded))
-			continue;
-		outlet_write(&relay->outlet, span_of(folded, len));
-		len = 0;
-	}
-	if (len > 0)
-		outlet_write(&relay->outlet, span_of(folded, len));
-}
-
 // Of the mask that ends a stream the line may be completed: what envseal says next begins a line of its own then.
 static size_t line_end_len(struct span bytes)
 {
@@ -50,10 +32,7 @@ static int relay_sink_write(void *context, struct span bytes, struct err *err)
 	bool was_over = relay->is_over;
 	if (was_over)
 		bytes.len = line_end_len(bytes);
-	if (relay->is_folding)
-		relay_write_folded(relay, bytes);
-	else
-		outlet_write(&relay->outlet, bytes);
+	outlet_write(&relay->outlet, bytes);
 	// What comes behind a leak is its mask.
 	relay->is_over = relay->has_leak && relay->ends_at_leak;
 	return was_over;
@@ -259,6 +238,7 @@ static void relay_end(struct relay *relay)
 	struct err ignored;
 	relay->is_ended = true;
 	relay_check(relay, filter_end(relay->filter, &ignored));
+	outlet_end(&relay->outlet);
 }
 
 // The reader sees the end when the program closes its output, not when envseal ends. Standard error stays open:

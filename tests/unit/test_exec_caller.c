@@ -155,6 +155,40 @@ static void test_stop_key_and_foreground(void **state)
 	assert_nobody_left();
 }
 
+// Is each end of a line "\r\n", and that alone?
+static void assert_lines_are_whole(const struct screen *screen)
+{
+	struct span seen = buf_span(&screen->seen);
+	for (size_t i = 0; i < seen.len; i++)
+		if (seen.data[i] == '\n' && (i == 0 || seen.data[i - 1] != '\r' || (i > 1 && seen.data[i - 2] == '\r')))
+			fail_msg("a line that ends otherwise, at %zu of %zu", i, seen.len);
+}
+
+// What a slow terminal has not taken when the program is stopped is written when that is in the background, and the terminal
+// another's to set.
+static void test_output_that_waits_during_a_stop(void **state)
+{
+	(void)state;
+	skip_under_valgrind();
+	_cleanup_screen_ struct screen screen = screen_open();
+	struct client client;
+	struct scene scene = worker_on(&screen, SH("echo $$; echo ready; exec seq 1 100000"));
+	client_start(&client, screen.terminal);
+	struct actor worker = client_scene(&client, &scene);
+	pid_t program = screen_read_pid(&screen, "ready");
+	process_await_state(program, 'S');
+	screen_type(&screen, "\032");
+	client_await_stop(&client, SIGTSTP);
+	client_continue(&client, 'b');
+	_cleanup_ending_ struct ending ending = screen_end(&screen, &worker);
+	client_end(&client, 0);
+	assert_status(ending, 0);
+	assert_non_null(strstr(buf_text(&screen.seen), "\r\n100000\r\n"));
+	assert_lines_are_whole(&screen);
+	assert_restored(&screen);
+	assert_nobody_left();
+}
+
 // The terminal is the shell's: the test takes from it what was typed there.
 static void assert_typed_for_the_shell(const struct screen *screen, const char *text)
 {
@@ -557,6 +591,7 @@ int main(void)
 		scene_test(test_status_and_size),
 		scene_test(test_interrupt_key_reaches_the_group),
 		scene_test(test_stop_key_and_foreground),
+		scene_test(test_output_that_waits_during_a_stop),
 		scene_test(test_read_from_the_background),
 		scene_test(test_terminal_is_left_to_the_shell),
 		scene_test(test_signal_during_a_stop),
