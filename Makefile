@@ -41,7 +41,7 @@ asan: setup
 	@ninja -C $(BUILD)-asan --quiet
 	@scripts/test --build $(BUILD)-asan
 
-# The unit suite under valgrind.
+# Of the unit suite what valgrind can run.
 valgrind: setup all
 	@scripts/test --build $(BUILD) --valgrind
 

@@ -363,14 +363,4 @@ static inline int scene_setup(void **state)
 	alarm(SCENE_SECONDS_MAX);
 	return 0;
 }
-// What valgrind cannot carry through: an exec that fails, a stop by SIGTSTP, an end without its own clean-up.
-static inline void skip_under_valgrind(void)
-{
-	const char *preload = getenv("LD_PRELOAD");
-	if (!preload || !strstr(preload, "vgpreload"))
-		return;
-	print_message("not under valgrind: it does not carry this through\n");
-	skip();
-}
-
 #define scene_test(function) cmocka_unit_test_setup(function, scene_setup)

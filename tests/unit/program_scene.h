@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "program/program.h"
+#include "valgrind.h"
 
 #define SYSTEM_PATH "/usr/bin:/bin"
 #define STRINGS(...) ((const char *const[]){__VA_ARGS__, NULL})
@@ -125,16 +126,6 @@ static inline void assert_digest_of_file(const struct program *program, const ch
 	close(fd);
 	assert_memory_equal(program->digest, digest, DIGEST_BYTES);
 	assert_int_equal(program->size, st.st_size);
-}
-
-// It executes no memory file, and does not come back from an exec that fails.
-static inline void skip_under_valgrind(void)
-{
-	const char *preload = getenv("LD_PRELOAD");
-	if (!preload || !strstr(preload, "vgpreload"))
-		return;
-	print_message("not under valgrind: it executes no memory file\n");
-	skip();
 }
 
 // execve's type, which promises less than it keeps.

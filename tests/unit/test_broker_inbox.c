@@ -289,7 +289,9 @@ static void the_longest_message_goes_through(void **state)
 		for (size_t i = 0; bytes && i < WORK_BYTES_MAX; i++)
 			bytes[i] = (uint8_t)(i * 31 >> 3);
 		int fds[] = {0, 1, 2, 2};
-		_exit(!bytes || message_send(line.ends[0], MESSAGE_WORK, span_of(bytes, WORK_BYTES_MAX), fds, 4, 60000, &err) < 0);
+		bool is_sent = bytes && message_send(line.ends[0], MESSAGE_WORK, span_of(bytes, WORK_BYTES_MAX), fds, 4, 60000, &err) == 0;
+		free(bytes);
+		_exit(!is_sent);
 	}
 	fd_close(&line.ends[0]);
 	assert_int_equal(inbox_wait(&line.inbox, line.ends[1], WORKER_NEW, -1, &line.err), INBOX_MESSAGE);

@@ -42,7 +42,6 @@ static void test_deaths(void **state)
 static void test_end_like_runs_no_exit_handlers(void **state)
 {
 	(void)state;
-	skip_under_valgrind();
 	int ends[2];
 	assert_int_equal(pipe(ends), 0);
 	fflush(NULL);
@@ -66,7 +65,6 @@ static void test_end_like_runs_no_exit_handlers(void **state)
 static void test_argument_too_large(void **state)
 {
 	(void)state;
-	skip_under_valgrind();
 	char *argument = malloc(200001);
 	memset(argument, 'x', 200000);
 	argument[200000] = 0;
@@ -107,14 +105,12 @@ static void assert_program_refused(struct span content, int code)
 static void test_not_executable(void **state)
 {
 	(void)state;
-	skip_under_valgrind();
 	assert_program_refused(SPAN_LITERAL("\177ELF, and nothing of the kind behind it"), ERR_NO_EXEC);
 }
 
 static void test_loader_missing(void **state)
 {
 	(void)state;
-	skip_under_valgrind();
 	struct buf program = BUF_INIT(64u << 20);
 	struct err err;
 	int fd = open("/bin/true", O_RDONLY | O_CLOEXEC);

@@ -33,7 +33,6 @@ static void test_signals_are_passed_on(void **state)
 static void test_stops_and_goes_on_with_the_client(void **state)
 {
 	(void)state;
-	skip_under_valgrind();
 	struct client client;
 	struct scene scene = {.argv = SH("echo $$; read line; kill -STOP $$; echo on; read line; exit 6")};
 	client_start(&client, -1);
@@ -130,7 +129,6 @@ static void test_interrupt_key_reaches_the_group(void **state)
 static void test_stop_key_and_foreground(void **state)
 {
 	(void)state;
-	skip_under_valgrind();
 	_cleanup_screen_ struct screen screen = screen_open();
 	struct client client;
 	// One process: a shell that has just made a child by vfork(2) cannot stop before that child goes on.
@@ -169,7 +167,6 @@ static void assert_lines_are_whole(const struct screen *screen)
 static void test_output_that_waits_during_a_stop(void **state)
 {
 	(void)state;
-	skip_under_valgrind();
 	_cleanup_screen_ struct screen screen = screen_open();
 	struct client client;
 	struct scene scene = worker_on(&screen, SH("echo $$; echo ready; exec seq 1 100000"));
@@ -200,7 +197,6 @@ static void assert_typed_for_the_shell(const struct screen *screen, const char *
 static void test_read_from_the_background(void **state)
 {
 	(void)state;
-	skip_under_valgrind();
 	_cleanup_screen_ struct screen screen = screen_open();
 	struct client client;
 	struct scene scene = worker_on(&screen, SH("echo ready; read line; echo got $line"));
@@ -469,7 +465,6 @@ static void test_killed_client_without_a_terminal(void **state)
 static void test_killed_while_stopped(void **state)
 {
 	(void)state;
-	skip_under_valgrind();
 	_cleanup_screen_ struct screen screen = screen_open();
 	struct client client;
 	struct scene scene = worker_on(&screen, SH("echo ready; exec sleep 1000"));

@@ -108,7 +108,6 @@ static void test_program_stops_itself(void **state)
 static void test_terminal_stop(void **state)
 {
 	(void)state;
-	skip_under_valgrind();
 	const struct scene scene = {
 		.argv = SH("trap 'echo continued' CONT; echo $$; until read line; do :; done; echo $line"),
 	};

@@ -262,7 +262,6 @@ static pid_t process_parent(pid_t pid)
 static void test_killed_supervisor(void **state)
 {
 	(void)state;
-	skip_under_valgrind();
 	_cleanup_screen_ struct screen screen = screen_open();
 	const struct scene scene = scene_on(&screen, SH("(setsid sleep 1000 & echo $!; wait) & echo raw; exec sleep 1000"));
 	struct actor actor = scene_start(&scene);
@@ -318,7 +317,6 @@ static void test_status_and_signal(void **state)
 static void test_cannot_start(void **state)
 {
 	(void)state;
-	skip_under_valgrind();
 	_cleanup_screen_ struct screen screen = screen_open();
 	static char argument[200001];
 	memset(argument, 'x', sizeof(argument) - 1);
