@@ -288,6 +288,12 @@ def process_state(pid):
         return "X"
 
 
+def told_pid(text):
+    """A process's number as `echo $$-` has printed it through a filter. A line of digits alone may begin a dump of a value
+    (20655 does, of API_TOKEN in octal), and then waits for what follows."""
+    return int(text.strip().removesuffix("-"))
+
+
 def is_alive(pid):
     """Whether there is such a process, and it is more than a zombie."""
     return process_state(pid) not in "ZX"

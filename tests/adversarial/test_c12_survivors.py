@@ -5,7 +5,7 @@ import signal
 import subprocess
 
 from attack_support import start
-from envseal_support import PYTHON, is_alive, masked, process_state, wait_gone, wait_until
+from envseal_support import PYTHON, is_alive, masked, process_state, told_pid, wait_gone, wait_until
 
 TOLD = "run: processes that outlived the program and still held its output were ended"
 
@@ -119,10 +119,10 @@ def test_a_stopped_survivor_is_ended_too(shared, fifo):
 
 
 def test_many_survivors(shared):
-    script = 'for i in 1 2 3 4 5 6 7 8; do (trap "" TERM; setsid sleep 600 & echo $!) & done; wait'
+    script = 'for i in 1 2 3 4 5 6 7 8; do (trap "" TERM; setsid sleep 600 & echo $!-) & done; wait'
     out, err, status = end(start(shared, "/bin/bash", "-c", script))
     assert status == 0 and TOLD in err
-    pids = [int(word) for word in out.split()]
+    pids = [told_pid(word) for word in out.decode().split()]
     assert len(pids) == 8
     for pid in pids:
         wait_gone(pid)

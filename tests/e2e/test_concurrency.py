@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from crash_support import kill_after, processes_with, start
-from envseal_support import PASSPHRASE, seeded, wait_gone
+from envseal_support import PASSPHRASE, seeded, told_pid, wait_gone
 
 WORKERS = 32
 STORES_EACH = 20
@@ -60,8 +60,8 @@ def test_640_stores_by_32_processes_lose_nothing(empty):
 @pytest.mark.parametrize("command", [["run", "-s", "API_TOKEN"], ["run", "--by-path", "-s", "API_TOKEN"],
                                      ["pipe", "API_TOKEN"]], ids=" ".join)
 def test_a_killed_supervisor_leaves_no_program(vault, command):
-    child = vault.popen(*command, "--", "/bin/sh", "-c", "echo $$; exec sleep 600", stdout=subprocess.PIPE)
-    program = int(child.stdout.readline())
+    child = vault.popen(*command, "--", "/bin/sh", "-c", "echo $$-; exec sleep 600", stdout=subprocess.PIPE)
+    program = told_pid(child.stdout.readline().decode())
     child.kill()
     assert child.wait() == -9
     wait_gone(program)

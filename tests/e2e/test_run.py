@@ -410,8 +410,8 @@ def test_the_passphrase_is_not_in_the_programs_reach(shared):
 
 
 def test_the_program_has_no_terminal_of_envseals(shared):
-    result = run(shared, "sh", "-c", "ps -o sid= -p $$ | tr -d ' '; echo $$", status=0)
-    session, process = result.text.split()
+    result = run(shared, "sh", "-c", "ps -o sid= -p $$ | tr -d ' \\n'; echo -$$-", status=0)
+    session, process = result.text.strip("-\n").split("-")
     assert session == process
 
 

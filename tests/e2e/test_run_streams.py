@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from envseal_support import (PASSPHRASE, PYTHON, THROUGH_BROKER, is_alive, masked, process_state, spawn, wait_gone,
+from envseal_support import (PASSPHRASE, PYTHON, THROUGH_BROKER, is_alive, masked, process_state, spawn, told_pid, wait_gone,
                              wait_until)
 
 MEGABYTES_100 = "seq 1 12800000"
@@ -173,8 +173,8 @@ def test_signals_reach_the_program(shared, number):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT], ids=lambda n: n.name)
 def test_signals_end_the_program_and_then_envseal(shared, number):
-    process = start(shared, "sh", "-c", "echo $$; exec sleep 1000")
-    program = int(line(process))
+    process = start(shared, "sh", "-c", "echo $$-; exec sleep 1000")
+    program = told_pid(line(process))
     process.send_signal(number)
     assert process.wait(60) == -number
     assert not is_alive(program)
@@ -182,16 +182,16 @@ def test_signals_end_the_program_and_then_envseal(shared, number):
 
 
 def test_a_signal_reaches_the_whole_pipeline(shared):
-    process = start(shared, "sh", "-c", 'sleep 1000 & echo $!; wait')
-    sleeper = int(line(process))
+    process = start(shared, "sh", "-c", 'sleep 1000 & echo $!-; wait')
+    sleeper = told_pid(line(process))
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == -signal.SIGTERM
     wait_gone(sleeper)
 
 
 def test_killing_envseal_ends_the_program(shared):
-    process = start(shared, "sh", "-c", "echo $$; exec sleep 1000")
-    program = int(line(process))
+    process = start(shared, "sh", "-c", "echo $$-; exec sleep 1000")
+    program = told_pid(line(process))
     process.kill()
     assert process.wait(60) == -signal.SIGKILL
     wait_gone(program)
@@ -205,10 +205,10 @@ def test_killing_envseal_ends_the_program(shared):
 
 
 def test_under_nohup(shared):
-    process = start(shared, "sh", "-c", "grep SigIgn /proc/self/status; echo $$; exec sleep 1000",
+    process = start(shared, "sh", "-c", "grep SigIgn /proc/self/status; echo $$-; exec sleep 1000",
                     preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
     assert int(line(process).split()[1], 16) & 1 << (signal.SIGHUP - 1)
-    program = int(line(process))
+    program = told_pid(line(process))
     process.send_signal(signal.SIGHUP)
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == -signal.SIGTERM
@@ -227,12 +227,12 @@ def test_dispositions_are_the_callers(shared):
 # ----------------------------------------------------------------------------------------------------- who stays behind
 
 
-@pytest.mark.parametrize("how", ["sleep 1000 & echo $!", "setsid sleep 1000 & echo $!",
-                                 '(trap "" TERM HUP; exec sleep 1000) & echo $!',
-                                 "(sh -c 'sleep 1000 & echo $!')"], ids=["child", "session", "stubborn", "orphan"])
+@pytest.mark.parametrize("how", ["sleep 1000 & echo $!-", "setsid sleep 1000 & echo $!-",
+                                 '(trap "" TERM HUP; exec sleep 1000) & echo $!-',
+                                 "(sh -c 'sleep 1000 & echo $!-')"], ids=["child", "session", "stubborn", "orphan"])
 def test_survivors_that_hold_the_output_are_ended(shared, how):
     result = shared.run("run", "-s", "API_TOKEN", "--", "sh", "-c", how, status=0)
-    wait_gone(int(result.text.split()[0]))
+    wait_gone(told_pid(result.text.split()[0]))
     assert "outlived the program" in result.talk
     assert shared.records()[-1]["writers_ended"] is True
 
@@ -246,8 +246,8 @@ def test_a_survivor_that_floods_is_bounded(shared):
 
 def test_a_daemon_that_let_go_of_the_output_lives_on(shared):
     result = shared.run("run", "-s", "API_TOKEN", "--", "sh", "-c",
-                        "setsid sleep 1000 < /dev/null > /dev/null 2>&1 & echo $!", status=0)
-    daemon = int(result.text)
+                        "setsid sleep 1000 < /dev/null > /dev/null 2>&1 & echo $!-", status=0)
+    daemon = told_pid(result.text)
     assert is_alive(daemon) and result.err == b""
     os.kill(daemon, signal.SIGKILL)
 
@@ -297,8 +297,8 @@ def bash(shared):
 def test_stop_and_continue(bash, shared):
     fifo = shared.work / "jobs"
     os.mkfifo(fifo)
-    bash.sendline(f"$E sh -c 'echo begun $$; read word < {fifo}; echo went $word'")
-    bash.expect(r"begun (\d+)\r\n")
+    bash.sendline(f"$E sh -c 'echo begun $$-; read word < {fifo}; echo went $word'")
+    bash.expect(r"begun (\d+)-\r\n")
     program = int(bash.match[1])
     bash.sendcontrol("z")
     bash.expect(r"Stopped")
