@@ -205,20 +205,6 @@ static int folder_open_up(struct walk *walk, struct opened *folder, struct err *
 	return r < 0 ? r : children_open_up(walk, folder, err);
 }
 
-// The first that is not before the path.
-static size_t hidden_first(const struct walk *walk, const char *path)
-{
-	size_t low = 0, high = walk->count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (path_compare(&walk->hidden[middle], &path) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
 // Everything at and below `path`, which is not hidden itself, but what is hidden in it.
 static int root_add(struct walk *walk, const char *path, unsigned rights, struct err *err)
 {
@@ -226,7 +212,8 @@ static int root_add(struct walk *walk, const char *path, unsigned rights, struct
 	struct opened root = {.length = is_whole ? 0 : strlen(path)};
 	if (root.length >= sizeof(walk->path))
 		return err_set(err, ERR_LIMIT, "%.64s...: the path is too long", path);
-	root.first = is_whole ? 0 : hidden_first(walk, path);
+	while (root.first < walk->count && !path_is_below(walk->hidden[root.first], path))
+		root.first++;
 	root.end = root.first;
 	while (root.end < walk->count && path_is_below(walk->hidden[root.end], path))
 		root.end++;

@@ -26,8 +26,9 @@ static size_t list_cover(const struct text_list *list, const char *path)
 {
 	size_t longest = 0;
 	for (size_t i = 0; i < list->count; i++) {
-		size_t length = path_is_below(path, list->items[i]) ? strlen(list->items[i]) : 0;
-		longest = length > longest ? length : longest;
+		size_t length = strlen(list->items[i]);
+		if (length > longest && path_is_below(path, list->items[i]))
+			longest = length;
 	}
 	return longest;
 }
