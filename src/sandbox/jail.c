@@ -11,7 +11,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static bool is_wanted(const struct jail_plan *plan, enum sandbox_mechanism mechanism)
@@ -82,9 +81,7 @@ static void setting_done(struct setting *setting)
 
 static int child_start(struct setting *setting)
 {
-	int flags = CLONE_FILES;
-	for (size_t i = 0; i < KINDS_MAX; i++)
-		flags |= is_wanted(setting->plan, kinds[i].mechanism) ? kinds[i].flag : 0;
+	int flags = CLONE_FILES | (int)namespaces_flags(setting->plan->sandbox.needs);
 	// Until it says otherwise: others of the same user can end it.
 	setting->failure = (struct sandbox_failure){SANDBOX_MOUNTS, ECHILD};
 	pid_t child = process_share(child_run, setting, CHILD_STACK_BYTES, flags);

@@ -36,7 +36,7 @@ static const struct {
 	{SANDBOX_MOUNTS, CLONE_NEWNS},           {SANDBOX_NETWORK_NAMESPACE, CLONE_NEWNET},
 };
 
-static unsigned long flags_of(const enum sandbox_need needs[])
+unsigned long namespaces_flags(const enum sandbox_need needs[])
 {
 	unsigned long flags = 0;
 	for (size_t i = 0; i < ARRAY_COUNT(kinds); i++)
@@ -63,7 +63,7 @@ pid_t process_share(int (*run)(void *), void *context, size_t stack_bytes, int f
 
 int namespaces_fork(const enum sandbox_need needs[], pid_t *ret_pid)
 {
-	unsigned long flags = flags_of(needs);
+	unsigned long flags = namespaces_flags(needs);
 	pid_t pid = flags == 0 ? fork() : process_clone(flags, NULL);
 	if (pid < 0)
 		return errno;
@@ -75,7 +75,7 @@ int namespaces_fork(const enum sandbox_need needs[], pid_t *ret_pid)
 // copy that it makes goes on here as this process's child, and returns.
 int namespaces_fork_in(const struct joined *space, const enum sandbox_need needs[], pid_t *ret_pid)
 {
-	unsigned long flags = flags_of(needs) & ~(unsigned long)CLONE_NEWUSER;
+	unsigned long flags = namespaces_flags(needs) & ~(unsigned long)CLONE_NEWUSER;
 	volatile pid_t pid = -1;
 	volatile int error = ECHILD;
 	// A fork would copy everything twice. NOLINTBEGIN(clang-analyzer-security.insecureAPI.vfork,clang-analyzer-unix.Vfork)
@@ -272,12 +272,19 @@ static int file_open(int proc_fd, const char *process, const char *name, int fla
 	return openat(proc_fd, path, flags | O_CLOEXEC);
 }
 
-// ECHILD: it has been ended, whatever else that looks like.
+// As it has stopped itself (proc(5), stat). One that is about to end is not, some time before its end can be waited for.
+static bool standin_is_stopped(const struct standin *standin)
+{
+	char text[128] = {0};
+	_cleanup_fd_ int fd = file_open(standin->proc_fd, standin->process, "stat", O_RDONLY);
+	const char *end = fd >= 0 && read(fd, text, sizeof(text) - 1) > 0 ? strrchr(text, ')') : NULL;
+	return end && strncmp(end, ") T", 3) == 0;
+}
+
+// ECHILD: somebody has ended it, or made it go on, whatever else that looks like.
 static int standin_failure(const struct standin *standin, int error)
 {
-	siginfo_t info = {0};
-	bool has_ended = error != 0 && waitid(P_PID, (id_t)standin->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
-	return has_ended ? ECHILD : error;
+	return error != 0 && !standin_is_stopped(standin) ? ECHILD : error;
 }
 
 int standin_namespace(const struct standin *standin, int *ret_fd)

@@ -205,6 +205,7 @@ int network_enter(const struct sandbox_plan *plan, struct relay *relay);
 
 // --- namespaces.c: 0 or errno
 
+unsigned long namespaces_flags(const enum sandbox_need needs[]); // CLONE_NEW…, of those that `needs` names
 // fork(2) into the namespaces that `needs` names.
 int namespaces_fork(const enum sandbox_need needs[], pid_t *ret_pid);
 struct owner {
