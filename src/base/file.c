@@ -15,7 +15,7 @@
 
 bool path_is_below(const char *path, const char *folder)
 {
-	size_t length = folder[0] == '/' && folder[1] == '\0' ? 0 : strlen(folder);
+	size_t length = strcmp(folder, "/") == 0 ? 0 : strlen(folder);
 	return strncmp(path, folder, length) == 0 && (path[length] == '/' || path[length] == '\0');
 }
 

@@ -219,7 +219,7 @@ static bool image_place(struct program_image *image, const struct program *progr
 	int folder_fd = -1, file_fd = -1;
 	if (sandbox_image_open(sandbox, program_image_source(program), program_usual_name(program), &folder_fd, &file_fd) != 0)
 		return false;
-	program_image_move(image, program, folder_fd, file_fd);
+	program_image_place(image, program, folder_fd, file_fd);
 	return true;
 }
 
@@ -227,7 +227,8 @@ struct program_image launch_image(const struct exec_plan *plan, struct sandbox *
 {
 	const enum sandbox_need *needs = plan->sandbox->needs;
 	struct program_image image = PROGRAM_IMAGE_INIT;
-	image.shield = needs[SANDBOX_SHIELD] == SANDBOX_UNUSED ? PROGRAM_SHIELD_OFF : program_shield_judge(plan->program);
+	if (needs[SANDBOX_SHIELD] != SANDBOX_UNUSED)
+		image.shield = program_shield_judge(plan->program);
 	bool is_placed = image.shield == PROGRAM_SHIELD_APPLIED && needs[SANDBOX_USER_NAMESPACE] != SANDBOX_UNUSED &&
 			 image_place(&image, plan->program, sandbox);
 	if (!is_placed)

@@ -113,7 +113,7 @@ struct program_image {
 // outlive it; a shielded copy stays so.
 struct program_image program_image_make(const struct program *program, bool is_shielded);
 // The pieces, for who has another place for the copy than a descriptor: judge the program, and copy it from the source, which
-// nobody but root can change, or nobody (program_image_move); or have it copied.
+// nobody but root can change, or nobody (program_image_place); or have it copied.
 int program_image_source(const struct program *program); // borrowed; readable
 void program_image_copy(struct program_image *image, const struct program *program); // `shield` as judged, else PROGRAM_IMAGE_INIT
 void program_image_done(struct program_image *image);
@@ -123,8 +123,8 @@ void program_image_done(struct program_image *image);
 void program_image_name(struct program_image *image, const struct program *program, int folder_fd);
 // As the kernel would name its process: what program_image_name uses.
 const char *program_usual_name(const struct program *program);
-// In a folder, by that name, and as a descriptor that is only good for executing. Both are owned then.
-void program_image_move(struct program_image *image, const struct program *program, int folder_fd, int file_fd);
+// A copy that lies in a folder, by that name, and is a descriptor that is only good for executing. Both are owned then.
+void program_image_place(struct program_image *image, const struct program *program, int folder_fd, int file_fd);
 // Will the shield hold for the process that executes it as it is now? Async-signal-safe.
 bool program_image_is_closed(const struct program_image *image);
 

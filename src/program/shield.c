@@ -150,7 +150,8 @@ void program_image_copy(struct program_image *image, const struct program *progr
 struct program_image program_image_make(const struct program *program, bool is_shielded)
 {
 	struct program_image image = PROGRAM_IMAGE_INIT;
-	image.shield = is_shielded ? program_shield_judge(program) : PROGRAM_SHIELD_OFF;
+	if (is_shielded)
+		image.shield = program_shield_judge(program);
 	program_image_copy(&image, program);
 	return image;
 }
@@ -188,7 +189,7 @@ void program_image_name(struct program_image *image, const struct program *progr
 	image->name = TAKE_PTR(name);
 }
 
-void program_image_move(struct program_image *image, const struct program *program, int folder_fd, int file_fd)
+void program_image_place(struct program_image *image, const struct program *program, int folder_fd, int file_fd)
 {
 	image->fd = image->copy_fd = file_fd;
 	image->folder_fd = folder_fd;
